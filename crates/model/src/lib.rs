@@ -1,5 +1,16 @@
 //! The mesh in plain data: no async, no I/O, no clock.
 //!
-//! What travels as xDS and what the proxy decides on, without protobuf's shapes and without sockets.
+//! *Settings* say what a configuration asks for, one type per xDS resource, in the field's names: [`listener`],
+//! [`http`], [`route`], [`cluster`], [`endpoint`], [`rbac`], [`tls`]. `weft-wire` carries them to and from protobuf.
+//! The control plane builds settings; the proxy compiles them to a `table` that requests are decided on.
 
+pub mod access_log;
+pub mod cluster;
+pub mod endpoint;
+pub mod http;
 pub mod identity;
+pub mod listener;
+pub mod matcher;
+pub mod rbac;
+pub mod route;
+pub mod tls;

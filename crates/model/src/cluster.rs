@@ -58,6 +58,8 @@ pub enum Discovery {
     LogicalDns,
     /// Where the connection was going.
     OriginalDst,
+    /// By a kind of cluster that this program does not know: it has no endpoints.
+    Unknown(String),
 }
 
 /// How an endpoint is picked.
@@ -175,6 +177,8 @@ pub struct OutlierDetection {
     pub max_ejection_percent: Option<u32>,
     /// Percent of success-rate verdicts that are carried out.
     pub enforcing_success_rate: Option<u32>,
+    /// The same for failures of our own making.
+    pub enforcing_local_origin_success_rate: Option<u32>,
 }
 
 /// How HTTP is spoken to a cluster: `HttpProtocolOptions`.

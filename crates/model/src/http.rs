@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::access_log::AccessLog;
 use crate::rbac::RbacFilter;
-use crate::route::{RouteConfiguration, Upgrade};
+use crate::route::{RouteConfiguration, RouteMatch, Upgrade};
 
 /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,14 +177,11 @@ pub enum HttpFilter {
     /// `envoy.filters.http.jwt_authn`.
     JwtAuthn(JwtAuthn),
     /// `envoy.filters.http.ext_authz`: a CUSTOM policy's question to somebody else.
-    ExtAuthz {
-        /// The shadow policy that must have matched for the question to be asked.
-        provider: String,
-    },
+    ExtAuthz(ExtAuthz),
     /// `istio.alpn`.
     Alpn,
     /// `istio.stats`.
-    Stats,
+    Stats(Stats),
     /// `istio.metadata_exchange` on HTTP.
     PeerMetadata(PeerMetadata),
     /// `envoy.filters.http.grpc_stats`.
@@ -221,11 +218,64 @@ pub struct PeerMetadata {
     pub skip_external: bool,
 }
 
-/// `JwtAuthentication`, as far as it is needed to say who brought a token.
+/// `istio.stats`: `stats.PluginConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// The destination service is never guessed from the Host header (inbound and gateways).
+    pub disable_host_header_fallback: bool,
+    /// Reports as a gateway before servers (`reporter: SERVER_GATEWAY`).
+    pub server_gateway: bool,
+}
+
+/// An external authorizer, `ext_authz` on HTTP or TCP. Nobody here asks it: what it should decide is denied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExtAuthz {
+    /// Prefix of the shadow policy that must have matched for the question to be asked
+    /// (`istio-ext-authz-` and the provider's name); empty: every request is asked about.
+    pub provider: String,
+    /// The cluster that would be asked.
+    pub cluster: String,
+    /// Over gRPC rather than plain HTTP.
+    pub grpc: bool,
+}
+
+/// `JwtAuthentication`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JwtAuthn {
-    /// One a jwtRule.
+    /// One a jwtRule, sorted by name.
     pub providers: Vec<JwtProvider>,
+    /// What a request must bring; the first whose path matches decides, none: nothing.
+    pub rules: Vec<JwtRule>,
+    /// CORS preflights are not asked for a token.
+    pub bypass_cors_preflight: bool,
+}
+
+/// What requests of one path must bring.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JwtRule {
+    /// Which requests.
+    pub matches: RouteMatch,
+    /// What they must bring; `None`: nothing.
+    pub requires: Option<JwtRequirement>,
+}
+
+/// `JwtRequirement`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JwtRequirement {
+    /// A valid token of this provider.
+    Provider(String),
+    /// A valid token of this provider for one of these audiences.
+    ProviderAndAudiences(String, Vec<String>),
+    /// One of these.
+    Any(Vec<Self>),
+    /// All of these.
+    All(Vec<Self>),
+    /// No token at all, or valid ones.
+    AllowMissing,
+    /// Whatever comes; valid tokens are noted.
+    AllowMissingOrFailed,
+    /// Something that this program does not know; it is never met.
+    Unknown(String),
 }
 
 /// One issuer.
@@ -233,12 +283,12 @@ pub struct JwtAuthn {
 pub struct JwtProvider {
     /// `origins-0`.
     pub name: String,
-    /// `iss`.
+    /// `iss`; empty: any.
     pub issuer: String,
     /// `aud`; none: any.
     pub audiences: Vec<String>,
-    /// The keys, where they stand in place.
-    pub inline_jwks: Option<String>,
+    /// The keys; `None`: there are none, and no token is valid.
+    pub keys: Option<JwksSource>,
     /// Headers that may hold a token, with what stands before it; neither headers nor params nor cookies: `authorization: Bearer ` and `access_token`.
     pub from_headers: Vec<(String, String)>,
     /// Query parameters that may hold one.
@@ -247,4 +297,34 @@ pub struct JwtProvider {
     pub from_cookies: Vec<String>,
     /// The token travels on.
     pub forward: bool,
+    /// The payload travels on, base64url, in this header; empty: it does not.
+    pub forward_payload_header: String,
+    /// The key of dynamic metadata that the payload is kept under (`payload`), where RBAC looks for claims.
+    pub payload_in_metadata: String,
+    /// Claims that are kept as lists, split at spaces (`scope`, `permission`).
+    pub space_delimited_claims: Vec<String>,
+    /// Claims that travel on as headers: header, claim.
+    pub claim_to_headers: Vec<(String, String)>,
+    /// Seconds of tolerance on `exp` and `nbf`; zero: Envoy's 60.
+    pub clock_skew_seconds: u32,
+    /// A token without `exp` is refused.
+    pub require_expiration: bool,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JwksSource {
+    /// In place.
+    Inline(String),
+    /// Fetched.
+    Remote {
+        /// From there.
+        uri: String,
+        /// Through this cluster.
+        cluster: String,
+        /// An answer must be there by then.
+        timeout: Duration,
+        /// They are fetched anew after so long; `None`: Envoy's 10 minutes.
+        cache: Option<Duration>,
+    },
 }

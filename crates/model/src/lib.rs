@@ -1,7 +1,8 @@
 //! The mesh in plain data: no async, no I/O, no clock.
 //!
 //! *Settings* say what a configuration asks for, one type per xDS resource, in the field's names: [`listener`],
-//! [`http`], [`route`], [`cluster`], [`endpoint`], [`rbac`], [`tls`]. `weft-wire` carries them to and from protobuf.
+//! [`http`], [`route`], [`cluster`], [`endpoint`], [`rbac`], [`tls`], [`names`]; [`node`] says who asks for it.
+//! `weft-wire` carries them to and from protobuf.
 //! The control plane builds settings; the proxy compiles them to a `table` that requests are decided on.
 
 pub mod access_log;
@@ -11,6 +12,8 @@ pub mod http;
 pub mod identity;
 pub mod listener;
 pub mod matcher;
+pub mod names;
+pub mod node;
 pub mod rbac;
 pub mod route;
 pub mod tls;

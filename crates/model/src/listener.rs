@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::access_log::AccessLog;
-use crate::http::HttpConnectionManager;
+use crate::http::{ExtAuthz, HttpConnectionManager, Stats};
 use crate::rbac::RbacFilter;
 use crate::route::HashPolicy;
 use crate::tls::{DownstreamTls, Transport};
@@ -150,9 +150,9 @@ pub enum NetworkFilter {
     /// `envoy.filters.network.http_connection_manager`.
     Http(Box<HttpConnectionManager>),
     /// `envoy.filters.network.ext_authz`: a CUSTOM policy's question.
-    ExtAuthz,
+    ExtAuthz(ExtAuthz),
     /// `istio.stats`.
-    Stats,
+    Stats(Stats),
     /// `istio.metadata_exchange`.
     MetadataExchange {
         /// Its ALPN: `istio-peer-exchange`.

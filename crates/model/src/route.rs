@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::matcher::{HeaderMatcher, QueryMatcher, StringMatcher};
+use crate::matcher::{HeaderMatcher, MetadataMatcher, QueryMatcher, StringMatcher};
 
 /// One route configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -78,6 +78,8 @@ pub struct RouteMatch {
     pub headers: Vec<HeaderMatcher>,
     /// Query parameters.
     pub query: Vec<QueryMatcher>,
+    /// Dynamic metadata: a gateway's routes by the claims of a verified token.
+    pub metadata: Vec<MetadataMatcher>,
     /// Only gRPC.
     pub grpc: bool,
     /// Only this share of requests.
@@ -161,6 +163,21 @@ pub struct Forward {
     pub upgrades: Vec<Upgrade>,
     /// What a missing cluster is answered with; `None`: 503.
     pub cluster_not_found: Option<u16>,
+}
+
+impl RouteMatch {
+    /// By path alone.
+    pub fn path(path: PathMatch) -> Self {
+        Self {
+            path,
+            ignore_case: false,
+            headers: Vec::new(),
+            query: Vec::new(),
+            metadata: Vec::new(),
+            grpc: false,
+            fraction: None,
+        }
+    }
 }
 
 impl Forward {

@@ -10,6 +10,8 @@ pub enum Transport<T> {
     Raw,
     /// In TLS.
     Tls(Box<T>),
+    /// In a way that this program does not know, or cannot check as strictly as asked: nothing is carried.
+    Unknown(String),
 }
 
 /// `DownstreamTlsContext`: we are the server.

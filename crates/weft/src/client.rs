@@ -1,0 +1,93 @@
+//! A small HTTP client on hyper, for what the command itself asks: sidecars, admin ports, the stand-in's calls.
+//!
+//! One connection a request; no pool, no redirects, no environment of its own.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Answers read whole are cut off with an error beyond this.
+const MAX_BODY: usize = 16 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("cannot connect to {to}: {source}")]
+    Connect { to: String, source: std::io::Error },
+    #[error("{to} did not answer as HTTP: {source}")]
+    Http { to: String, source: hyper::Error },
+    #[error("{to} refused the tunnel to {authority}: {status}")]
+    Tunnel { to: String, authority: String, status: StatusCode },
+    #[error("{0:?} is no address that HTTP could ask for")]
+    Address(String),
+    #[error("the answer of {to} broke off or is larger than {MAX_BODY} bytes: {reason}")]
+    Body { to: String, reason: String },
+    #[error("no answer within {} ms", .0.as_millis())]
+    Late(Duration),
+}
+
+/// Sends one HTTP/1.1 request to `to` (host:port); its target goes out in the form the request has.
+pub(crate) async fn send(to: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+    let stream = connect(to).await?;
+    let http = |source| ClientError::Http { to: to.to_owned(), source };
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .preserve_header_case(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(http)?;
+    tokio::spawn(connection.with_upgrades());
+    sender.send_request(request).await.map_err(http)
+}
+
+/// GET of `path` at `to`, the whole answer, within `limit`.
+pub(crate) async fn fetch(to: &str, path: &str, limit: Duration) -> Result<(StatusCode, Bytes), ClientError> {
+    let request = Request::get(path)
+        .header(header::HOST, to)
+        .body(Full::default())
+        .map_err(|_| ClientError::Address(path.to_owned()))?;
+    let asked = async {
+        let response = send(to, request).await?;
+        let status = response.status();
+        Ok((status, whole(to, response).await?))
+    };
+    tokio::time::timeout(limit, asked).await.unwrap_or(Err(ClientError::Late(limit)))
+}
+
+/// The whole body of `response`, bounded.
+pub(crate) async fn whole(to: &str, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+    let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|reason| ClientError::Body { to: to.to_owned(), reason: reason.to_string() })
+}
+
+/// A tunnel to `authority` through the HTTP proxy at `to`.
+pub(crate) async fn tunnel(to: &str, authority: &str) -> Result<Upgraded, ClientError> {
+    let stream = connect(to).await?;
+    let http = |source| ClientError::Http { to: to.to_owned(), source };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    tokio::spawn(connection.with_upgrades());
+    let request = Request::connect(authority)
+        .header(header::HOST, authority)
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| ClientError::Address(authority.to_owned()))?;
+    let response = sender.send_request(request).await.map_err(http)?;
+    if response.status() != StatusCode::OK {
+        let (to, authority) = (to.to_owned(), authority.to_owned());
+        return Err(ClientError::Tunnel { to, authority, status: response.status() });
+    }
+    hyper::upgrade::on(response).await.map_err(http)
+}
+
+/// A TCP connection to host:port.
+pub(crate) async fn connect(to: &str) -> Result<TcpStream, ClientError> {
+    let stream =
+        TcpStream::connect(to).await.map_err(|source| ClientError::Connect { to: to.to_owned(), source })?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}

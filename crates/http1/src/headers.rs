@@ -1,0 +1,300 @@
+//! The headers of one message, in order and case as they came, in one buffer that is used again.
+//!
+//! Nothing here is particular to HTTP/1: an HTTP/2 message's fields are appended one by one and lie here alike.
+
+use std::fmt;
+
+use crate::syntax::{is_field_value, is_token, trim};
+
+/// An ordered list of (name, value). Names compare without case and are written in the case in which they came.
+///
+/// Invariant: every name is a token and no value holds CR, LF, NUL or another control byte but TAB, so that writing
+/// a list out can never begin a line that its author did not append.
+#[derive(Clone, Default)]
+pub struct Headers {
+    /// All names and values; bytes of removed headers stay until `clear`.
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+/// Why a header was not appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHeader {
+    /// Empty, or a byte outside RFC 9110 tokens.
+    #[error("a header name must be one or more letters, digits or any of !#$%&'*+-.^_`|~")]
+    Name,
+    /// CR, LF, NUL or another control byte.
+    #[error("a header value must not contain CR, LF, NUL or another control character")]
+    Value,
+    /// The list would outgrow 4 GiB.
+    #[error("the headers of one message outgrow 4 GiB")]
+    TooLong,
+}
+
+/// Where one header lies in `bytes`.
+#[derive(Clone, Copy)]
+struct Span {
+    name: u32,
+    name_len: u32,
+    value: u32,
+    value_len: u32,
+    /// The bytes from the name on are exactly `name: value\r\n`, so whole runs of lines are written as one copy.
+    is_line: bool,
+    doomed: bool,
+}
+
+impl Headers {
+    /// An empty list, without an allocation.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many headers there are, repeated names counted each.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Forgets all headers and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// Gives back memory beyond `bytes`, for a connection that goes idle after an unusually large head.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.bytes.shrink_to(bytes);
+        self.spans.shrink_to(bytes / 32);
+    }
+
+    /// Keeps the first `len` headers.
+    pub fn truncate(&mut self, len: usize) {
+        self.spans.truncate(len);
+    }
+
+    /// The first value of `name`.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        let name = name.as_ref();
+        self.spans.iter().find(|span| span.is(&self.bytes, name)).map(|span| span.value(&self.bytes))
+    }
+
+    /// The first value of `name`, if it is UTF-8.
+    pub fn text(&self, name: impl AsRef<[u8]>) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// All values of `name`, in order.
+    pub fn get_all<'a>(&'a self, name: &'a (impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_ref();
+        self.spans.iter().filter(move |span| span.is(&self.bytes, name)).map(|span| span.value(&self.bytes))
+    }
+
+    /// Whether there is a header of that name.
+    pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// How many headers have that name.
+    pub fn count(&self, name: impl AsRef<[u8]>) -> usize {
+        let name = name.as_ref();
+        self.spans.iter().filter(|span| span.is(&self.bytes, name)).count()
+    }
+
+    /// All (name, value), in order, names in the case in which they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.spans.iter().map(|span| (span.name(&self.bytes), span.value(&self.bytes)))
+    }
+
+    /// Adds a header at the end; white space around the value is left out.
+    pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
+        let span = self.store(name.as_ref(), value.as_ref())?;
+        self.spans.push(span);
+        Ok(())
+    }
+
+    /// Makes `value` the only value of `name`: in the first one's place and case if there is one, else at the end.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
+        let (name, value) = (name.as_ref(), trim(value.as_ref()));
+        let Some(first) = self.spans.iter().position(|span| span.is(&self.bytes, name)) else {
+            return self.append(name, value);
+        };
+        let old = self.spans[first];
+        if old.value(&self.bytes) != value {
+            if !is_field_value(value) {
+                return Err(InvalidHeader::Value);
+            }
+            self.spans[first] = self.store_renamed(old, value)?;
+        }
+        let mut index = 0;
+        self.spans.retain(|span| {
+            index += 1;
+            index <= first + 1 || !span.is(&self.bytes, name)
+        });
+        Ok(())
+    }
+
+    /// Removes every header of that name; whether there was one.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
+        let (name, before) = (name.as_ref(), self.spans.len());
+        self.spans.retain(|span| !span.is(&self.bytes, name));
+        self.spans.len() != before
+    }
+
+    /// Keeps the headers for which `keep(name, value)` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        self.spans.retain(|span| keep(span.name(&self.bytes), span.value(&self.bytes)));
+    }
+
+    /// Removes each header that a value of `list_name` names, at most `most` of them, unless `spare` says otherwise.
+    pub(crate) fn remove_named_by(&mut self, list_name: &str, most: usize, spare: impl Fn(&[u8]) -> bool) {
+        let Self { bytes, spans } = self;
+        let mut left = most;
+        for index in 0..spans.len() {
+            let lister = spans[index];
+            if !lister.is(bytes, list_name.as_bytes()) {
+                continue;
+            }
+            for name in crate::syntax::list(lister.value(bytes)).take(left) {
+                left -= 1;
+                if !spare(name) {
+                    spans.iter_mut().filter(|span| span.is(bytes, name)).for_each(|span| span.doomed = true);
+                }
+            }
+        }
+        if left != most {
+            spans.retain(|span| !span.doomed);
+        }
+    }
+
+    /// Takes a whole header block at once: `found` are httparse's slices of `block`. One copy, no look at each byte.
+    pub(crate) fn load(&mut self, block: &[u8], found: &[httparse::Header<'_>]) {
+        self.clear();
+        self.bytes.extend_from_slice(block);
+        let base = block.as_ptr().addr();
+        self.spans.extend(found.iter().map(|header| {
+            let (name_len, value_len) = (header.name.len(), header.value.len());
+            let name = header.name.as_ptr().addr() - base;
+            // An empty value lies where httparse found the line's end or its white space: any place will do.
+            let value = if value_len == 0 { name + name_len } else { header.value.as_ptr().addr() - base };
+            let is_line = value == name + name_len + 2
+                && block[value - 1] == b' '
+                && block[value + value_len..].starts_with(b"\r\n");
+            Span::new(name, name_len, value, value_len, is_line)
+        }));
+    }
+
+    /// Writes every header as a line. Lines that lie side by side are one copy.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        for span in &self.spans {
+            let line = span.line();
+            if span.is_line && line.start == run.end {
+                run.end = line.end;
+                continue;
+            }
+            out.extend_from_slice(&self.bytes[run]);
+            run = if span.is_line {
+                line
+            } else {
+                out.extend_from_slice(span.name(&self.bytes));
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(span.value(&self.bytes));
+                out.extend_from_slice(b"\r\n");
+                0..0
+            };
+        }
+        out.extend_from_slice(&self.bytes[run]);
+    }
+
+    /// Puts a checked line at the end of the buffer.
+    fn store(&mut self, name: &[u8], value: &[u8]) -> Result<Span, InvalidHeader> {
+        let value = trim(value);
+        if !is_token(name) {
+            return Err(InvalidHeader::Name);
+        }
+        if !is_field_value(value) {
+            return Err(InvalidHeader::Value);
+        }
+        self.reserve(name.len() + value.len())?;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        Ok(self.finish_line(start, name.len(), value))
+    }
+
+    /// Puts a line at the end of the buffer that has `old`'s name in `old`'s case; the value has been checked.
+    fn store_renamed(&mut self, old: Span, value: &[u8]) -> Result<Span, InvalidHeader> {
+        self.reserve(old.name_len as usize + value.len())?;
+        let start = self.bytes.len();
+        self.bytes.extend_from_within(old.name_range());
+        Ok(self.finish_line(start, old.name_len as usize, value))
+    }
+
+    fn finish_line(&mut self, start: usize, name_len: usize, value: &[u8]) -> Span {
+        self.bytes.extend_from_slice(b": ");
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+        Span::new(start, name_len, start + name_len + 2, value.len(), true)
+    }
+
+    /// Room for one more line, within what a span can point at.
+    fn reserve(&mut self, more: usize) -> Result<(), InvalidHeader> {
+        match self.bytes.len().checked_add(more).and_then(|len| len.checked_add(4)) {
+            Some(len) if len <= u32::MAX as usize => Ok(()),
+            _ => Err(InvalidHeader::TooLong),
+        }
+    }
+}
+
+impl Span {
+    fn new(name: usize, name_len: usize, value: usize, value_len: usize, is_line: bool) -> Self {
+        let (name, name_len, value, value_len) =
+            (name as u32, name_len as u32, value as u32, value_len as u32);
+        Self { name, name_len, value, value_len, is_line, doomed: false }
+    }
+
+    fn name_range(self) -> std::ops::Range<usize> {
+        self.name as usize..(self.name + self.name_len) as usize
+    }
+
+    fn line(self) -> std::ops::Range<usize> {
+        self.name as usize..(self.value + self.value_len) as usize + 2
+    }
+
+    fn name(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.name_range()]
+    }
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.value as usize..(self.value + self.value_len) as usize]
+    }
+
+    fn is(self, bytes: &[u8], name: &[u8]) -> bool {
+        self.name_len as usize == name.len() && self.name(bytes).eq_ignore_ascii_case(name)
+    }
+}
+
+impl PartialEq for Headers {
+    /// The same names in the same case with the same values in the same order.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|(name, value)| {
+                format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+            }))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+use super::*;
+
+fn list(lines: &[(&str, &str)]) -> Headers {
+    let mut headers = Headers::new();
+    lines.iter().for_each(|(name, value)| headers.append(name, value).unwrap());
+    headers
+}
+
+fn written(headers: &Headers) -> String {
+    let mut out = Vec::new();
+    headers.write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn names_compare_without_case_and_are_written_with_it() {
+    let headers = list(&[("X-One", "1"), ("x-two", "2"), ("X-ONE", "3")]);
+    assert_eq!((headers.get("x-one"), headers.text("X-TWO")), (Some(&b"1"[..]), Some("2")));
+    assert_eq!(headers.get_all("x-One").collect::<Vec<_>>(), [b"1", b"3"]);
+    assert_eq!((headers.count("x-one"), headers.contains("x-on"), headers.len()), (2, false, 3));
+    assert_eq!(written(&headers), "X-One: 1\r\nx-two: 2\r\nX-ONE: 3\r\n");
+}
+
+#[test]
+fn set_replaces_all_in_the_place_and_case_of_the_first() {
+    let mut headers = list(&[("a", "1"), ("B", "2"), ("c", "3"), ("b", "4")]);
+    headers.set("b", "a longer value").unwrap();
+    assert_eq!(written(&headers), "a: 1\r\nB: a longer value\r\nc: 3\r\n");
+    headers.set("d", "5").unwrap();
+    headers.set("A", "1").unwrap();
+    assert_eq!(written(&headers), "a: 1\r\nB: a longer value\r\nc: 3\r\nd: 5\r\n");
+}
+
+#[test]
+fn remove_retain_and_truncate() {
+    let mut headers = list(&[("a", "1"), ("B", "2"), ("c", "3"), ("b", "4"), ("e", "5")]);
+    assert!(headers.remove("b"));
+    assert!(!headers.remove("b"));
+    assert_eq!(headers, list(&[("a", "1"), ("c", "3"), ("e", "5")]));
+    headers.retain(|name, value| name != b"c" || value != b"3");
+    headers.truncate(1);
+    assert_eq!(headers, list(&[("a", "1")]));
+    headers.clear();
+    assert!(headers.is_empty());
+}
+
+#[test]
+fn nothing_that_could_begin_another_line_gets_in() {
+    let mut headers = list(&[("a", "1")]);
+    for name in ["", "a b", "a:", "a\r\nb", "\0", "ä", "a\t", "(a)", ":authority"] {
+        assert_eq!(headers.append(name, "x"), Err(InvalidHeader::Name), "{name:?}");
+        assert_eq!(headers.set(name, "x"), Err(InvalidHeader::Name), "{name:?}");
+    }
+    for value in ["a\r\nb: c", "a\n", "\r", "a\0", "\x7f", "\x1b[0m"] {
+        assert_eq!(headers.append("b", value), Err(InvalidHeader::Value), "{value:?}");
+        assert_eq!(headers.set("b", value), Err(InvalidHeader::Value), "{value:?}");
+        assert_eq!(headers.set("a", value), Err(InvalidHeader::Value), "{value:?}");
+    }
+    assert_eq!(headers, list(&[("a", "1")]));
+    headers.append("b", [0xff, b'\t', b'x']).unwrap();
+    assert_eq!(headers.get("b"), Some(&b"\xff\tx"[..]));
+}
+
+#[test]
+fn white_space_around_a_value_is_not_part_of_it() {
+    let mut headers = list(&[("a", " \t1 2\t ")]);
+    headers.set("b", "  ").unwrap();
+    assert_eq!(written(&headers), "a: 1 2\r\nb: \r\n");
+}
+
+#[test]
+fn a_cleared_list_is_filled_again_without_an_allocation() {
+    let mut headers = list(&[("a", "0123456789"), ("b", "2")]);
+    let room = (headers.bytes.capacity(), headers.spans.capacity());
+    for _ in 0..1000 {
+        headers.clear();
+        headers.append("a", "0123456789").unwrap();
+        headers.append("b", "2").unwrap();
+    }
+    assert_eq!((headers.bytes.capacity(), headers.spans.capacity()), room);
+    headers.clear();
+    headers.shrink_to(0);
+    assert_eq!(headers.bytes.capacity(), 0);
+}

@@ -1,0 +1,255 @@
+//! The client side: rustls configurations for a cluster's `UpstreamTls`.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, ResolvesClientCert, Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use weft_model::matcher::StringMatcher;
+use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, UpstreamTls};
+
+use super::names::PeerNames;
+use super::secrets::{Secrets, Svid};
+use super::server::{TlsError, foreign_name, no_bundle, versions};
+
+/// A cluster's TLS, ready for handshakes.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+    /// For HTTP/2 upstreams Istio's ALPN filter offers other protocols.
+    sni: String,
+    auto_sni: bool,
+    own: Option<Secrets>,
+}
+
+/// What ALPN to offer, which Istio's ALPN filter decides from the HTTP version that is spoken upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Offer {
+    /// As the cluster says.
+    AsConfigured,
+    /// HTTP/1.1 under mTLS: `istio-http/1.1, istio, http/1.1`.
+    IstioHttp11,
+    /// HTTP/2 under mTLS: `istio-h2, istio, h2`.
+    IstioH2,
+}
+
+impl Connector {
+    /// Compiles `tls` with what is to be offered.
+    ///
+    /// # Errors
+    /// If a file cannot be read or the settings are refused.
+    pub fn new(tls: &UpstreamTls, offer: Offer, secrets: &Secrets) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(versions(tls.common.min_version, tls.common.max_version))
+            .map_err(|e| TlsError::Refused(e.to_string()))?;
+        let verifier = ServerVerifier {
+            trust: trust(tls)?,
+            secrets: secrets.clone(),
+            wanted: tls.common.validation.match_sans.clone(),
+            check_sni: tls.auto_san_validation,
+        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let mut own = None;
+        let mut config = match tls.common.certificates.first() {
+            None => builder.with_no_client_auth(),
+            Some(CertificateSource::Sds(secret)) if secret.name == "default" => {
+                own = Some(secrets.clone());
+                builder.with_client_cert_resolver(Arc::new(OwnCertificate(secrets.clone())))
+            }
+            Some(CertificateSource::Sds(secret)) => {
+                let files = secret.name.strip_prefix("file-cert:").and_then(|rest| rest.split_once('~'));
+                let Some((chain, key)) = files else {
+                    return Err(TlsError::Refused(format!("secret {} is not served here", secret.name)));
+                };
+                builder.with_client_cert_resolver(Arc::new(Fixed(file_identity(chain, key)?)))
+            }
+            Some(CertificateSource::Files { chain, key }) => {
+                builder.with_client_cert_resolver(Arc::new(Fixed(file_identity(chain, key)?)))
+            }
+        };
+        config.resumption = Resumption::disabled();
+        let istio = |list: [&str; 3]| list.iter().map(|p| p.as_bytes().to_vec()).collect::<Vec<_>>();
+        config.alpn_protocols = match offer {
+            // Never `istio-peer-exchange`: selecting it makes bytes mandatory that we do not send.
+            Offer::AsConfigured => {
+                let wanted = tls.common.alpn.iter().filter(|p| *p != "istio-peer-exchange");
+                wanted.map(|p| p.clone().into_bytes()).collect()
+            }
+            Offer::IstioHttp11 => istio(["istio-http/1.1", "istio", "http/1.1"]),
+            Offer::IstioH2 => istio(["istio-h2", "istio", "h2"]),
+        };
+        config.enable_sni = true;
+        Ok(Self { config: Arc::new(config), sni: tls.sni.clone(), auto_sni: tls.auto_sni, own })
+    }
+
+    /// The configuration to connect with.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        self.config.clone()
+    }
+
+    /// The server name to ask for, given the request's host; without one, the endpoint's address.
+    pub fn server_name(&self, host: Option<&str>, address: std::net::IpAddr) -> ServerName<'static> {
+        let wanted = if !self.sni.is_empty() { Some(self.sni.as_str()) } else if self.auto_sni { host } else { None };
+        let host_only = wanted.map(|h| h.rsplit_once(':').map_or(h, |(name, port)| {
+            if port.bytes().all(|b| b.is_ascii_digit()) { name } else { h }
+        }));
+        host_only
+            .and_then(|name| ServerName::try_from(name.to_owned()).ok())
+            .unwrap_or(ServerName::IpAddress(address.into()))
+    }
+
+    /// Does it need our own certificate, and is that missing?
+    pub fn lacks_identity(&self) -> bool {
+        self.own.as_ref().is_some_and(|secrets| secrets.svid().is_none())
+    }
+}
+
+fn file_identity(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, TlsError> {
+    let file = |path: &str, error: String| TlsError::File { path: path.to_owned(), error };
+    let certs = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| file(chain, e.to_string()))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| file(key, e.to_string()))?;
+    Ok(Svid::new(certs, private).map_err(|e| file(chain, e.to_string()))?.key)
+}
+
+/// Whom a cluster believes.
+#[derive(Debug)]
+enum Believed {
+    /// The mesh's bundle, as it is at the moment.
+    Mesh,
+    /// These.
+    Fixed(Arc<RootCertStore>),
+    /// Anybody: no roots are configured, as `tls.mode: SIMPLE` without CA means in Envoy.
+    Anybody,
+}
+
+fn trust(tls: &UpstreamTls) -> Result<Believed, TlsError> {
+    let from_file = |path: &str| -> Result<Believed, TlsError> {
+        let file = |error: String| TlsError::File { path: path.to_owned(), error };
+        let certs = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|e| file(e.to_string()))?;
+        fixed(certs).ok_or_else(|| file("it holds no usable root certificate".into()))
+    };
+    match &tls.common.validation.roots {
+        None => Ok(Believed::Anybody),
+        Some(Roots::Sds(secret)) if secret.name == "ROOTCA" => Ok(Believed::Mesh),
+        Some(Roots::Sds(secret)) => match secret.name.strip_prefix("file-root:") {
+            Some("system") => {
+                let native = rustls_native_certs::load_native_certs();
+                fixed(native.certs).ok_or_else(|| TlsError::Refused("the system has no root certificates".into()))
+            }
+            Some(path) => from_file(path),
+            None => Err(TlsError::Refused(format!("secret {} is not served here", secret.name))),
+        },
+        Some(Roots::File(path)) => from_file(path),
+        Some(Roots::Inline(pem)) => {
+            let certs = CertificateDer::pem_slice_iter(pem.as_bytes())
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|e| TlsError::Refused(e.to_string()))?;
+            fixed(certs).ok_or_else(|| TlsError::Refused("the inline CA holds no usable root".into()))
+        }
+    }
+}
+
+fn fixed(certs: Vec<CertificateDer<'static>>) -> Option<Believed> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(certs);
+    (!store.is_empty()).then(|| Believed::Fixed(Arc::new(store)))
+}
+
+#[derive(Debug)]
+struct OwnCertificate(Secrets);
+
+impl ResolvesClientCert for OwnCertificate {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.svid().map(|svid| svid.key.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.svid().is_some()
+    }
+}
+
+#[derive(Debug)]
+struct Fixed(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Fixed {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Believes the server that the roots vouch for and that carries one of the names asked for.
+#[derive(Debug)]
+struct ServerVerifier {
+    trust: Believed,
+    secrets: Secrets,
+    wanted: Vec<SanMatcher>,
+    check_sni: bool,
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let roots = match &self.trust {
+            Believed::Mesh => Some(self.secrets.trust().ok_or_else(|| no_bundle("server"))?.roots.clone()),
+            Believed::Fixed(roots) => Some(roots.clone()),
+            Believed::Anybody => None,
+        };
+        if let Some(roots) = roots {
+            let parsed = ParsedCertificate::try_from(leaf)?;
+            let algorithms = super::provider().signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms)?;
+        }
+        if self.wanted.is_empty() && !self.check_sni {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let names = PeerNames::of(leaf).map_err(|e| rustls::Error::General(e.to_string()))?;
+        let sni = self.check_sni.then(|| {
+            let text = server_name.to_str().into_owned();
+            SanMatcher { kind: SanKind::Any, matcher: StringMatcher::exact(text) }
+        });
+        let good = names.satisfy(&self.wanted) && sni.is_none_or(|sni| names.satisfy(&[sni]));
+        if good { Ok(ServerCertVerified::assertion()) } else { Err(foreign_name(&names)) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &super::provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &super::provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        super::provider().signature_verification_algorithms.supported_schemes()
+    }
+}

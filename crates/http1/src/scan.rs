@@ -89,6 +89,9 @@ impl Scan {
             return Ok(false);
         };
         if self.lines == 0 {
+            if !is_token_byte(*first) {
+                return Err(kind.invalid_start_line());
+            }
             if kind == Kind::Request && line.len() > limits.max_target.saturating_add(REQUEST_LINE_SLACK) {
                 return Err(Refusal::TargetTooLong);
             }
@@ -110,7 +113,8 @@ impl Scan {
                     return Err(kind.invalid_start_line());
                 }
                 let most = limits.max_target.saturating_add(REQUEST_LINE_SLACK);
-                if kind == Kind::Request && unfinished.len() > most {
+                // One more byte may be the CR.
+                if kind == Kind::Request && unfinished.len() > most.saturating_add(1) {
                     return Err(Refusal::TargetTooLong);
                 }
                 Ok(())

@@ -6,4 +6,5 @@ pub mod identity;
 pub mod sniff;
 pub mod stream;
 pub mod tls;
+pub mod upstream;
 pub mod http;

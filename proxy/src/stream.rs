@@ -46,6 +46,14 @@ impl Tcp {
     pub fn socket(&self) -> &TcpStream {
         &self.socket
     }
+
+    /// Puts bytes back in front.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        let rest = std::mem::take(&mut self.prefix);
+        self.prefix.reserve(bytes.len() + rest.len());
+        self.prefix.extend_from_slice(bytes);
+        self.prefix.extend_from_slice(&rest);
+    }
 }
 
 impl AsyncRead for Tcp {
@@ -95,15 +103,39 @@ pub enum Io {
     /// Bare.
     Plain(Tcp),
     /// In TLS, either side.
-    Tls(Box<TlsStream<Tcp>>),
+    Tls(Box<TlsIo>),
+}
+
+/// A TLS stream, and what was read from it and put back.
+#[derive(Debug)]
+pub struct TlsIo {
+    prefix: BytesMut,
+    stream: TlsStream<Tcp>,
+}
+
+impl From<TlsStream<Tcp>> for Io {
+    fn from(stream: TlsStream<Tcp>) -> Self {
+        Self::Tls(Box::new(TlsIo { prefix: BytesMut::new(), stream }))
+    }
 }
 
 impl Io {
+    /// Puts bytes back in front, for whoever reads next.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Plain(tcp) => tcp.unread(bytes),
+            Self::Tls(tls) => {
+                let rest = std::mem::take(&mut tls.prefix);
+                tls.prefix.extend_from_slice(bytes);
+                tls.prefix.extend_from_slice(&rest);
+            }
+        }
+    }
     /// The socket under it.
     pub fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp.socket(),
-            Self::Tls(tls) => tls.get_ref().0.socket(),
+            Self::Tls(tls) => tls.stream.get_ref().0.socket(),
         }
     }
 
@@ -117,8 +149,14 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Tls(s) if !s.prefix.is_empty() => {
+                let n = s.prefix.len().min(buf.remaining());
+                buf.put_slice(&s.prefix[..n]);
+                s.prefix.advance(n);
+                Poll::Ready(Ok(()))
+            }
             // A peer that ends TCP without close_notify has ended: truncation is seen by HTTP's own framing.
-            Self::Tls(s) => match Pin::new(s).poll_read(cx, buf) {
+            Self::Tls(s) => match Pin::new(&mut s.stream).poll_read(cx, buf) {
                 Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 other => other,
             },
@@ -130,7 +168,7 @@ impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
-            Self::Tls(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Tls(s) => Pin::new(&mut s.stream).poll_write(cx, buf),
         }
     }
 
@@ -141,7 +179,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write_vectored(cx, bufs),
-            Self::Tls(s) => Pin::new(s).poll_write_vectored(cx, bufs),
+            Self::Tls(s) => Pin::new(&mut s.stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -152,14 +190,14 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_flush(cx),
-            Self::Tls(s) => Pin::new(s).poll_flush(cx),
+            Self::Tls(s) => Pin::new(&mut s.stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
-            Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Tls(s) => Pin::new(&mut s.stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,0 +1,243 @@
+//! The client's end of one exchange, HTTP/1.1 or HTTP/2.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use weft_http1::{Framing, Headers, RequestHead, ResponseHead, Version, keep_alive, set_framing, write_response};
+use weft_telemetry::record::Protocol;
+
+use super::h1::H1;
+use super::h2::{Incoming, Outgoing, to_response};
+use super::message::{Broken, Event, Inlet, Length, Outlet};
+
+/// Where a request came from and its answer goes.
+pub trait Downstream: Inlet + Outlet {
+    /// Begins the answer. `length` is what follows.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken>;
+    /// Passes an informational answer (1xx) on.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    fn inform(&mut self, head: &ResponseHead) -> Result<(), Broken>;
+    /// Waits for the client to go away.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// What the client speaks.
+    fn protocol(&self) -> Protocol;
+    /// The answer broke off: what was begun must not look whole.
+    fn abort(&mut self);
+}
+
+/// A client on HTTP/1.x, for one request.
+#[derive(Debug)]
+pub struct DownH1<'a> {
+    conn: &'a mut H1,
+    version: Version,
+    /// The connection ends after this exchange.
+    pub close: bool,
+    is_head: bool,
+}
+
+impl<'a> DownH1<'a> {
+    /// The client whose request has this head. `draining`: the connection is to end anyway.
+    pub fn new(conn: &'a mut H1, head: &RequestHead, draining: bool) -> Self {
+        let close = draining || !keep_alive(head.version, &head.headers);
+        Self { conn, version: head.version, close, is_head: head.method() == "HEAD" }
+    }
+
+    /// The connection under it.
+    pub fn conn(&mut self) -> &mut H1 {
+        self.conn
+    }
+}
+
+impl Downstream for DownH1<'_> {
+    fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken> {
+        // A body that the client still sends would be read as its next request.
+        if !self.conn.body_is_done() && !matches!(head.status, 101) {
+            self.close = true;
+        }
+        head.version = Version::Http11;
+        let mut chunked = false;
+        if head.status != 101 && !(self.is_head || matches!(head.status, 204 | 304)) {
+            match length {
+                Length::None => set_framing(&mut head.headers, Framing::Length(0))?,
+                Length::Exact(n) => set_framing(&mut head.headers, Framing::Length(n))?,
+                Length::Unknown if self.version == Version::Http11 => {
+                    chunked = true;
+                    set_framing(&mut head.headers, Framing::Chunked)?;
+                }
+                Length::Unknown => {
+                    // HTTP/1.0 has no chunks: the end of the connection ends the body.
+                    self.close = true;
+                    set_framing(&mut head.headers, Framing::UntilClose)?;
+                }
+            }
+        }
+        if head.status != 101 {
+            if self.close {
+                head.headers.set("connection", "close")?;
+            } else if self.version == Version::Http10 {
+                head.headers.set("connection", "keep-alive")?;
+            }
+        }
+        self.conn.start_output(chunked, |out| write_response(head, out));
+        Ok(())
+    }
+
+    fn inform(&mut self, head: &ResponseHead) -> Result<(), Broken> {
+        if self.version == Version::Http11 {
+            self.conn.start_output(false, |out| write_response(head, out));
+        }
+        Ok(())
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.conn.poll_gone(cx)
+    }
+
+    fn protocol(&self) -> Protocol {
+        if self.version == Version::Http10 { Protocol::Http10 } else { Protocol::Http11 }
+    }
+
+    fn abort(&mut self) {
+        self.close = true;
+    }
+}
+
+impl Inlet for DownH1<'_> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Broken>> {
+        self.conn.poll_body(cx)
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.conn.chunk()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.conn.consume(n);
+    }
+
+    fn trailers(&self) -> &Headers {
+        self.conn.trailers()
+    }
+}
+
+impl Outlet for DownH1<'_> {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        self.conn.poll_room(cx)
+    }
+
+    fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
+        self.conn.push(data)
+    }
+
+    fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {
+        self.conn.finish(trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.conn.poll_flush(cx)
+    }
+}
+
+/// A client on HTTP/2, for one stream.
+#[derive(Debug)]
+pub struct DownH2 {
+    incoming: Incoming,
+    respond: SendResponse<Bytes>,
+    outgoing: Outgoing,
+    is_head: bool,
+}
+
+impl DownH2 {
+    /// The client of a stream.
+    pub fn new(incoming: Incoming, respond: SendResponse<Bytes>, is_head: bool) -> Self {
+        Self { incoming, respond, outgoing: Outgoing::none(), is_head }
+    }
+
+    /// Does a body follow the request's head?
+    pub fn request_length(&self, head: &RequestHead) -> Length {
+        if self.incoming.is_end() {
+            return Length::None;
+        }
+        let declared = head.headers.text("content-length").and_then(|v| v.parse().ok());
+        declared.map_or(Length::Unknown, Length::Exact)
+    }
+}
+
+impl Downstream for DownH2 {
+    fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken> {
+        let bodiless = self.is_head || matches!(head.status, 204 | 304);
+        let end = length == Length::None || bodiless;
+        match length {
+            Length::Exact(n) if !bodiless => set_framing(&mut head.headers, Framing::Length(n))?,
+            Length::Unknown => {
+                head.headers.remove("content-length");
+            }
+            _ => {}
+        }
+        let stream = self.respond.send_response(to_response(head), end)?;
+        self.outgoing = if end { Outgoing::none() } else { Outgoing::new(stream) };
+        Ok(())
+    }
+
+    fn inform(&mut self, head: &ResponseHead) -> Result<(), Broken> {
+        if head.status != 101 {
+            self.respond.send_informational(to_response(head))?;
+        }
+        Ok(())
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.respond.poll_reset(cx).map(|_| ())
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Http2
+    }
+
+    fn abort(&mut self) {
+        self.outgoing.reset(h2::Reason::INTERNAL_ERROR);
+        self.respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    }
+}
+
+impl Inlet for DownH2 {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Broken>> {
+        self.incoming.poll_body(cx)
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.incoming.chunk()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.incoming.consume(n);
+    }
+
+    fn trailers(&self) -> &Headers {
+        self.incoming.trailers()
+    }
+}
+
+impl Outlet for DownH2 {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        self.outgoing.poll_room(cx)
+    }
+
+    fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
+        self.outgoing.push(data)
+    }
+
+    fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {
+        self.outgoing.finish(trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.outgoing.poll_flush(cx)
+    }
+}

@@ -1,0 +1,7 @@
+//! The side toward a cluster: connections made, pooled and given up.
+
+pub mod connect;
+pub mod endpoint;
+pub mod h2_client;
+pub mod pool;
+pub mod stream;

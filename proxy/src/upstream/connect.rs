@@ -1,0 +1,184 @@
+//! One connection to an endpoint: TCP, then TLS where the cluster asks for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use weft_model::cluster;
+
+use crate::stream::{Io, Tcp};
+use crate::tls::client::Connector;
+use crate::tls::names::PeerNames;
+
+/// Envoy's default.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How an endpoint is reached, compiled once per configuration.
+#[derive(Debug, Clone)]
+pub enum Carrier {
+    /// As it is.
+    Raw,
+    /// In TLS; what is offered depends on what will be spoken.
+    Tls(Box<TlsCarrier>),
+    /// It cannot be reached as configured, and is not reached otherwise.
+    Broken(Arc<str>),
+}
+
+/// The offers of one TLS transport.
+#[derive(Debug, Clone)]
+pub struct TlsCarrier {
+    /// For TCP, and for HTTP where Istio's ALPN filter does not act.
+    pub plain: Connector,
+    /// For HTTP/1.1 under Istio's ALPN filter.
+    pub http1: Connector,
+    /// For HTTP/2 under Istio's ALPN filter.
+    pub http2: Connector,
+    /// Istio's mTLS rather than TLS to the outside.
+    pub istio: bool,
+}
+
+/// What will be spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// Bytes.
+    Tcp,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// Settings of the socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SocketSettings {
+    /// Local address.
+    pub bind: Option<SocketAddr>,
+    /// Keep-alive probes.
+    pub keepalive: Option<cluster::TcpKeepalive>,
+}
+
+/// A connection that stands.
+#[derive(Debug)]
+pub struct Connected {
+    /// The stream.
+    pub io: Io,
+    /// What ALPN yielded.
+    pub alpn: Option<Vec<u8>>,
+    /// Who the server is, under TLS.
+    pub peer: Option<Arc<PeerNames>>,
+}
+
+/// Why there is no connection. A request that met this was not sent: it may be tried elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// TCP failed.
+    #[error("{address} cannot be reached: {error}")]
+    Tcp {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// TLS failed.
+    #[error("TLS with {address} failed: {error}")]
+    Tls {
+        /// Where.
+        address: SocketAddr,
+        /// What rustls said.
+        error: io::Error,
+    },
+    /// It took too long.
+    #[error("{address} did not answer within {limit:?} (connectTimeout)")]
+    Timeout {
+        /// Where.
+        address: SocketAddr,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The transport cannot be had as configured.
+    #[error("the connection cannot be secured as configured: {0}")]
+    Transport(Arc<str>),
+    /// Our own certificate is missing.
+    #[error("this workload has no certificate yet, so mTLS is impossible; see /ready for why")]
+    NoIdentity,
+}
+
+impl ConnectError {
+    /// Envoy's `UPSTREAM_TRANSPORT_FAILURE_REASON`, for TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls { .. } | Self::Transport(_) | Self::NoIdentity)
+    }
+
+    /// Did time run out?
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+}
+
+/// Connects to `address`; `host` is the request's, for clusters whose SNI follows it.
+///
+/// # Errors
+/// Says which step failed.
+pub async fn connect(
+    address: SocketAddr,
+    carrier: &Carrier,
+    speaks: Speaks,
+    socket: SocketSettings,
+    limit: Duration,
+    host: Option<&str>,
+) -> Result<Connected, ConnectError> {
+    let connector = match carrier {
+        Carrier::Raw => None,
+        Carrier::Broken(why) => return Err(ConnectError::Transport(why.clone())),
+        Carrier::Tls(tls) => Some(match speaks {
+            Speaks::Tcp => &tls.plain,
+            Speaks::Http1 => &tls.http1,
+            Speaks::Http2 => &tls.http2,
+        }),
+    };
+    if connector.is_some_and(Connector::lacks_identity) {
+        return Err(ConnectError::NoIdentity);
+    }
+    let work = async {
+        let tcp = tcp(address, socket).await.map_err(|error| ConnectError::Tcp { address, error })?;
+        let Some(connector) = connector else {
+            return Ok(Connected { io: Io::Plain(Tcp::new(tcp)), alpn: None, peer: None });
+        };
+        let name = connector.server_name(host, address.ip());
+        let tls = TlsConnector::from(connector.config());
+        let failed = |error| ConnectError::Tls { address, error };
+        let stream = tls.connect(name, Tcp::new(tcp)).await.map_err(failed)?;
+        let (_, session) = stream.get_ref();
+        let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
+        let leaf = session.peer_certificates().and_then(<[_]>::first);
+        let peer = leaf.and_then(|leaf| PeerNames::of(leaf).ok()).map(Arc::new);
+        Ok(Connected { io: tokio_rustls::TlsStream::from(stream).into(), alpn, peer })
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(ConnectError::Timeout { address, limit }))
+}
+
+async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(keepalive) = settings.keepalive {
+        let mut params = TcpKeepalive::new();
+        if let Some(time) = keepalive.time {
+            params = params.with_time(time);
+        }
+        if let Some(interval) = keepalive.interval {
+            params = params.with_interval(interval);
+        }
+        if let Some(probes) = keepalive.probes {
+            params = params.with_retries(probes);
+        }
+        socket.set_tcp_keepalive(&params)?;
+    }
+    if let Some(bind) = settings.bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()) {
+        socket.bind(&bind.into())?;
+    }
+    TcpSocket::from_std_stream(socket.into()).connect(address).await
+}

@@ -1,0 +1,55 @@
+//! What is remembered of an endpoint across configurations, shared by all workers: keyed by cluster and address, so a
+//! swap of the table loses nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// One endpoint of one cluster.
+#[derive(Debug)]
+pub struct EndpointState {
+    /// Where it is.
+    pub address: SocketAddr,
+    active: AtomicU32,
+    /// Requests (or TCP connections) sent to it.
+    pub requests: AtomicU64,
+    /// Of these, what failed: no connection, reset, 5xx.
+    pub failures: AtomicU64,
+    /// Connections that could not be made.
+    pub connect_failures: AtomicU64,
+}
+
+impl EndpointState {
+    /// One that nothing is known of.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            active: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            connect_failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Requests (or TCP connections) in flight, of all workers.
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// One more in flight, until the guard is dropped.
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub struct InFlight(Arc<EndpointState>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,106 @@
+//! One HTTP/2 connection to an endpoint, shared by the requests of one worker.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+
+use crate::http::h2::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::http::message::Broken;
+use crate::stream::Io;
+
+/// A preface must be answered by then.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// A connection that takes requests; clones share it.
+#[derive(Debug, Clone)]
+pub struct H2Client {
+    send: SendRequest<Bytes>,
+    state: Rc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    closed: Cell<bool>,
+    active: Cell<u32>,
+    taken: Cell<u32>,
+}
+
+impl H2Client {
+    /// Speaks the preface; the connection is then polled by a task of its own on this worker.
+    ///
+    /// # Errors
+    /// If the other side does not speak HTTP/2.
+    pub async fn start(io: Io) -> Result<Self, Broken> {
+        let mut builder = h2::client::Builder::new();
+        builder
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(64 * 1024)
+            .enable_push(false);
+        let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io)).await;
+        let (send, connection) = handshake.map_err(|_| Broken::Closed)??;
+        let state = Rc::new(State { closed: Cell::new(false), active: Cell::new(0), taken: Cell::new(0) });
+        let ends = state.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an upstream HTTP/2 connection ended");
+            }
+            ends.closed.set(true);
+        });
+        Ok(Self { send, state })
+    }
+
+    /// Can it take another request, given the cluster's limits?
+    pub fn has_room(&self, max_streams: Option<u32>, max_requests: Option<u32>) -> bool {
+        !self.state.closed.get()
+            && self.state.active.get() < max_streams.unwrap_or(u32::MAX)
+            && self.state.taken.get() < max_requests.unwrap_or(u32::MAX)
+            && self.send.current_max_send_streams() > self.state.active.get() as usize
+    }
+
+    /// Has it ended, or taken all it may take?
+    pub fn is_spent(&self, max_requests: Option<u32>) -> bool {
+        self.state.closed.get() || self.state.taken.get() >= max_requests.unwrap_or(u32::MAX)
+    }
+
+    /// Nothing is in flight on it.
+    pub fn is_idle(&self) -> bool {
+        self.state.active.get() == 0
+    }
+
+    /// Sends a head; `end` says that no body follows.
+    ///
+    /// # Errors
+    /// If the connection takes no streams any more.
+    pub async fn send(
+        &self,
+        request: http::Request<()>,
+        end: bool,
+    ) -> Result<(h2::client::ResponseFuture, h2::SendStream<Bytes>, Streaming), Broken> {
+        let guard = Streaming::begin(self.state.clone());
+        let mut send = self.send.clone().ready().await?;
+        let (response, stream) = send.send_request(request, end)?;
+        Ok((response, stream, guard))
+    }
+}
+
+/// One stream in flight.
+#[derive(Debug)]
+pub struct Streaming(Rc<State>);
+
+impl Streaming {
+    fn begin(state: Rc<State>) -> Self {
+        state.active.set(state.active.get() + 1);
+        state.taken.set(state.taken.get().saturating_add(1));
+        Self(state)
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get().saturating_sub(1));
+    }
+}

@@ -1,0 +1,260 @@
+//! The server's end of one exchange, HTTP/1.1 or HTTP/2: a head goes out, a body in both directions, a head comes back.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use h2::client::ResponseFuture;
+use weft_http1::{
+    Framing, Headers, RequestHead, ResponseHead, keep_alive, response_framing, set_framing, write_request,
+};
+
+use super::h2_client::{H2Client, Streaming};
+use super::pool::Spare;
+use crate::http::h2::{Incoming, Outgoing, response_head, to_request};
+use crate::http::message::{Broken, Event, Inlet, Length, Outlet};
+
+/// A stream to an endpoint.
+#[derive(Debug)]
+pub enum Upstream {
+    /// A connection of our own.
+    H1(Box<UpH1>),
+    /// A stream of a shared one.
+    H2(Box<UpH2>),
+}
+
+/// HTTP/1.1.
+#[derive(Debug)]
+pub struct UpH1 {
+    spare: Spare,
+    /// A byte of an answer has come: the request was seen.
+    answered: bool,
+    reusable: bool,
+    tunnel: bool,
+}
+
+/// HTTP/2.
+#[derive(Debug)]
+pub struct UpH2 {
+    response: Option<ResponseFuture>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    _guard: Streaming,
+}
+
+/// What a head that came back says of what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// An informational one; the real one is still to come.
+    Informational,
+    /// The real one.
+    Final(Length),
+    /// The connection now belongs to another protocol.
+    Tunnel,
+}
+
+impl Upstream {
+    /// Sends a head on a connection of our own. Writes no byte to the socket yet: that is [`Outlet::poll_flush`]'s.
+    ///
+    /// # Errors
+    /// If the head has no HTTP/1.1 form.
+    pub fn start_h1(mut spare: Spare, head: &mut RequestHead, length: Length) -> Result<Self, Broken> {
+        match length {
+            Length::None => {
+                // What bodies mean for these, an explicit zero says; the others need none.
+                if matches!(head.method(), "POST" | "PUT" | "PATCH") {
+                    set_framing(&mut head.headers, Framing::Length(0))?;
+                } else {
+                    set_framing(&mut head.headers, Framing::None)?;
+                }
+            }
+            Length::Exact(n) => set_framing(&mut head.headers, Framing::Length(n))?,
+            Length::Unknown => set_framing(&mut head.headers, Framing::Chunked)?,
+        }
+        spare.conn.start_output(length == Length::Unknown, |out| write_request(head, out));
+        spare.carried += 1;
+        Ok(Self::H1(Box::new(UpH1 { spare, answered: false, reusable: true, tunnel: false })))
+    }
+
+    /// Sends a head as a stream of a shared connection.
+    ///
+    /// # Errors
+    /// If the connection takes no more streams, or the head has no HTTP/2 form.
+    pub async fn start_h2(
+        client: &H2Client,
+        head: &RequestHead,
+        length: Length,
+        scheme: &str,
+    ) -> Result<Self, Broken> {
+        let end = length == Length::None;
+        let (response, stream, guard) = client.send(to_request(head, scheme)?, end).await?;
+        let outgoing = if end { Outgoing::none() } else { Outgoing::new(stream) };
+        Ok(Self::H2(Box::new(UpH2 {
+            response: Some(response),
+            incoming: Incoming::none(),
+            outgoing,
+            _guard: guard,
+        })))
+    }
+
+    /// Waits for a head.
+    ///
+    /// # Errors
+    /// If the answer never comes or is not to be trusted.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: &str,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<Answer, Broken>> {
+        match self {
+            Self::H1(up) => {
+                let poll = up.spare.conn.poll_response(cx, head);
+                up.answered |= up.spare.conn.has_input() || poll.is_ready();
+                match ready!(poll) {
+                    Ok(()) => {}
+                    Err(Broken::Closed) if !up.spare.conn.has_input() => {
+                        up.answered = false;
+                        return Poll::Ready(Err(Broken::Closed));
+                    }
+                    Err(broken) => return Poll::Ready(Err(broken)),
+                }
+                if (100..200).contains(&head.status) && head.status != 101 {
+                    return Poll::Ready(Ok(Answer::Informational));
+                }
+                let framing = response_framing(method, head)?;
+                up.reusable = keep_alive(head.version, &head.headers) && framing != Framing::UntilClose;
+                up.spare.conn.start_body(framing);
+                if framing == Framing::Tunnel {
+                    up.tunnel = true;
+                    up.reusable = false;
+                    return Poll::Ready(Ok(Answer::Tunnel));
+                }
+                Poll::Ready(Ok(Answer::Final(framing.into())))
+            }
+            Self::H2(up) => {
+                let Some(response) = up.response.as_mut() else { return Poll::Ready(Err(Broken::Closed)) };
+                if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
+                    response_head(&informational?.into_parts().0, head)?;
+                    return Poll::Ready(Ok(Answer::Informational));
+                }
+                let answer = ready!(Pin::new(response).poll(cx))?;
+                up.response = None;
+                let (parts, body) = answer.into_parts();
+                response_head(&parts, head)?;
+                up.incoming = Incoming::new(body);
+                let bodiless = method == "HEAD" || matches!(head.status, 204 | 304);
+                let length = if up.incoming.is_end() || bodiless {
+                    Length::None
+                } else {
+                    let declared = head.headers.text("content-length").and_then(|v| v.parse().ok());
+                    declared.map_or(Length::Unknown, Length::Exact)
+                };
+                Poll::Ready(Ok(Answer::Final(length)))
+            }
+        }
+    }
+
+    /// Has the server certainly seen nothing of the request's answerable part: no byte of an answer came?
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            Self::H1(up) => !up.answered,
+            Self::H2(up) => up.response.is_some(),
+        }
+    }
+
+    /// Had the connection carried requests before this one? Then its end may be the keep-alive race.
+    pub fn is_reused(&self) -> bool {
+        matches!(self, Self::H1(up) if up.spare.carried > 1)
+    }
+
+    /// Gives the connection back for another request, if it can carry one.
+    pub fn into_spare(self) -> Option<Spare> {
+        match self {
+            Self::H1(up) if up.reusable && up.spare.conn.body_is_done() && !up.spare.conn.has_input() => {
+                Some(up.spare)
+            }
+            _ => None,
+        }
+    }
+
+    /// The connection as a tunnel's end.
+    pub fn into_tunnel(self) -> Option<crate::http::h1::H1> {
+        match self {
+            Self::H1(up) if up.tunnel => Some(up.spare.conn),
+            _ => None,
+        }
+    }
+
+    /// The client has gone: the server should stop.
+    pub fn cancel(&mut self) {
+        if let Self::H2(up) = self {
+            up.outgoing.reset(h2::Reason::CANCEL);
+        }
+    }
+
+    /// Is it HTTP/2?
+    pub fn is_h2(&self) -> bool {
+        matches!(self, Self::H2(_))
+    }
+}
+
+impl Inlet for Upstream {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Broken>> {
+        match self {
+            Self::H1(up) => up.spare.conn.poll_body(cx),
+            Self::H2(up) => up.incoming.poll_body(cx),
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Self::H1(up) => up.spare.conn.chunk(),
+            Self::H2(up) => up.incoming.chunk(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match self {
+            Self::H1(up) => up.spare.conn.consume(n),
+            Self::H2(up) => up.incoming.consume(n),
+        }
+    }
+
+    fn trailers(&self) -> &Headers {
+        match self {
+            Self::H1(up) => up.spare.conn.trailers(),
+            Self::H2(up) => up.incoming.trailers(),
+        }
+    }
+}
+
+impl Outlet for Upstream {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        match self {
+            Self::H1(up) => up.spare.conn.poll_room(cx),
+            Self::H2(up) => up.outgoing.poll_room(cx),
+        }
+    }
+
+    fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
+        match self {
+            Self::H1(up) => up.spare.conn.push(data),
+            Self::H2(up) => up.outgoing.push(data),
+        }
+    }
+
+    fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {
+        match self {
+            Self::H1(up) => up.spare.conn.finish(trailers),
+            Self::H2(up) => up.outgoing.finish(trailers),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self {
+            Self::H1(up) => up.spare.conn.poll_flush(cx),
+            Self::H2(up) => up.outgoing.poll_flush(cx),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Deriving the next response, in the order that keeps every reference valid.
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryResponse, DiscoveryResponse, Resource as Wire,
+};
+
+use super::{Arc, Diff, Instant, Mark, Protocol, ResourceSet, Response, Session, Watched};
+use super::{peek, resources_of, type_url};
+use crate::Resource;
+
+/// A type's part in make before break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Clusters and endpoints: additions first of all, removals last of all.
+    Supplies,
+    /// Listeners and routes, which refer to them.
+    Uses,
+    /// The rest.
+    Free,
+}
+
+fn part(type_url: &str) -> Part {
+    match type_url {
+        type_url::CLUSTER | type_url::ENDPOINTS => Part::Supplies,
+        type_url::LISTENER | type_url::ROUTES => Part::Uses,
+        _ => Part::Free,
+    }
+}
+
+impl Watched {
+    /// Whether the newest state is in force in the client: nothing to send, nothing unanswered, nothing refused.
+    pub(super) fn settled(&self, target: &ResourceSet, type_url: &str) -> bool {
+        let resources = resources_of(target, type_url);
+        let subscription = &self.subscription;
+        subscription.pending.is_none()
+            && (!subscription.dirty || subscription.diff(resources).is_empty())
+            && !subscription.refuses(resources)
+    }
+}
+
+impl Session {
+    /// The next thing to send, if there is any and its time has come.
+    pub fn next_response(&mut self, now: Instant) -> Option<Response> {
+        let target = self.target.clone()?;
+        (0..self.watched.len()).find_map(|index| self.respond(index, &target, now))
+    }
+
+    fn respond(&mut self, index: usize, target: &Arc<ResourceSet>, now: Instant) -> Option<Response> {
+        let (type_url, watched) = &self.watched[index];
+        let type_url = Arc::clone(type_url);
+        let subscription = &watched.subscription;
+        if subscription.pending.is_some() || !subscription.dirty {
+            return None;
+        }
+        let part = part(&type_url);
+        if part == Part::Uses && self.supplies_are_on_their_way(now) {
+            return None;
+        }
+        let whole = self.protocol == Protocol::Sotw && type_url::full_state(&type_url);
+        let mut diff = subscription.diff(resources_of(target, &type_url));
+        let held_back =
+            if part == Part::Supplies && !diff.gone.is_empty() && !self.users_are_settled(target, now) {
+                std::mem::take(&mut diff.gone)
+            } else {
+                Vec::new()
+            };
+
+        let subscription = &mut self.watched[index].1.subscription;
+        if self.protocol == Protocol::Sotw && !whole {
+            subscription.drop_silently(&mut diff);
+        }
+        if diff.is_empty() && !subscription.owes_first {
+            subscription.dirty = !held_back.is_empty();
+            return None;
+        }
+        if *type_url == *type_url::CLUSTER {
+            self.warm(&diff.send);
+        }
+        Some(self.push(index, target, &diff, &held_back, now))
+    }
+
+    /// Rule 1: a user of clusters waits for their answer, but not forever.
+    fn supplies_are_on_their_way(&self, now: Instant) -> bool {
+        self.watched.iter().filter(|(url, _)| part(url) == Part::Supplies).any(|(_, watched)| {
+            let pending = watched.subscription.pending.as_ref();
+            pending.is_some_and(|pending| now < pending.since + self.limits.patience)
+        })
+    }
+
+    /// Rule 2: clusters go when nothing in force can refer to them.
+    fn users_are_settled(&self, target: &ResourceSet, now: Instant) -> bool {
+        [type_url::LISTENER, type_url::ROUTES].into_iter().all(|user| {
+            match self.watched.iter().find(|(url, _)| **url == *user) {
+                Some((_, watched)) => watched.settled(target, user),
+                // A reconnecting client asks for its types one by one.
+                None => now >= self.opened + self.limits.patience,
+            }
+        })
+    }
+
+    /// Rule 4: endpoints of clusters that are sent go with them.
+    fn warm(&mut self, clusters: &[Arc<Resource>]) {
+        let names = clusters.iter().filter_map(|cluster| peek::endpoints_of_cluster(&cluster.value));
+        match self.watched.iter_mut().find(|(url, _)| **url == *type_url::ENDPOINTS) {
+            Some((_, endpoints)) => {
+                for name in names.filter(|name| endpoints.subscription.wants(name)).collect::<Vec<_>>() {
+                    endpoints.subscription.forget(&name);
+                }
+            }
+            None => self.to_warm.extend(names),
+        }
+    }
+
+    fn push(
+        &mut self,
+        index: usize,
+        target: &Arc<ResourceSet>,
+        diff: &Diff,
+        held_back: &[Arc<str>],
+        now: Instant,
+    ) -> Response {
+        self.nonces += 1;
+        let nonce = self.nonces.to_string();
+        let revision = Arc::clone(target.revision());
+        let (type_url, watched) = &mut self.watched[index];
+        let removed = diff.gone.iter().chain(&diff.absent);
+        let response = match self.protocol {
+            Protocol::Delta => Response::Delta(DeltaDiscoveryResponse {
+                system_version_info: revision.to_string(),
+                type_url: type_url.to_string(),
+                nonce: nonce.clone(),
+                resources: diff.send.iter().map(|resource| wire(resource)).collect(),
+                removed_resources: removed.clone().map(ToString::to_string).collect(),
+                ..DeltaDiscoveryResponse::default()
+            }),
+            Protocol::Sotw => {
+                let resources = resources_of(target, type_url);
+                let subscription = &watched.subscription;
+                let anys = if type_url::full_state(type_url) {
+                    let current = resources.values().filter(|resource| subscription.wants(&resource.name));
+                    current.chain(subscription.still_held(held_back)).map(|r| r.to_any()).collect()
+                } else {
+                    diff.send.iter().map(|resource| resource.to_any()).collect()
+                };
+                Response::Sotw(DiscoveryResponse {
+                    version_info: revision.to_string(),
+                    type_url: type_url.to_string(),
+                    nonce: nonce.clone(),
+                    resources: anys,
+                    ..DiscoveryResponse::default()
+                })
+            }
+        };
+        watched.sent = Some(Mark { revision: Arc::clone(&revision), at: now });
+        watched.last_nonce.clone_from(&nonce);
+        watched.subscription.sent(nonce, revision, now, &diff.send, removed.cloned());
+        response
+    }
+}
+
+fn wire(resource: &Resource) -> Wire {
+    Wire {
+        name: resource.name.to_string(),
+        version: resource.version.to_string(),
+        resource: Some(resource.to_any()),
+        ..Wire::default()
+    }
+}

@@ -1,0 +1,85 @@
+//! One worker's view of the request metrics: from a compact key to handles that were looked up before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Metrics;
+use super::labels::Labels;
+use super::series::RequestSeries;
+use crate::flags::ResponseFlags;
+use crate::identifier::{Identifier, NumberHash};
+use crate::record::{ConnectionSecurity, Record, Reporter};
+
+/// Counts requests. Each worker has its own; not shared, no lock on a hit.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    metrics: Metrics,
+    pub(super) series: HashMap<RequestKey, Arc<RequestSeries>, NumberHash>,
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct RequestKey {
+    source: Identifier,
+    destination: Identifier,
+    service: Identifier,
+    code: u16,
+    flags: ResponseFlags,
+    /// `u32::MAX` where there is none.
+    grpc_status: u32,
+    grpc: bool,
+    reporter: Reporter,
+    security: ConnectionSecurity,
+}
+
+impl RequestMetrics {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { metrics, series: HashMap::default(), generation: 0 }
+    }
+
+    /// Counts one request that ended.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let key = RequestKey::of(record);
+        let table = &self.metrics.shared.requests;
+        if let Some(series) = self.series.get(&key)
+            && !series.usage.is_forgotten()
+        {
+            series.usage.touch(table.age());
+            series.record(record);
+            return;
+        }
+        self.look_up(key, record).record(record);
+    }
+
+    fn look_up(&mut self, key: RequestKey, record: &Record<'_>) -> Arc<RequestSeries> {
+        let shared = &self.metrics.shared;
+        let generation = shared.requests.generation();
+        if self.generation != generation {
+            self.generation = generation;
+            self.series.retain(|_, series| !series.usage.is_forgotten());
+        }
+        // Several keys may lead to one series (a peer that was read twice), but not without end.
+        if self.series.len() >= shared.settings.max_series.saturating_mul(2) {
+            self.series.clear();
+        }
+        let series = shared.requests.series(&Labels::of_request(record), &shared.series);
+        self.series.insert(key, Arc::clone(&series));
+        series
+    }
+}
+
+impl RequestKey {
+    fn of(record: &Record<'_>) -> Self {
+        Self {
+            source: record.source.map_or(Identifier::ABSENT, |peer| peer.id()),
+            destination: record.destination.map_or(Identifier::ABSENT, |peer| peer.id()),
+            service: record.service.map_or(Identifier::ABSENT, |service| service.id()),
+            code: record.response_code.unwrap_or(0),
+            flags: record.flags,
+            grpc_status: record.grpc_status.unwrap_or(u32::MAX),
+            grpc: record.grpc,
+            reporter: record.reporter,
+            security: record.security,
+        }
+    }
+}

@@ -7,6 +7,7 @@
 
 pub mod access_log;
 pub mod cluster;
+pub mod compile;
 pub mod endpoint;
 pub mod http;
 pub mod identity;
@@ -15,5 +16,7 @@ pub mod matcher;
 pub mod names;
 pub mod node;
 pub mod rbac;
+pub mod request;
 pub mod route;
+pub mod table;
 pub mod tls;

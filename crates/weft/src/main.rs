@@ -10,6 +10,8 @@ mod parent;
 mod standin;
 #[allow(dead_code, reason = "`weft up` follows")]
 mod supervisor;
+#[allow(dead_code, reason = "its command follows")]
+mod up;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,0 +1,302 @@
+//! The plan of a mesh: every pod that runs, its addresses, its app's environment. Pure.
+//!
+//! What the control plane reads of it are the pods themselves, as Kubernetes writes them ([`Pod::resource`]),
+//! with two annotations that only `weft up` sets:
+//!
+//! - `weft.dev/localhost`: where the app listens, and where the sidecar binds its outbound side (the HTTP proxy
+//!   on 15007): the pod's own "localhost" of interception mode NONE;
+//! - `weft.dev/tcp-addresses`: a JSON object from `service.namespace:port` (a host outside: `host:port`) to the
+//!   address at which this pod's sidecar listens for it.
+
+mod resource;
+
+use super::addresses::{self, Base, Block};
+use super::environment::{self, Downward, Environment, Settings};
+use super::mention;
+use super::pods::{self, Draft, Kind, Workload};
+use super::protocol::Protocol;
+use super::services::{Service, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// The port of the sidecar's HTTP proxy, as Istio's `proxyHttpPort`.
+pub(crate) const HTTP_PROXY_PORT: u16 = 15007;
+/// The one node.
+pub(crate) const NODE: &str = "weft";
+
+/// What a plan is made from.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests {
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) settings: Settings,
+    /// Labels of the namespaces that the files define.
+    pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// The plan of a mesh.
+#[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) base: Base,
+    /// By namespace and name.
+    pub(crate) pods: Vec<Pod>,
+    /// What the user should know, one line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// One pod that runs.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) kind: Kind,
+    pub(crate) workload: String,
+    pub(crate) service_account: String,
+    /// Names of the services that select it.
+    pub(crate) services: Vec<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// As others see it.
+    pub(crate) address: Ipv4Addr,
+    /// As it sees itself.
+    pub(crate) localhost: Ipv4Addr,
+    /// Whether it has a sidecar.
+    pub(crate) sidecar: bool,
+    pub(crate) containers: Vec<String>,
+    pub(crate) ports: Vec<Port>,
+    /// `service.namespace:port` to the address of this pod that leads there.
+    pub(crate) tcp: BTreeMap<String, Ipv4Addr>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) rewritten: Vec<Rewritten>,
+}
+
+/// A port of an app.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Port {
+    pub(crate) name: Option<String>,
+    pub(crate) number: u16,
+    pub(crate) protocol: Protocol,
+}
+
+/// A variable whose value names a TCP service, and now its address.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Rewritten {
+    pub(crate) variable: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum PlanError {
+    #[error(
+        "more than {} pods: one machine's loopback has no addresses for more; lower some replicas",
+        addresses::MAX_PODS
+    )]
+    TooManyPods,
+    #[error(
+        "--only {name}: no Service, Deployment, StatefulSet, DaemonSet or Pod of that name; there are {known}"
+    )]
+    UnknownPart { name: String, known: String },
+    #[error("no Deployment, StatefulSet, DaemonSet or Pod in these files: there is nothing to run")]
+    Nothing,
+}
+
+/// Plans the pods of `manifests`; `only` limits them to some services and whatever these call.
+pub(crate) fn plan(
+    manifests: &Manifests,
+    base: Base,
+    numbers: &mut BTreeMap<(String, String), u32>,
+    only: &[String],
+) -> Result<Plan, PlanError> {
+    let (mut drafts, too_many) = pods::drafts(&manifests.workloads, addresses::MAX_PODS as usize);
+    if too_many {
+        return Err(PlanError::TooManyPods);
+    }
+    if drafts.is_empty() {
+        return Err(PlanError::Nothing);
+    }
+    if !only.is_empty() {
+        drafts = super::only::closure(drafts, manifests, only)?;
+    }
+    let keys: Vec<_> = drafts.iter().map(|draft| (draft.namespace.clone(), draft.name.clone())).collect();
+    *numbers = addresses::number(&keys, numbers).ok_or(PlanError::TooManyPods)?;
+    let mut plan = Plan { base, ..Plan::default() };
+    for (draft, key) in drafts.iter().zip(&keys) {
+        let block = base.block(numbers.get(key).copied().unwrap_or_default());
+        plan.pods.push(pod(draft, block, base, manifests, &mut plan.notes));
+    }
+    for namespace in drafts.iter().map(|draft| draft.namespace.as_str()).collect::<BTreeSet<_>>() {
+        let labels = manifests.namespaces.get(namespace);
+        let injects = |labels: &BTreeMap<String, String>| {
+            labels.contains_key("istio-injection") || labels.contains_key("istio.io/rev")
+        };
+        if labels.is_some_and(|labels| !injects(labels)) {
+            plan.notes.push(format!(
+                "namespace {namespace} has no label istio-injection: a cluster would give its pods no sidecars, weft does"
+            ));
+        }
+    }
+    Ok(plan)
+}
+
+fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &mut Vec<String>) -> Pod {
+    let title = format!("{}/{}", draft.namespace, draft.name);
+    let sidecar = draft.wants_sidecar(manifests.namespaces.get(&draft.namespace));
+    let services = &manifests.services;
+    let selecting: Vec<&Service> =
+        services.iter().filter(|service| service.selects(&draft.namespace, &draft.labels)).collect();
+    let addresses = if sidecar { tcp_addresses(services, &draft.namespace, block) } else { BTreeMap::new() };
+    let reached: BTreeSet<String> =
+        services.iter().filter(|service| service.needs_address()).map(Service::host).collect();
+    if sidecar && addresses.len() < reached.len() {
+        notes.push(format!(
+            "pod {title} can reach {} TCP services by address and has room for {}: {} are left out",
+            reached.len(),
+            addresses::MAX_TCP,
+            reached.len() - addresses.len(),
+        ));
+    }
+    let ports = ports(draft, &selecting);
+    let mut environment = Environment::default();
+    let address = |service: &Service| addresses.get(&service.host()).copied();
+    for (name, value) in environment::service_variables(services, &draft.namespace, address) {
+        environment.set(&name, value);
+    }
+    let downward = Downward {
+        name: draft.name.clone(),
+        namespace: draft.namespace.clone(),
+        service_account: draft.service_account(),
+        node: NODE.to_owned(),
+        address: block.pod().to_string(),
+        node_address: base.control().to_string(),
+        labels: draft.labels.clone(),
+        annotations: draft.annotations.clone(),
+    };
+    for container in draft.containers() {
+        environment.add_container(container, &manifests.settings, &downward);
+    }
+    notes.extend(
+        environment.missing.iter().map(|missing| format!("pod {title}: {missing}; the variable is not set")),
+    );
+    let rewritten = rewrite(&mut environment, &draft.namespace, services, address);
+    if sidecar {
+        proxied(&mut environment, block, &addresses);
+    }
+    own_address(&mut environment, if sidecar { block.localhost() } else { block.pod() }, &ports);
+    Pod {
+        name: draft.name.clone(),
+        namespace: draft.namespace.clone(),
+        kind: draft.kind,
+        workload: draft.workload.clone(),
+        service_account: draft.service_account(),
+        services: selecting.iter().map(|service| service.name.clone()).collect(),
+        labels: draft.labels.clone(),
+        annotations: draft.annotations.clone(),
+        address: block.pod(),
+        localhost: block.localhost(),
+        sidecar,
+        containers: draft.containers().map(|container| container.name.clone()).collect(),
+        ports,
+        tcp: keys(services, &addresses),
+        environment: environment.variables,
+        rewritten,
+    }
+}
+
+/// An address of the pod for each host with a TCP port; the own namespace's first.
+fn tcp_addresses(services: &[Service], namespace: &str, block: Block) -> BTreeMap<String, Ipv4Addr> {
+    let mut hosts: Vec<(bool, String)> = services
+        .iter()
+        .filter(|service| service.needs_address() && !service.name.contains('*'))
+        .map(|service| (service.namespace != namespace, service.host()))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts.into_iter().enumerate().filter_map(|(nth, (_, host))| Some((host, block.tcp(nth)?))).collect()
+}
+
+fn keys(services: &[Service], addresses: &BTreeMap<String, Ipv4Addr>) -> BTreeMap<String, Ipv4Addr> {
+    let mut keys = BTreeMap::new();
+    for service in services {
+        let Some(address) = addresses.get(&service.host()) else { continue };
+        for port in service.ports.iter().filter(|port| service.has_address(port)) {
+            keys.insert(service.key(port.number), *address);
+        }
+    }
+    keys
+}
+
+/// The app's ports: those of its containers, and those that services lead to without the containers saying so.
+fn ports(draft: &Draft, selecting: &[&Service]) -> Vec<Port> {
+    let mut ports: Vec<Port> = Vec::new();
+    for port in draft.containers().flat_map(|container| container.ports.iter().flatten()) {
+        let Some(number) = u16::try_from(port.container_port).ok().filter(|number| *number != 0) else {
+            continue;
+        };
+        if ports.iter().any(|known| known.number == number) {
+            continue;
+        }
+        let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref());
+        ports.push(Port { name: port.name.clone(), number, protocol });
+    }
+    for exposed in selecting.iter().flat_map(|service| &service.ports) {
+        let known = ports.iter_mut().find(|port| match &exposed.target {
+            Target::Number(number) => port.number == *number,
+            Target::Name(name) => port.name.as_ref() == Some(name),
+        });
+        match (known, &exposed.target) {
+            // What a service declares about a port, callers' sidecars believe: so the stand-in speaks it.
+            (Some(port), _) if exposed.protocol != Protocol::Auto => port.protocol = exposed.protocol,
+            (None, Target::Number(number)) => {
+                ports.push(Port { name: exposed.name.clone(), number: *number, protocol: exposed.protocol });
+            }
+            _ => {}
+        }
+    }
+    ports
+}
+
+fn rewrite(
+    environment: &mut Environment,
+    namespace: &str,
+    services: &[Service],
+    address: impl Fn(&Service) -> Option<Ipv4Addr>,
+) -> Vec<Rewritten> {
+    let mut rewritten = Vec::new();
+    for (variable, value) in &mut environment.variables {
+        let mentions = mention::mentions(variable, value, namespace, services);
+        let Some(to) = mention::rewrite(value, &mentions, &address) else { continue };
+        let from = std::mem::replace(value, to.clone());
+        rewritten.push(Rewritten { variable: variable.clone(), from, to });
+    }
+    rewritten
+}
+
+/// The variables that lead an app's HTTP through its sidecar, and its TCP not.
+fn proxied(environment: &mut Environment, block: Block, addresses: &BTreeMap<String, Ipv4Addr>) {
+    let proxy = format!("http://{}:{HTTP_PROXY_PORT}", block.localhost());
+    let mut around = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), block.localhost().to_string()];
+    // Some programs understand a range, others only addresses.
+    around.push(block.cidr());
+    around.extend(addresses.values().map(Ipv4Addr::to_string));
+    let around = around.join(",");
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"] {
+        environment.set(name, proxy.clone());
+    }
+    for name in ["no_proxy", "NO_PROXY"] {
+        environment.set(name, around.clone());
+    }
+}
+
+/// `HOST` and `PORT`: where this app is to listen, whatever the manifest said.
+fn own_address(environment: &mut Environment, address: Ipv4Addr, ports: &[Port]) {
+    environment.set("HOST", address.to_string());
+    let main = ports.iter().find(|port| port.protocol == Protocol::Http).or_else(|| ports.first());
+    if let Some(port) = main {
+        environment.set("PORT", port.number.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests;

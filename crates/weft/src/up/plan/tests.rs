@@ -1,0 +1,155 @@
+use super::super::pods::Kind;
+use super::*;
+use serde_json::{Value, json};
+
+fn workload(name: &str, replicas: u32, env: &[(&str, &str)]) -> Workload {
+    let env: Vec<Value> = env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let spec = json!({ "serviceAccountName": name, "containers": [
+        { "name": "app", "env": env, "ports": [{ "containerPort": 8000, "name": "http" }] },
+    ] });
+    Workload {
+        kind: Kind::Deployment,
+        name: name.into(),
+        namespace: "shop".into(),
+        replicas,
+        labels: BTreeMap::from([("app".into(), name.into())]),
+        annotations: BTreeMap::new(),
+        spec: serde_json::from_value(spec).unwrap(),
+    }
+}
+
+fn service(name: &str, port: &Value) -> Service {
+    let spec = json!({ "selector": { "app": name }, "ports": [port] });
+    Service::read(name, "shop", &serde_json::from_value(spec).unwrap()).unwrap()
+}
+
+fn shop() -> Manifests {
+    Manifests {
+        workloads: vec![
+            workload("web", 2, &[("CART_URL", "http://cart"), ("LEVEL", "info")]),
+            workload("cart", 1, &[("DB", "postgresql://u@db:5432/x"), ("POD", "$(DB)")]),
+            workload("db", 1, &[]),
+            workload("alone", 1, &[("NOTHING", "here")]),
+        ],
+        services: vec![
+            service("web", &json!({ "name": "http", "port": 80, "targetPort": "http" })),
+            service("cart", &json!({ "name": "grpc", "port": 80, "targetPort": 9000 })),
+            service("db", &json!({ "name": "tcp", "port": 5432 })),
+        ],
+        ..Manifests::default()
+    }
+}
+
+fn planned(manifests: &Manifests, only: &[&str]) -> Plan {
+    let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+    plan(manifests, Base::default(), &mut BTreeMap::new(), &only).unwrap()
+}
+
+fn pod_named<'a>(plan: &'a Plan, name: &str) -> &'a Pod {
+    plan.pods.iter().find(|pod| pod.name == name).unwrap()
+}
+
+fn value<'a>(pod: &'a Pod, variable: &str) -> &'a str {
+    pod.environment.iter().find(|(name, _)| name == variable).map_or("", |(_, value)| value)
+}
+
+#[test]
+fn every_replica_is_a_pod_with_addresses_of_its_own() {
+    let plan = planned(&shop(), &[]);
+    let seen: Vec<_> = plan.pods.iter().map(|pod| (pod.name.as_str(), pod.address.to_string())).collect();
+    let expected = ["alone-1", "cart-1", "db-1", "web-1", "web-2"];
+    for (nth, ((name, address), expected)) in seen.iter().zip(expected).enumerate() {
+        assert_eq!((*name, address.as_str()), (expected, format!("127.64.{}.1", nth + 1).as_str()));
+    }
+    assert_eq!(seen.len(), expected.len());
+}
+
+#[test]
+fn http_leads_through_the_sidecar_and_tcp_to_an_address_of_the_pod() {
+    let plan = planned(&shop(), &[]);
+    let cart = pod_named(&plan, "cart-1");
+    assert_eq!(value(cart, "DB"), "postgresql://u@127.64.2.10:5432/x");
+    assert_eq!(value(cart, "POD"), "postgresql://u@127.64.2.10:5432/x");
+    assert_eq!(cart.tcp, BTreeMap::from([("db.shop:5432".into(), Ipv4Addr::new(127, 64, 2, 10))]));
+    assert_eq!(value(cart, "DB_SERVICE_HOST"), "127.64.2.10");
+    assert_eq!(value(cart, "http_proxy"), "http://127.64.2.2:15007");
+    assert!(value(cart, "NO_PROXY").contains("127.64.2.10"));
+    assert_eq!((value(cart, "HOST"), value(cart, "PORT")), ("127.64.2.2", "8000"));
+    assert_eq!(cart.rewritten.len(), 2);
+    assert_eq!(value(pod_named(&plan, "web-2"), "CART_URL"), "http://cart");
+}
+
+#[test]
+fn ports_are_those_of_containers_and_services_and_speak_what_services_say() {
+    let plan = planned(&shop(), &[]);
+    let ports = |name: &str| -> Vec<(u16, Protocol)> {
+        pod_named(&plan, name).ports.iter().map(|port| (port.number, port.protocol)).collect()
+    };
+    assert_eq!(ports("web-1"), [(8000, Protocol::Http)]);
+    assert_eq!(ports("cart-1"), [(8000, Protocol::Http), (9000, Protocol::Grpc)]);
+    assert_eq!(ports("db-1"), [(8000, Protocol::Http), (5432, Protocol::Tcp)]);
+}
+
+#[test]
+fn a_part_brings_what_it_calls_and_nothing_else() {
+    let names = |only: &[&str]| -> Vec<String> {
+        planned(&shop(), only).pods.into_iter().map(|pod| pod.name).collect()
+    };
+    assert_eq!(names(&["web"]), ["cart-1", "db-1", "web-1", "web-2"]);
+    assert_eq!(names(&["shop/cart"]), ["cart-1", "db-1"]);
+    assert_eq!(names(&["db", "alone"]), ["alone-1", "db-1"]);
+    let error = plan(&shop(), Base::default(), &mut BTreeMap::new(), &["wbe".into()]).unwrap_err();
+    assert!(error.to_string().contains("alone, cart, db, web"), "{error}");
+}
+
+#[test]
+fn a_pod_that_wants_no_sidecar_has_none_and_listens_at_its_own_address() {
+    let mut manifests = shop();
+    manifests.workloads[3].labels.insert("sidecar.istio.io/inject".into(), "false".into());
+    let plan = planned(&manifests, &[]);
+    let alone = pod_named(&plan, "alone-1");
+    assert!(!alone.sidecar);
+    assert_eq!(value(alone, "HOST"), alone.address.to_string());
+    assert_eq!(value(alone, "http_proxy"), "");
+    assert!(!alone.resource()["metadata"]["labels"].to_string().contains("tlsMode"));
+    manifests
+        .namespaces
+        .insert("shop".into(), BTreeMap::from([("istio-injection".into(), "disabled".into())]));
+    assert!(planned(&manifests, &[]).pods.iter().all(|pod| !pod.sidecar));
+}
+
+#[test]
+fn the_control_plane_sees_pods_as_a_cluster_shows_them() {
+    let plan = planned(&shop(), &[]);
+    let web = pod_named(&plan, "web-1").resource();
+    assert_eq!(web["status"]["podIP"], "127.64.4.1");
+    assert_eq!(web["spec"]["serviceAccountName"], "web");
+    assert_eq!(web["metadata"]["labels"]["service.istio.io/canonical-name"], "web");
+    assert_eq!(web["metadata"]["labels"]["security.istio.io/tlsMode"], "istio");
+    assert_eq!(web["metadata"]["annotations"]["weft.dev/localhost"], "127.64.4.2");
+    assert_eq!(web["metadata"]["annotations"]["weft.dev/tcp-addresses"], r#"{"db.shop:5432":"127.64.4.10"}"#);
+    let pod: k8s_openapi::api::core::v1::Pod = serde_json::from_value(web).unwrap();
+    assert_eq!(pod.spec.unwrap().containers[0].ports.as_ref().unwrap()[0].container_port, 8000);
+}
+
+#[test]
+fn an_edit_moves_no_pod_that_stays() {
+    let mut numbers = BTreeMap::new();
+    let before = plan(&shop(), Base::default(), &mut numbers, &[]).unwrap();
+    let mut edited = shop();
+    edited.workloads.push(workload("ant", 1, &[]));
+    edited.workloads.retain(|workload| workload.name != "cart");
+    let after = plan(&edited, Base::default(), &mut numbers, &[]).unwrap();
+    for pod in after.pods.iter().filter(|pod| pod.name != "ant-1") {
+        assert_eq!(pod.address, pod_named(&before, &pod.name).address, "{}", pod.name);
+    }
+    assert_eq!(pod_named(&after, "ant-1").address, pod_named(&before, "cart-1").address);
+}
+
+#[test]
+fn nothing_to_run_and_too_much_to_run_are_said() {
+    let nothing = plan(&Manifests::default(), Base::default(), &mut BTreeMap::new(), &[]);
+    assert_eq!(nothing, Err(PlanError::Nothing));
+    let many = Manifests { workloads: vec![workload("a", 100_000, &[])], ..Manifests::default() };
+    assert_eq!(plan(&many, Base::default(), &mut BTreeMap::new(), &[]), Err(PlanError::TooManyPods));
+}

@@ -1,0 +1,127 @@
+//! The pods that the manifests ask for: each workload's template, as often as it has replicas.
+
+use k8s_openapi::api::core::v1 as core;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What makes pods: a Deployment, StatefulSet, DaemonSet, or a Pod of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Workload {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) replicas: u32,
+    /// The pods' labels.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// The pods' annotations.
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) spec: core::PodSpec,
+}
+
+/// The kinds of workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Kind {
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    Pod,
+}
+
+impl Kind {
+    /// As a manifest writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::Pod => "Pod",
+        }
+    }
+}
+
+/// A pod that is to run, before it has an address.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) kind: Kind,
+    /// The workload's name.
+    pub(crate) workload: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) spec: core::PodSpec,
+}
+
+impl Workload {
+    fn pod_name(&self, replica: u32) -> String {
+        match self.kind {
+            Kind::Pod => self.name.clone(),
+            Kind::StatefulSet => format!("{}-{replica}", self.name),
+            Kind::Deployment | Kind::DaemonSet => format!("{}-{}", self.name, replica + 1),
+        }
+    }
+}
+
+/// All pods of `workloads`, sorted by namespace and name; at most `limit`, and whether that was too few.
+pub(crate) fn drafts(workloads: &[Workload], limit: usize) -> (Vec<Draft>, bool) {
+    let mut drafts = Vec::new();
+    let mut names = BTreeSet::new();
+    for workload in workloads {
+        let namespace = &workload.namespace;
+        for replica in 0..workload.replicas {
+            if drafts.len() >= limit {
+                return (drafts, true);
+            }
+            let mut name = workload.pod_name(replica);
+            if !names.insert((namespace.clone(), name.clone())) {
+                // Two workloads of one name, of different kinds: both run.
+                name = format!("{name}-{}", workload.kind.name().to_ascii_lowercase());
+                names.insert((namespace.clone(), name.clone()));
+            }
+            let mut labels = workload.labels.clone();
+            if workload.kind == Kind::StatefulSet {
+                labels.insert("statefulset.kubernetes.io/pod-name".into(), name.clone());
+            }
+            drafts.push(Draft {
+                name,
+                namespace: namespace.clone(),
+                kind: workload.kind,
+                workload: workload.name.clone(),
+                labels,
+                annotations: workload.annotations.clone(),
+                spec: workload.spec.clone(),
+            });
+        }
+    }
+    drafts.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    (drafts, false)
+}
+
+impl Draft {
+    /// The app's containers: not a sidecar that was injected into the manifest already.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &core::Container> {
+        self.spec.containers.iter().filter(|container| container.name != "istio-proxy")
+    }
+
+    /// Its service account, `default` where none is named.
+    pub(crate) fn service_account(&self) -> String {
+        let named = self.spec.service_account_name.clone().or_else(|| self.spec.service_account.clone());
+        named.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// Whether Istio would give it a sidecar: the label decides before the annotation, these before the
+    /// namespace; the host's network has none.
+    pub(crate) fn wants_sidecar(&self, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
+        const INJECT: &str = "sidecar.istio.io/inject";
+        if self.spec.host_network == Some(true) {
+            return false;
+        }
+        let of_pod = self.labels.get(INJECT).or_else(|| self.annotations.get(INJECT));
+        match of_pod.map(|value| value.to_ascii_lowercase()).as_deref() {
+            Some("false" | "no" | "off" | "n") => false,
+            Some("true" | "yes" | "on" | "y") => true,
+            _ => namespace_labels
+                .and_then(|labels| labels.get("istio-injection"))
+                .is_none_or(|value| value != "disabled"),
+        }
+    }
+}

@@ -107,6 +107,12 @@ impl Table {
     }
 }
 
+/// A request's path without query and fragment: what every rule on paths looks at.
+pub fn path_alone(path: &str) -> &str {
+    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    &path[..end.unwrap_or(path.len())]
+}
+
 fn put<T>(places: &mut Vec<Option<T>>, place: u32, part: Option<T>) {
     let place = place as usize;
     if places.len() <= place {

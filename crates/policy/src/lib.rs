@@ -1,1 +1,11 @@
-//! To be written.
+//! Decisions as pure code: time and chance are arguments, sockets are elsewhere.
+//!
+//! [`route`] says where a request goes, [`authorize`] whether it may, [`balance`] which endpoint takes it, by the key of
+//! [`hash_key`] where that is asked for, [`retry`] whether it is tried again, [`path`] what its path means.
+
+pub mod authorize;
+pub mod balance;
+pub mod hash_key;
+pub mod path;
+pub mod retry;
+pub mod route;

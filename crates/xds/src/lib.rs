@@ -9,6 +9,8 @@ pub mod client;
 mod message;
 mod peek;
 mod resource;
+#[cfg(test)]
+mod samples;
 pub mod server;
 pub mod type_url;
 

@@ -5,7 +5,8 @@
 //! Responses leave in push order (CDS, EDS, LDS, RDS, SDS, the rest), at most one unanswered response a type; what
 //! changes meanwhile merges into the next. So that nothing refers to what is not there (make before break):
 //!
-//! 1. Listeners and routes wait until no response of clusters or endpoints is unanswered.
+//! 1. Listeners and routes wait until the clusters that were sent are answered, their endpoints asked for, and these
+//!    answered too.
 //! 2. Removals of clusters and endpoints wait until listeners and routes are in force: nothing to send, nothing
 //!    unanswered, nothing refused. A client that keeps refusing its routes keeps the clusters that the old ones use.
 //! 3. Neither wait is for a client that does not answer at all: after [`Limits::patience`] the first is given up, and

@@ -95,6 +95,11 @@ impl Interest {
         }
     }
 
+    /// Whether the server has to hear of names, rather than of answers alone.
+    pub(super) fn has_news(&self) -> bool {
+        self.said.as_ref().is_none_or(|said| said.changed)
+    }
+
     /// A new stream: nothing has been said on it, and answers to the old one have no reader.
     pub(super) fn reset(&mut self) {
         self.said = None;

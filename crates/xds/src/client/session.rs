@@ -210,15 +210,21 @@ impl Session {
             return None;
         }
         let protocol = self.protocol;
-        let mut request = self.interests.iter_mut().find_map(|((_, type_url), interest)| match protocol {
-            Protocol::Delta => interest.next_delta().map(|mut request| {
-                request.type_url = type_url.to_string();
-                Request::Delta(request)
-            }),
-            Protocol::Sotw => interest.next_sotw().map(|mut request| {
-                request.type_url = type_url.to_string();
-                Request::Sotw(request)
-            }),
+        // What is newly wanted leaves before what is answered: the server may act on an acknowledged cluster at once,
+        // and should know by then that its endpoints are wanted.
+        let mut request = [true, false].into_iter().find_map(|news_first| {
+            let interests = self.interests.iter_mut();
+            let mut turn = interests.filter(|(_, interest)| interest.has_news() == news_first);
+            turn.find_map(|((_, type_url), interest)| match protocol {
+                Protocol::Delta => interest.next_delta().map(|mut request| {
+                    request.type_url = type_url.to_string();
+                    Request::Delta(request)
+                }),
+                Protocol::Sotw => interest.next_sotw().map(|mut request| {
+                    request.type_url = type_url.to_string();
+                    Request::Sotw(request)
+                }),
+            })
         })?;
         if !std::mem::replace(&mut self.greeted, true) {
             let node = Some(self.node.clone());

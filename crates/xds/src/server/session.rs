@@ -3,13 +3,14 @@
 //! Nothing is queued: a response is derived when it is asked for ([`Session::next_response`]), so that any number of
 //! states between two responses costs one. The order of responses is told in [the module above](super).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 
-use super::subscription::{Diff, Subscription};
-use crate::{Protocol, Request, ResourceSet, Resources, Response, peek, type_url};
+use super::subscription::Subscription;
+use crate::{Protocol, Request, ResourceSet, Resources, type_url};
 
 mod respond;
 mod status;
@@ -76,6 +77,8 @@ struct Watched {
     nacked: Option<Refusal>,
     /// SotW: the nonce last sent; anything but it is stale.
     last_nonce: String,
+    /// Delta: whether the first request, which may claim versions and mean everything, is behind us.
+    begun: bool,
     /// SotW: whether names were ever given, after which none means none.
     named: bool,
 }
@@ -90,8 +93,9 @@ pub struct Session {
     /// In push order.
     watched: Vec<(Arc<str>, Watched)>,
     nonces: u64,
-    /// Endpoints of clusters that were sent before the client asked for any endpoints: sent even if it claims them.
-    to_warm: Vec<String>,
+    /// Endpoints of clusters that were sent, which the client has not asked for yet, and since when.
+    awaited: BTreeSet<String>,
+    awaited_since: Instant,
 }
 
 impl Session {
@@ -105,7 +109,8 @@ impl Session {
             target: None,
             watched: Vec::new(),
             nonces: 0,
-            to_warm: Vec::new(),
+            awaited: BTreeSet::new(),
+            awaited_since: now,
         }
     }
 
@@ -168,14 +173,13 @@ impl Session {
         request: DeltaDiscoveryRequest,
         now: Instant,
     ) -> Result<Option<Verdict>, Violation> {
-        let first = !std::mem::replace(&mut self.watched[index].1.named, true);
+        let first = !std::mem::replace(&mut self.watched[index].1.begun, true);
         let subscribe = &request.resource_names_subscribe;
         self.check_names(index, subscribe.iter().chain(request.initial_resource_versions.keys()))?;
         let error = request.error_detail.map(|status| status.message);
         let verdict = self.answer(index, &request.response_nonce, error, now);
 
-        let (type_url, watched) = &mut self.watched[index];
-        let subscription = &mut watched.subscription;
+        let subscription = &mut self.watched[index].1.subscription;
         if first && subscribe.is_empty() {
             subscription.wildcard = true;
             subscription.dirty = true;
@@ -197,9 +201,6 @@ impl Session {
                 }
                 subscription.claim(name, version);
             }
-            if **type_url == *type_url::ENDPOINTS {
-                self.to_warm.drain(..).for_each(|name| subscription.forget(&name));
-            }
         }
         for name in request.resource_names_unsubscribe {
             if name == "*" {
@@ -208,6 +209,7 @@ impl Session {
                 subscription.unsubscribe(&name);
             }
         }
+        self.welcome_awaited(index);
         Ok(verdict)
     }
 
@@ -237,7 +239,7 @@ impl Session {
             subscription.wildcard = true;
             subscription.dirty = true;
         }
-        let wanted: std::collections::BTreeSet<&str> =
+        let wanted: BTreeSet<&str> =
             request.resource_names.iter().map(String::as_str).filter(|name| *name != "*").collect();
         let dropped: Vec<Arc<str>> =
             subscription.names().iter().filter(|name| !wanted.contains(&***name)).cloned().collect();
@@ -254,6 +256,7 @@ impl Session {
             subscription.owes_first = true;
             subscription.dirty = true;
         }
+        self.welcome_awaited(index);
         Ok(verdict)
     }
 
@@ -295,6 +298,10 @@ impl Session {
             }
             Some(message) => {
                 subscription.rejected();
+                if **type_url == *type_url::CLUSTER {
+                    // Which clusters came into being is unknown, so nobody may ever ask.
+                    self.awaited.clear();
+                }
                 watched.nacked = Some(Refusal { message: message.clone(), mark });
             }
         }
@@ -311,6 +318,7 @@ impl Session {
         pendings
             .map(|pending| pending.since)
             .chain([self.opened])
+            .chain((!self.awaited.is_empty()).then_some(self.awaited_since))
             .map(|since| since + self.limits.patience)
             .filter(|deadline| *deadline > now)
             .min()

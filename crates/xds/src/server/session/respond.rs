@@ -1,12 +1,15 @@
 //! Deriving the next response, in the order that keeps every reference valid.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryResponse, DiscoveryResponse, Resource as Wire,
 };
 
-use super::{Arc, Diff, Instant, Mark, Protocol, ResourceSet, Response, Session, Watched};
-use super::{peek, resources_of, type_url};
-use crate::Resource;
+use super::{Mark, Session, Watched, resources_of};
+use crate::server::subscription::Diff;
+use crate::{Protocol, Resource, ResourceSet, Response, peek, type_url};
 
 /// A type's part in make before break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,17 +77,17 @@ impl Session {
             return None;
         }
         if *type_url == *type_url::CLUSTER {
-            self.warm(&diff.send);
+            self.warm(&diff.send, now);
         }
         Some(self.push(index, target, &diff, &held_back, now))
     }
 
-    /// Rule 1: a user of clusters waits for their answer, but not forever.
+    /// Rule 1: a user of clusters waits until they and their endpoints are answered, but not forever.
     fn supplies_are_on_their_way(&self, now: Instant) -> bool {
-        self.watched.iter().filter(|(url, _)| part(url) == Part::Supplies).any(|(_, watched)| {
-            let pending = watched.subscription.pending.as_ref();
-            pending.is_some_and(|pending| now < pending.since + self.limits.patience)
-        })
+        let recent = |since: Instant| now < since + self.limits.patience;
+        let mut supplies = self.watched.iter().filter(|(url, _)| part(url) == Part::Supplies);
+        supplies.any(|(_, watched)| watched.subscription.pending.as_ref().is_some_and(|p| recent(p.since)))
+            || (!self.awaited.is_empty() && recent(self.awaited_since))
     }
 
     /// Rule 2: clusters go when nothing in force can refer to them.
@@ -98,16 +101,29 @@ impl Session {
         })
     }
 
-    /// Rule 4: endpoints of clusters that are sent go with them.
-    fn warm(&mut self, clusters: &[Arc<Resource>]) {
-        let names = clusters.iter().filter_map(|cluster| peek::endpoints_of_cluster(&cluster.value));
-        match self.watched.iter_mut().find(|(url, _)| **url == *type_url::ENDPOINTS) {
-            Some((_, endpoints)) => {
-                for name in names.filter(|name| endpoints.subscription.wants(name)).collect::<Vec<_>>() {
-                    endpoints.subscription.forget(&name);
+    /// Rule 4: endpoints of clusters that are sent go with them, now or when the client asks for them.
+    fn warm(&mut self, clusters: &[Arc<Resource>], now: Instant) {
+        if now >= self.awaited_since + self.limits.patience {
+            self.awaited.clear();
+        }
+        self.awaited_since = now;
+        self.awaited.extend(clusters.iter().filter_map(|cluster| peek::endpoints_of_cluster(&cluster.value)));
+        if let Some(index) = self.watched.iter().position(|(url, _)| **url == *type_url::ENDPOINTS) {
+            self.welcome_awaited(index);
+        }
+    }
+
+    /// Makes sure that awaited endpoints that the client asks for are sent, even if it claims to hold them.
+    pub(super) fn welcome_awaited(&mut self, index: usize) {
+        let (type_url, watched) = &mut self.watched[index];
+        if **type_url == *type_url::ENDPOINTS {
+            self.awaited.retain(|name| {
+                let wanted = watched.subscription.wants(name);
+                if wanted {
+                    watched.subscription.forget(name);
                 }
-            }
-            None => self.to_warm.extend(names),
+                !wanted
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::trailers::{Collected, Collector, is_dropped, is_forbidden};
+use crate::trailers::{Collected, Collector, is_forbidden, strip_trailers};
 use crate::{Framing, Headers, Limits, Refusal};
 
 /// Chunk extensions may take this much, plus as much as the data that came with them: enough for signed uploads (some
@@ -240,7 +240,7 @@ impl BodyReader {
             self.trailers.clear();
             return Err(BodyError::ForbiddenTrailer);
         }
-        self.trailers.retain(|name, _| !is_dropped(name));
+        strip_trailers(&mut self.trailers);
         self.state = State::Done;
         Ok(())
     }

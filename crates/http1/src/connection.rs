@@ -15,7 +15,8 @@ pub enum Upgrade {
     Keep,
 }
 
-/// Whether the connection may carry another message after this one, as far as this message's head goes.
+/// Whether the connection may carry another message after this one, as far as this message's head goes. Both the request
+/// and the response must say so; a body that ends with the connection ([`crate::Framing::UntilClose`]) ends it whatever they say.
 pub fn keep_alive(version: Version, headers: &Headers) -> bool {
     !has_option(headers, b"close") && (version == Version::Http11 || has_option(headers, b"keep-alive"))
 }

@@ -15,6 +15,8 @@ pub struct Headers {
     /// All names and values; bytes of removed headers stay until `clear`.
     bytes: Vec<u8>,
     spans: Vec<Span>,
+    /// The marks of all names since `clear`: most look-ups are for a header that is not there, and end here.
+    marks: u64,
 }
 
 /// Why a header was not appended.
@@ -41,6 +43,15 @@ struct Span {
     /// The bytes from the name on are exactly `name: value\r\n`, so whole runs of lines are written as one copy.
     is_line: bool,
     doomed: bool,
+    /// The name's digest, so that a look-up compares bytes only where it is about to succeed.
+    tag: u8,
+}
+
+/// A name that is looked up.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    name: &'a [u8],
+    tag: u8,
 }
 
 impl Headers {
@@ -63,6 +74,7 @@ impl Headers {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.spans.clear();
+        self.marks = 0;
     }
 
     /// Gives back memory beyond `bytes`, for a connection that goes idle after an unusually large head.
@@ -78,8 +90,7 @@ impl Headers {
 
     /// The first value of `name`.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        let name = name.as_ref();
-        self.spans.iter().find(|span| span.is(&self.bytes, name)).map(|span| span.value(&self.bytes))
+        self.named(Key::new(name.as_ref())).next().map(|span| span.value(&self.bytes))
     }
 
     /// The first value of `name`, if it is UTF-8.
@@ -89,8 +100,7 @@ impl Headers {
 
     /// All values of `name`, in order.
     pub fn get_all<'a>(&'a self, name: &'a (impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &'a [u8]> {
-        let name = name.as_ref();
-        self.spans.iter().filter(move |span| span.is(&self.bytes, name)).map(|span| span.value(&self.bytes))
+        self.named(Key::new(name.as_ref())).map(|span| span.value(&self.bytes))
     }
 
     /// Whether there is a header of that name.
@@ -100,8 +110,7 @@ impl Headers {
 
     /// How many headers have that name.
     pub fn count(&self, name: impl AsRef<[u8]>) -> usize {
-        let name = name.as_ref();
-        self.spans.iter().filter(|span| span.is(&self.bytes, name)).count()
+        self.named(Key::new(name.as_ref())).count()
     }
 
     /// All (name, value), in order, names in the case in which they came.
@@ -112,16 +121,14 @@ impl Headers {
     /// Adds a header at the end; white space around the value is left out.
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
         let span = self.store(name.as_ref(), value.as_ref())?;
-        self.spans.push(span);
+        self.push(span);
         Ok(())
     }
 
     /// Makes `value` the only value of `name`: in the first one's place and case if there is one, else at the end.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let (name, value) = (name.as_ref(), trim(value.as_ref()));
-        let Some(first) = self.spans.iter().position(|span| span.is(&self.bytes, name)) else {
-            return self.append(name, value);
-        };
+        let (key, value) = (Key::new(name.as_ref()), trim(value.as_ref()));
+        let Some(first) = self.position(key) else { return self.append(name, value) };
         let old = self.spans[first];
         if old.value(&self.bytes) != value {
             if !is_field_value(value) {
@@ -132,15 +139,18 @@ impl Headers {
         let mut index = 0;
         self.spans.retain(|span| {
             index += 1;
-            index <= first + 1 || !span.is(&self.bytes, name)
+            index <= first + 1 || !span.is(&self.bytes, key)
         });
         Ok(())
     }
 
     /// Removes every header of that name; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let (name, before) = (name.as_ref(), self.spans.len());
-        self.spans.retain(|span| !span.is(&self.bytes, name));
+        let (key, before) = (Key::new(name.as_ref()), self.spans.len());
+        if !self.may_have(key) {
+            return false;
+        }
+        self.spans.retain(|span| !span.is(&self.bytes, key));
         self.spans.len() != before
     }
 
@@ -151,17 +161,22 @@ impl Headers {
 
     /// Removes each header that a value of `list_name` names, at most `most` of them, unless `spare` says otherwise.
     pub(crate) fn remove_named_by(&mut self, list_name: &str, most: usize, spare: impl Fn(&[u8]) -> bool) {
-        let Self { bytes, spans } = self;
+        let list_key = Key::new(list_name.as_bytes());
+        if !self.may_have(list_key) {
+            return;
+        }
+        let Self { bytes, spans, marks } = self;
         let mut left = most;
         for index in 0..spans.len() {
             let lister = spans[index];
-            if !lister.is(bytes, list_name.as_bytes()) {
+            if !lister.is(bytes, list_key) {
                 continue;
             }
             for name in crate::syntax::list(lister.value(bytes)).take(left) {
                 left -= 1;
-                if !spare(name) {
-                    spans.iter_mut().filter(|span| span.is(bytes, name)).for_each(|span| span.doomed = true);
+                let key = Key::new(name);
+                if *marks & key.mark() != 0 && !spare(name) {
+                    spans.iter_mut().filter(|span| span.is(bytes, key)).for_each(|span| span.doomed = true);
                 }
             }
         }
@@ -175,7 +190,7 @@ impl Headers {
         self.clear();
         self.bytes.extend_from_slice(block);
         let base = block.as_ptr().addr();
-        self.spans.extend(found.iter().map(|header| {
+        for header in found {
             let (name_len, value_len) = (header.name.len(), header.value.len());
             let name = header.name.as_ptr().addr() - base;
             // An empty value lies where httparse found the line's end or its white space: any place will do.
@@ -183,8 +198,9 @@ impl Headers {
             let is_line = value == name + name_len + 2
                 && block[value - 1] == b' '
                 && block[value + value_len..].starts_with(b"\r\n");
-            Span::new(name, name_len, value, value_len, is_line)
-        }));
+            let tag = Key::new(header.name.as_bytes()).tag;
+            self.push(Span::new((name, name_len), (value, value_len), is_line, tag));
+        }
     }
 
     /// Writes every header as a line. Lines that lie side by side are one copy.
@@ -210,6 +226,25 @@ impl Headers {
         out.extend_from_slice(&self.bytes[run]);
     }
 
+    fn named<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = &'a Span> + 'a {
+        let spans = if self.may_have(key) { &*self.spans } else { &[] };
+        spans.iter().filter(move |span| span.is(&self.bytes, key))
+    }
+
+    fn position(&self, key: Key<'_>) -> Option<usize> {
+        if self.may_have(key) { self.spans.iter().position(|span| span.is(&self.bytes, key)) } else { None }
+    }
+
+    /// `false` if no header of that name was ever added.
+    fn may_have(&self, key: Key<'_>) -> bool {
+        self.marks & key.mark() != 0
+    }
+
+    fn push(&mut self, span: Span) {
+        self.marks |= mark(span.tag);
+        self.spans.push(span);
+    }
+
     /// Puts a checked line at the end of the buffer.
     fn store(&mut self, name: &[u8], value: &[u8]) -> Result<Span, InvalidHeader> {
         let value = trim(value);
@@ -222,7 +257,7 @@ impl Headers {
         self.reserve(name.len() + value.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
-        Ok(self.finish_line(start, name.len(), value))
+        Ok(self.finish_line(start, Key::new(name).tag, value))
     }
 
     /// Puts a line at the end of the buffer that has `old`'s name in `old`'s case; the value has been checked.
@@ -230,14 +265,16 @@ impl Headers {
         self.reserve(old.name_len as usize + value.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_within(old.name_range());
-        Ok(self.finish_line(start, old.name_len as usize, value))
+        Ok(self.finish_line(start, old.tag, value))
     }
 
-    fn finish_line(&mut self, start: usize, name_len: usize, value: &[u8]) -> Span {
+    /// Completes the line whose name begins at `start` and ends the buffer.
+    fn finish_line(&mut self, start: usize, tag: u8, value: &[u8]) -> Span {
+        let name_len = self.bytes.len() - start;
         self.bytes.extend_from_slice(b": ");
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
-        Span::new(start, name_len, start + name_len + 2, value.len(), true)
+        Span::new((start, name_len), (start + name_len + 2, value.len()), true, tag)
     }
 
     /// Room for one more line, within what a span can point at.
@@ -249,30 +286,52 @@ impl Headers {
     }
 }
 
-impl Span {
-    fn new(name: usize, name_len: usize, value: usize, value_len: usize, is_line: bool) -> Self {
-        let (name, name_len, value, value_len) =
-            (name as u32, name_len as u32, value as u32, value_len as u32);
-        Self { name, name_len, value, value_len, is_line, doomed: false }
+impl<'a> Key<'a> {
+    fn new(name: &'a [u8]) -> Self {
+        let last = name.last().map_or(0, |byte| byte | 0x20);
+        Self { name, tag: (name.len() as u8).wrapping_mul(7) ^ last }
     }
 
-    fn name_range(self) -> std::ops::Range<usize> {
+    fn mark(self) -> u64 {
+        mark(self.tag)
+    }
+}
+
+/// One of 64 bits.
+fn mark(tag: u8) -> u64 {
+    1 << (tag % 64)
+}
+
+impl Span {
+    /// Of a name and a value, each its place and length; both lie below 4 GiB.
+    fn new(name: (usize, usize), value: (usize, usize), is_line: bool, tag: u8) -> Self {
+        let ((name, name_len), (value, value_len)) =
+            ((name.0 as u32, name.1 as u32), (value.0 as u32, value.1 as u32));
+        Self { name, name_len, value, value_len, is_line, doomed: false, tag }
+    }
+
+    fn name_range(&self) -> std::ops::Range<usize> {
         self.name as usize..(self.name + self.name_len) as usize
     }
 
-    fn line(self) -> std::ops::Range<usize> {
+    fn line(&self) -> std::ops::Range<usize> {
         self.name as usize..(self.value + self.value_len) as usize + 2
     }
 
-    fn name(self, bytes: &[u8]) -> &[u8] {
+    fn name<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[self.name_range()]
     }
 
-    fn value(self, bytes: &[u8]) -> &[u8] {
+    fn value<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[self.value as usize..(self.value + self.value_len) as usize]
     }
 
-    fn is(self, bytes: &[u8], name: &[u8]) -> bool {
+    #[inline]
+    fn is(&self, bytes: &[u8], key: Key<'_>) -> bool {
+        self.tag == key.tag && self.is_named(bytes, key.name)
+    }
+
+    fn is_named(&self, bytes: &[u8], name: &[u8]) -> bool {
         self.name_len as usize == name.len() && self.name(bytes).eq_ignore_ascii_case(name)
     }
 }

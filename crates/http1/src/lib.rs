@@ -12,8 +12,29 @@
 //! 5. [`strip_hop_by_hop`], then [`set_framing`] for how the message travels on; [`write_request`] or [`write_response`].
 //! 6. [`BodyReader::next`] for every piece of the body; [`chunk_head`] and [`last_chunk`] where it goes on in chunks.
 //!
-//! Strictness follows RFC 9112 and, where the RFC leaves a choice, takes the side on which no second reading exists.
-//! The README's table says where that is stricter (or laxer) than hyper; `tests/hyper.rs` holds the two against each other.
+//! Bytes that follow a CONNECT, or a request that asks for an upgrade, are nobody's until the upstream has said 2xx or 101:
+//! [`Framing::Tunnel`] is that word, and they must not be sent before it.
+//!
+//! # Strictness
+//! RFC 9112, and where the RFC leaves a choice, the side on which no second reading exists. `tests/hyper.rs` holds
+//! hyper against this codec on the same bytes: whatever is accepted here, hyper reads as the same messages. The difference:
+//!
+//! | | here | hyper 1.x |
+//! |---|---|---|
+//! | bare LF as a line's end | 400 | taken |
+//! | empty lines before a request | one, of CR LF | any number |
+//! | `Host` missing in 1.1, repeated, or not `host[:port]` | 400 | taken |
+//! | an absolute target beside another `Host` | the target's authority replaces it | both are shown |
+//! | user information, `#`, bytes beyond ASCII in a target | 400 | taken |
+//! | `*` without OPTIONS, `host:port` without CONNECT | 400 | taken |
+//! | equal Content-Length lines | 400 | taken |
+//! | Content-Length beside Transfer-Encoding | 400 | Transfer-Encoding wins |
+//! | a coding before `chunked` | 400; any other coding alone 501 | taken |
+//! | a declared body on CONNECT, 1xx, 204 | refused | ignored |
+//! | Host, Content-Length, Transfer-Encoding as trailers | refused | taken |
+//! | trailers that act on a message (Authorization, Connection, x-forwarded-*, ...) | dropped | taken |
+//! | `<`, `>`, `` ` `` in a target | taken | 400 |
+//! | chunk extensions | 16 KiB more than the data | 16 KiB a body |
 
 mod authority;
 mod body;
@@ -44,4 +65,5 @@ pub use parse::{Parsed, parse_request, parse_response};
 pub use phrase::reason_phrase;
 pub use refusal::Refusal;
 pub use target::{Scheme, Target};
+pub use trailers::strip_trailers;
 pub use write::{CHUNK_END, chunk_head, last_chunk, write_chunk, write_request, write_response};

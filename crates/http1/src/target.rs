@@ -1,5 +1,8 @@
 //! The four forms of a request target (RFC 9112 3.2).
 
+use memchr::memchr;
+
+use crate::syntax::is_visible;
 use crate::{Authority, Refusal};
 
 /// A request target, taken apart. Paths are not normalized here: routing, policy and the upstream see one string.
@@ -68,17 +71,10 @@ impl<'a> Target<'a> {
 
 /// Visible ASCII without `#`. httparse lets UTF-8 pass, which some upstreams decode and some do not.
 pub(crate) fn check_target_bytes(target: &str) -> Result<(), Refusal> {
-    let mut fragment = false;
-    for byte in target.bytes() {
-        if !byte.is_ascii_graphic() {
-            return Err(Refusal::InvalidTarget);
-        }
-        fragment |= byte == b'#';
-    }
-    if fragment {
-        Err(Refusal::TargetFragment)
-    } else if target.is_empty() {
+    if target.is_empty() || !is_visible(target.as_bytes()) {
         Err(Refusal::InvalidTarget)
+    } else if memchr(b'#', target.as_bytes()).is_some() {
+        Err(Refusal::TargetFragment)
     } else {
         Ok(())
     }

@@ -73,13 +73,19 @@ impl Collector {
     }
 }
 
+/// Removes what may not be a trailer: framing and routing, and what acts on how the message is handled. For trailers that
+/// come from elsewhere, as an HTTP/2 message's; those of a [`crate::BodyReader`] have been through it.
+pub fn strip_trailers(trailers: &mut Headers) {
+    trailers.retain(|name, _| !is_dropped(name));
+}
+
 /// Names whose presence in a trailer is an attempt to frame or route the message again.
 pub(crate) fn is_forbidden(name: &[u8]) -> bool {
     is_one_of(name, &["content-length", "transfer-encoding", "host"])
 }
 
 /// Names that RFC 9110 6.5.1 keeps out of trailers because they act on how a message is handled: dropped without a word.
-pub(crate) fn is_dropped(name: &[u8]) -> bool {
+fn is_dropped(name: &[u8]) -> bool {
     const NAMES: [&str; 18] = [
         "connection",
         "keep-alive",

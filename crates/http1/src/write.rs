@@ -50,7 +50,7 @@ pub fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the chunk that ends a body, and the trailers behind it.
+/// Appends the chunk that ends a body, and the trailers behind it; [`crate::strip_trailers`] has been asked about them.
 pub fn last_chunk(trailers: &Headers, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     trailers.write(out);

@@ -47,13 +47,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
     #[test]
-    fn requests_that_we_accept_are_the_same_to_hyper(input in stranger::requests()) {
+    fn requests_that_we_accept_are_the_same_to_hyper(
+        input in prop_oneof![stranger::requests(), stranger::spoilt(stranger::requests())],
+    ) {
         assert_twins(&input, &ours::requests(&input), &theirs::requests(&input));
     }
 
     #[test]
     fn responses_that_we_accept_are_the_same_to_hyper(
-        input in stranger::responses(), method in prop::sample::select(&["GET", "HEAD", "CONNECT"][..]),
+
+        input in prop_oneof![stranger::responses(), stranger::spoilt(stranger::responses())],
+        method in prop::sample::select(&["GET", "HEAD", "CONNECT"][..]),
     ) {
         let ours: Vec<_> = ours::response(method, &input).into_iter().collect();
         if !ours.is_empty() {
@@ -75,7 +79,7 @@ fn the_twins_agree_on_a_whole_connection() {
     assert_eq!((ours[0].body.as_deref(), &ours[0].trailers["x-sum"][0][..]), (Some(&b"abc"[..]), &b"9"[..]));
 }
 
-/// The table that the crate's README documents: hyper takes each of these, we refuse it.
+/// The table in the crate's documentation: hyper takes each of these, we refuse it.
 #[test]
 fn where_we_are_stricter_than_hyper() {
     use Refusal::*;
@@ -95,6 +99,7 @@ fn where_we_are_stricter_than_hyper() {
             "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n",
             ContentLengthRepeated,
         ),
+        ("CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\ncontent-length: 1\r\n\r\n", ConnectWithBody),
         (
             "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             ContentLengthWithTransferEncoding,
@@ -127,4 +132,55 @@ fn strangers_are_understood_often_enough_to_be_compared() {
     };
     let found = (requests.len(), bodies(&requests), responses.len(), bodies(&responses));
     assert!(found.0 > 700 && found.1 > 300 && found.2 > 500 && found.3 > 200, "{found:?}");
+}
+
+#[test]
+fn where_we_are_stricter_about_trailers() {
+    let post = |trailer: &str| {
+        let input = format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{trailer}: 1\r\nx: y\r\n\r\n"
+        );
+        (ours::requests(input.as_bytes()), theirs::requests(input.as_bytes()))
+    };
+    for refused in ["Host", "Content-Length", "Transfer-Encoding"] {
+        let (ours, theirs) = post(refused);
+        assert_eq!((&ours[0].body, theirs[0].trailers.len()), (&None, 2), "{refused}");
+    }
+    for dropped in ["Authorization", "Connection", "X-Forwarded-For", "x-envoy-original-path"] {
+        let (ours, theirs) = post(dropped);
+        assert_eq!((ours[0].trailers.len(), theirs[0].trailers.len()), (1, 2), "{dropped}");
+    }
+}
+
+#[test]
+fn responses_where_we_are_stricter_than_hyper() {
+    for input in [
+        "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\ncontent-length: 0\n\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        assert_eq!(ours::response("GET", input.as_bytes()), None, "{input:?}");
+        assert!(theirs::response("GET", input.as_bytes()).is_some(), "hyper refuses it too: {input:?}");
+    }
+}
+
+/// The other half of that table: apps do send these, and a proxy that refused them would be what broke the app.
+#[test]
+fn where_we_are_laxer_than_hyper() {
+    let refused: String = ('!'..='~')
+        .filter(|&letter| letter != '#')
+        .filter(|letter| {
+            let input = format!("GET /{letter} HTTP/1.1\r\nhost: a\r\n\r\n");
+            assert_eq!(ours::refusal(input.as_bytes()), None);
+            theirs::requests(input.as_bytes()).is_empty()
+        })
+        .collect();
+    assert_eq!(refused, "<>`");
+    let chunk = format!("1000;{}\r\n{}\r\n", "e".repeat(4000), "d".repeat(4096)).repeat(5);
+    let signed = format!("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
+    let (ours, theirs) = (ours::requests(signed.as_bytes()), theirs::requests(signed.as_bytes()));
+    assert_eq!(ours[0].body.as_ref().map(Vec::len), Some(5 * 4096));
+    assert_eq!((theirs.len(), &theirs[0].body), (1, &None));
 }

@@ -123,3 +123,20 @@ pub(crate) fn requests() -> impl Strategy<Value = Vec<u8>> {
 pub(crate) fn responses() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(message(STATUS_LINES), 1..4).prop_map(|messages| messages.concat())
 }
+
+/// The same with a few bytes inserted, replaced or cut off.
+pub(crate) fn spoilt(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![any::<u8>(), select(b" \t\r\n\0:;,#@%\\<>\"0".as_slice()), 0x21u8..0x7f];
+    let spots = prop::collection::vec((any::<prop::sample::Index>(), byte, 0..10), 1..4);
+    (whole, spots).prop_map(|(mut data, spots)| {
+        for (spot, byte, kind) in spots {
+            let at = spot.index(data.len());
+            match kind {
+                0 => data.truncate(at.max(1)),
+                1..5 => data.insert(at, byte),
+                _ => data[at] = byte,
+            }
+        }
+        data
+    })
+}

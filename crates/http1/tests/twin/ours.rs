@@ -13,7 +13,8 @@ pub(crate) fn requests(mut input: &[u8]) -> Vec<Message> {
     let mut head = RequestHead::new();
     while let Ok(Parsed::Complete { consumed }) = parse_request(input, &Limits::default(), &mut head) {
         let Ok(framing) = request_framing(&head) else { break };
-        let start = format!("{} {}", head.method(), target(&head));
+        let Some(target) = target(&head) else { break };
+        let start = format!("{} {target}", head.method());
         let (message, rest) = message(start, &head.headers, framing, &input[consumed..]);
         let whole = message.body.is_some();
         messages.push(message);
@@ -48,12 +49,10 @@ pub(crate) fn response(method: &str, mut input: &[u8]) -> Option<Message> {
     }
 }
 
-/// hyper shows a parsed URI: a scheme in lower case and a path that is never empty.
-fn target(head: &RequestHead) -> String {
-    match head.target().parse::<hyper::Uri>() {
-        Ok(uri) => uri.to_string(),
-        Err(error) => format!("{} ({error})", head.target()),
-    }
+/// hyper shows a parsed URI: a scheme in lower case and a path that is never empty. `None` for the few targets that we
+/// take and the `http` crate does not.
+fn target(head: &RequestHead) -> Option<String> {
+    head.target().parse::<hyper::Uri>().ok().map(|uri| uri.to_string())
 }
 
 fn message<'a>(

@@ -11,6 +11,7 @@ use weft_wire::istio::ca::istio_certificate_service_server::{
 use weft_wire::istio::ca::{IstioCertificateRequest, IstioCertificateResponse};
 
 use crate::authority::{Authority, IssueError};
+use crate::words;
 
 /// The largest message read; a request has a few KiB.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -60,8 +61,9 @@ impl CsrService {
                 Ok(IstioCertificateResponse { cert_chain })
             }
             Err(error) => {
-                tracing::warn!(%caller, %error, "no certificate issued");
-                Err(status(&error))
+                let status = status(&error);
+                tracing::warn!(%caller, error = status.message(), "no certificate issued");
+                Err(status)
             }
         }
     }
@@ -69,7 +71,7 @@ impl CsrService {
 
 /// Whose fault it is, in gRPC's words.
 fn status(error: &IssueError) -> Status {
-    let text = error.to_string();
+    let text = words::plain(error);
     match error {
         IssueError::Request(_) | IssueError::TooLong { .. } => Status::invalid_argument(text),
         IssueError::Foreign { .. } => Status::permission_denied(text),

@@ -12,6 +12,7 @@ use tower::{Layer, Service};
 use weft_model::identity::SpiffeId;
 
 use super::{Authenticator, PeerCertificates};
+use crate::words;
 
 /// Puts the caller's [`SpiffeId`] into each request's extensions, if the caller proved one.
 ///
@@ -68,6 +69,7 @@ where
                 Either::Left(self.inner.call(request))
             }
             Err(error) => {
+                let error = words::plain(&error);
                 tracing::info!(path = request.uri().path(), %error, "a caller's proof of identity was refused");
                 let status = Status::unauthenticated(format!("request authenticate failure: {error}"));
                 Either::Right(ready(Ok(status.into_http())))

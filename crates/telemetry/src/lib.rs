@@ -4,6 +4,7 @@
 //! The proxy fills one [`Record`] for a request that ended and hands it to the access log and the metrics.
 //! Nothing here makes a request wait: writing is another thread's work, metrics are atomics.
 
+pub mod access_log;
 pub mod flags;
 mod identifier;
 pub mod metrics;
@@ -11,6 +12,7 @@ pub mod peer;
 pub mod record;
 mod service;
 
+pub use access_log::{AccessLog, Format, LogFile, LogFiles};
 pub use flags::{ResponseFlag, ResponseFlags};
 pub use metrics::{Metrics, MetricsSettings, RequestMetrics, TcpConnection, TcpMetrics};
 pub use peer::{Peer, PeerCache, PeerMetadata};

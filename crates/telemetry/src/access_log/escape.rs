@@ -1,0 +1,71 @@
+//! Escaping: what a stranger sent, made harmless for a line of text or a JSON string.
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Where in a line of text a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Between quotes: a blank is a blank.
+    Quoted,
+    /// Outside: a blank would begin the next field.
+    Bare,
+}
+
+/// Appends `value` to a line of text: printable ASCII as it is; quotes, backslashes and all other bytes with
+/// a backslash.
+pub(super) fn text(out: &mut Vec<u8>, value: &[u8], place: Place) {
+    let harmless = |byte: u8| match byte {
+        b'"' | b'\\' => false,
+        b' ' => place == Place::Quoted,
+        _ => byte.is_ascii_graphic(),
+    };
+    let mut rest = value;
+    while let Some(at) = rest.iter().position(|byte| !harmless(*byte)) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
+            byte => out.extend_from_slice(&[
+                b'\\',
+                b'x',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Appends the inside of a JSON string. What is not UTF-8 becomes U+FFFD; control characters, also those
+/// beyond ASCII that terminals and viewers obey, become `\u` escapes.
+pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
+    if value.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(value);
+        return;
+    }
+    for c in String::from_utf8_lossy(value).chars() {
+        match c {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            c if c.is_control() || is_treacherous(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.extend_from_slice(b"\\u");
+                    for byte in unit.to_be_bytes() {
+                        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                    }
+                }
+            }
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// Line and paragraph separators, and characters that turn the direction of what follows.
+fn is_treacherous(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests;

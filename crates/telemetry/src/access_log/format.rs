@@ -1,0 +1,200 @@
+//! A compiled format: made when the configuration comes, used for every record.
+
+use std::io::Write;
+
+use super::operator::{Lookup, Operator};
+use super::parse::{Part, parse};
+use super::{ISTIO_FORMAT, WEFT_JSON_FORMAT, json, text};
+use crate::record::Record;
+
+/// What operators ask about the machine, answered when the format is compiled.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// `%HOSTNAME%`.
+    pub hostname: &'a str,
+    /// `%ENVIRONMENT(X)%`.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Why a format is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A percent sign that begins nothing.
+    #[error(
+        "access log format {format:?}: no operator %NAME(argument):length% begins at byte {at}; write %% for a percent sign"
+    )]
+    Unfinished {
+        /// The format.
+        format: String,
+        /// Where the percent sign stands.
+        at: usize,
+    },
+    /// No such operator.
+    #[error("access log format: there is no operator %{name}%{}", hint.map(|near| format!("; did you mean %{near}%?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest one that exists.
+        hint: Option<&'static str>,
+    },
+    /// An argument that the operator does not take.
+    #[error("access log format: %{operator}({argument})%: {why}")]
+    Argument {
+        /// The operator.
+        operator: String,
+        /// Its argument.
+        argument: String,
+        /// What it takes.
+        why: String,
+    },
+    /// JSON that is no format.
+    #[error(
+        "access log format in JSON: {0}; it is an object whose values are format strings, or objects and lists of such"
+    )]
+    Json(String),
+}
+
+/// The fields that a format reads besides those a [`Record`] has its own place for, in lower case. A proxy
+/// that gives the head's buffer back before the request ends keeps these.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Request fields.
+    pub request: Vec<String>,
+    /// Response fields.
+    pub response: Vec<String>,
+    /// Response trailers.
+    pub trailers: Vec<String>,
+}
+
+/// A compiled format of one log.
+#[derive(Debug, Clone)]
+pub struct Format {
+    body: Body,
+    omit_empty: bool,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Text(Vec<Part>),
+    Json(json::Node),
+}
+
+impl Format {
+    /// A format string of Envoy's. The line end is part of the string, as in Envoy.
+    pub fn text(format: &str, surroundings: &Surroundings<'_>) -> Result<Self, FormatError> {
+        let mut warnings = Vec::new();
+        let parts = parse(format, surroundings, &mut warnings)?;
+        Ok(Self { body: Body::Text(parts), omit_empty: false, warnings })
+    }
+
+    /// A dictionary as Envoy's `json_format`: one line of JSON a record, numbers where an operator alone is a
+    /// number.
+    pub fn json(format: &serde_json::Value, surroundings: &Surroundings<'_>) -> Result<Self, FormatError> {
+        let mut warnings = Vec::new();
+        let node = json::compile(format, surroundings, &mut warnings)?;
+        Ok(Self { body: Body::Json(node), omit_empty: false, warnings })
+    }
+
+    /// Istio's default line.
+    pub fn istio() -> Self {
+        let line = format!("{ISTIO_FORMAT}\n");
+        Self::text(&line, &Surroundings::NONE).expect("Istio's format has operators that exist")
+    }
+
+    /// weft's default in JSON: without what is not known.
+    pub fn weft_json() -> Self {
+        let node = json::flat(WEFT_JSON_FORMAT).expect("weft's fields have operators that exist");
+        Self { body: Body::Json(node), omit_empty: true, warnings: Vec::new() }
+    }
+
+    /// Whether what is not known is left out: nothing instead of `-`, no key instead of null
+    /// (`omit_empty_values`).
+    #[must_use]
+    pub fn omit_empty(mut self, omit: bool) -> Self {
+        self.omit_empty = omit;
+        self
+    }
+
+    /// What works, but not as its author may think; for the log when the configuration is loaded.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Appends `record`.
+    pub fn write(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        match &self.body {
+            Body::Text(parts) => text::write(parts, record, self.omit_empty, out),
+            Body::Json(node) => {
+                json::write(node, record, self.omit_empty, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// The fields it reads.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        let mut look = |parts: &[Part]| {
+            for part in parts {
+                let Part::Value(slot) = part else { continue };
+                match &slot.operator {
+                    Operator::Request(lookup) => add(&mut needs.request, lookup),
+                    Operator::Response(lookup) => add(&mut needs.response, lookup),
+                    Operator::Trailer(lookup) => add(&mut needs.trailers, lookup),
+                    _ => {}
+                }
+            }
+        };
+        match &self.body {
+            Body::Text(parts) => look(parts),
+            Body::Json(node) => node.visit(&mut look),
+        }
+        needs
+    }
+}
+
+fn add(names: &mut Vec<String>, lookup: &Lookup) {
+    for header in std::iter::once(&lookup.first).chain(&lookup.second) {
+        if let Some(name) = header.field()
+            && !names.iter().any(|known| known == name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+}
+
+impl Surroundings<'_> {
+    /// Nothing is known.
+    pub const NONE: Self = Self { hostname: "-", variable: &|_| None };
+}
+
+impl FormatError {
+    pub(super) fn unknown(name: &str) -> Self {
+        let near = |known: &&'static str| (distance(name, known), *known);
+        let hint = Operator::names().map(|known| near(&known)).min().filter(|(distance, _)| *distance <= 3);
+        Self::Unknown { name: name.to_owned(), hint: hint.map(|(_, known)| known) }
+    }
+}
+
+/// Levenshtein's distance, of short names.
+fn distance(one: &str, other: &str) -> usize {
+    let other = other.as_bytes();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, byte) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, known) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(byte != *known);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Appends what `Display` writes.
+pub(super) fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{value}");
+}

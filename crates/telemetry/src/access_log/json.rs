@@ -1,0 +1,212 @@
+//! A record as a line of JSON, in the shape of Envoy's `json_format`.
+//!
+//! An operator that is a value's whole text keeps its type; text around it makes a string. What is not known
+//! is null, or its key is left out.
+
+use serde_json::Value as Json;
+
+use super::escape;
+use super::format::{FormatError, Surroundings, display};
+use super::parse::{Part, Slot, parse};
+use super::text;
+use super::value::Value;
+use crate::record::Record;
+
+/// How deep a format may nest.
+const MAX_DEPTH: usize = 16;
+
+/// A compiled value.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    /// Keys are escaped already.
+    Object(Vec<(Box<[u8]>, Self)>),
+    List(Vec<Self>),
+    /// One operator, which keeps its type.
+    Typed(Part),
+    Text(Vec<Part>),
+}
+
+impl Node {
+    /// Shows every format string's parts to `look`.
+    pub(super) fn visit(&self, look: &mut impl FnMut(&[Part])) {
+        match self {
+            Self::Object(fields) => fields.iter().for_each(|(_, node)| node.visit(look)),
+            Self::List(nodes) => nodes.iter().for_each(|node| node.visit(look)),
+            Self::Typed(part) => look(std::slice::from_ref(part)),
+            Self::Text(parts) => look(parts),
+        }
+    }
+}
+
+/// Compiles a dictionary.
+pub(super) fn compile(
+    format: &Json,
+    surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Node, FormatError> {
+    if !format.is_object() {
+        return Err(FormatError::Json(format!("it is {}, not an object", kind_of(format))));
+    }
+    compile_at(format, surroundings, warnings, 0)
+}
+
+fn compile_at(
+    format: &Json,
+    surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+    depth: usize,
+) -> Result<Node, FormatError> {
+    if depth > MAX_DEPTH {
+        return Err(FormatError::Json(format!("it nests deeper than {MAX_DEPTH}")));
+    }
+    match format {
+        Json::String(format) => compile_text(format, surroundings, warnings),
+        Json::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| Ok((escaped(key), compile_at(value, surroundings, warnings, depth + 1)?)))
+            .collect::<Result<_, _>>()
+            .map(Node::Object),
+        Json::Array(values) => values
+            .iter()
+            .map(|value| compile_at(value, surroundings, warnings, depth + 1))
+            .collect::<Result<_, _>>()
+            .map(Node::List),
+        other => Err(FormatError::Json(format!("{other} is {}", kind_of(other)))),
+    }
+}
+
+/// Compiles fields in the order given.
+pub(super) fn flat(fields: &[(&str, &str)]) -> Result<Node, FormatError> {
+    let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
+    fields
+        .iter()
+        .map(|(key, format)| Ok((escaped(key), node(format)?)))
+        .collect::<Result<_, _>>()
+        .map(Node::Object)
+}
+
+fn compile_text(
+    format: &str,
+    surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Node, FormatError> {
+    let mut parts = parse(format, surroundings, warnings)?;
+    if let [Part::Value(_)] = parts[..] {
+        return Ok(Node::Typed(parts.remove(0)));
+    }
+    Ok(Node::Text(parts))
+}
+
+fn escaped(key: &str) -> Box<[u8]> {
+    let mut out = Vec::new();
+    escape::json(&mut out, key.as_bytes());
+    out.into()
+}
+
+fn kind_of(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
+/// Appends a compiled value, filled from `record`.
+pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+    match node {
+        Node::Object(fields) => {
+            out.push(b'{');
+            let mut first = true;
+            for (key, node) in fields {
+                if omit_empty && is_missing(node, record) {
+                    continue;
+                }
+                if !std::mem::take(&mut first) {
+                    out.push(b',');
+                }
+                out.push(b'"');
+                out.extend_from_slice(key);
+                out.extend_from_slice(b"\":");
+                write(node, record, omit_empty, out);
+            }
+            out.push(b'}');
+        }
+        Node::List(nodes) => {
+            out.push(b'[');
+            for (i, node) in nodes.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write(node, record, omit_empty, out);
+            }
+            out.push(b']');
+        }
+        Node::Typed(Part::Value(slot)) => write_typed(slot, record, out),
+        Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
+        Node::Text(parts) => write_text(parts, record, omit_empty, out),
+    }
+}
+
+fn is_missing(node: &Node, record: &Record<'_>) -> bool {
+    match node {
+        Node::Typed(Part::Value(slot)) => match slot.operator.value(record) {
+            Value::Missing | Value::Dash => true,
+            Value::Flags(flags) | Value::FlagsLong(flags) => flags.is_empty(),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn write_typed(slot: &Slot, record: &Record<'_>, out: &mut Vec<u8>) {
+    match slot.operator.value(record) {
+        Value::Missing => out.extend_from_slice(b"null"),
+        Value::Number(number) => display(out, number),
+        value => {
+            out.push(b'"');
+            write_inside(value, slot, out);
+            out.push(b'"');
+        }
+    }
+}
+
+fn write_text(parts: &[Part], record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for part in parts {
+        match part {
+            Part::Literal(text) => escape::json(out, text.as_bytes()),
+            Part::Value(slot) => match slot.operator.value(record) {
+                Value::Missing | Value::Dash if omit_empty => {}
+                value => write_inside(value, slot, out),
+            },
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends a value inside a string.
+fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
+    match value {
+        Value::Missing | Value::Dash => out.push(b'-'),
+        Value::Bytes(bytes) => escape::json(out, &bytes[..bytes.len().min(slot.max)]),
+        Value::Words(words) => {
+            let mut field = Vec::new();
+            text::words_in_one_field(&mut field, &words.as_bytes()[..words.len().min(slot.max)]);
+            escape::json(out, &field);
+        }
+        Value::Number(number) | Value::Digits(number) => display(out, number),
+        Value::Address(address) => display(out, address),
+        Value::Ip(ip) => display(out, ip),
+        Value::Flags(flags) => display(out, flags),
+        Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),
+        Value::FlagsLong(flags) => text::long_flags(out, flags),
+        Value::Time(format, moment) => {
+            let mut time = Vec::new();
+            format.write(&mut time, moment);
+            escape::json(out, &time);
+        }
+    }
+}

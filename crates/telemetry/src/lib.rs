@@ -7,14 +7,19 @@
 pub mod access_log;
 pub mod flags;
 mod identifier;
+pub mod latency;
+pub mod log;
 pub mod metrics;
 pub mod peer;
 pub mod record;
 mod service;
+pub mod summary;
 
 pub use access_log::{AccessLog, Format, LogFile, LogFiles};
 pub use flags::{ResponseFlag, ResponseFlags};
+pub use latency::{Latency, LatencySnapshot};
 pub use metrics::{Metrics, MetricsSettings, RequestMetrics, TcpConnection, TcpMetrics};
 pub use peer::{Peer, PeerCache, PeerMetadata};
 pub use record::{ConnectionSecurity, Fields, NoFields, Protocol, Record, Reporter};
 pub use service::Service;
+pub use summary::{Summary, SummaryLane, TrafficStatus};

@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::syntax::{is_field_value, is_token, trim};
 
+/// No limit allows more: places in the buffer are 32 bits wide, and a head leaves room for what is appended to it.
+pub(crate) const MOST_HEAD: usize = u32::MAX as usize / 2;
+
 /// An ordered list of (name, value). Names compare without case and are written in the case in which they came.
 ///
 /// Invariant: every name is a token and no value holds CR, LF, NUL or another control byte but TAB, so that writing
@@ -254,7 +257,7 @@ impl Headers {
         if !is_field_value(value) {
             return Err(InvalidHeader::Value);
         }
-        self.reserve(name.len() + value.len())?;
+        self.check_room(name.len() + value.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
         Ok(self.finish_line(start, Key::new(name).tag, value))
@@ -262,7 +265,7 @@ impl Headers {
 
     /// Puts a line at the end of the buffer that has `old`'s name in `old`'s case; the value has been checked.
     fn store_renamed(&mut self, old: Span, value: &[u8]) -> Result<Span, InvalidHeader> {
-        self.reserve(old.name_len as usize + value.len())?;
+        self.check_room(old.name_len as usize + value.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_within(old.name_range());
         Ok(self.finish_line(start, old.tag, value))
@@ -277,8 +280,8 @@ impl Headers {
         Span::new((start, name_len), (start + name_len + 2, value.len()), true, tag)
     }
 
-    /// Room for one more line, within what a span can point at.
-    fn reserve(&mut self, more: usize) -> Result<(), InvalidHeader> {
+    /// Whether one more line stays within what a span can point at.
+    fn check_room(&self, more: usize) -> Result<(), InvalidHeader> {
         match self.bytes.len().checked_add(more).and_then(|len| len.checked_add(4)) {
             Some(len) if len <= u32::MAX as usize => Ok(()),
             _ => Err(InvalidHeader::TooLong),

@@ -5,6 +5,7 @@
 
 use memchr::memchr;
 
+use crate::headers::MOST_HEAD;
 use crate::syntax::is_token_byte;
 use crate::{Limits, Refusal};
 
@@ -49,7 +50,7 @@ impl Scan {
         if self.seen > buf.len() {
             *self = Self::default();
         }
-        let most = limits.max_head_bytes.min(u32::MAX as usize / 2);
+        let most = limits.max_head_bytes.min(MOST_HEAD);
         let window = &buf[..buf.len().min(most)];
         while let Some(offset) = memchr(b'\n', &window[self.seen..]) {
             let feed = self.seen + offset;
@@ -132,3 +133,6 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

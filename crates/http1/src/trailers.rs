@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use crate::headers::MOST_HEAD;
 use crate::{Headers, Limits, Refusal};
 
 /// Collects a trailer section, which may arrive byte by byte.
@@ -65,7 +66,7 @@ impl Collector {
     }
 
     fn push(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        if self.section.len() + bytes.len() > limits.max_trailer_bytes {
+        if self.section.len() + bytes.len() > limits.max_trailer_bytes.min(MOST_HEAD) {
             return Err(Refusal::HeadTooLarge);
         }
         self.section.extend_from_slice(bytes);

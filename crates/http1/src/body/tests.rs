@@ -115,6 +115,8 @@ fn chunks_with_two_readings_are_refused() {
         (b"3\r\nabc\n0\r\n\r\n", ChunkEnd),
         (b"3\r\nabc0\r\n\r\n", ChunkEnd),
         (b"3\r\nabc\r0\r\n\r\n", ChunkEnd),
+        (b"3\r\nabcd\n0\r\n\r\n", ChunkEnd),
+        (b"3\r\nabc \n0\r\n\r\n", ChunkEnd),
         (b"3\r\nabc\r\r\n0\r\n\r\n", ChunkEnd),
         (b"0\n\n", ChunkLine),
         (b"0\r\n\n", Trailers(Refusal::BareLineFeed)),
@@ -196,6 +198,19 @@ fn extensions_may_not_outweigh_the_data() {
     let nothing = format!("1;{}\r\nx\r\n", "0".repeat(1000)).repeat(17);
     let refused = read_pieces(Framing::Chunked, &[nothing.as_bytes()], &Limits::default());
     assert_eq!(refused, Err(BodyError::ChunkExtensions));
+}
+
+#[test]
+fn a_reader_started_again_knows_nothing_of_its_last_body() {
+    let mut reader = BodyReader::new(Framing::Chunked, &Limits::default());
+    assert_eq!(reader.next(b"0\r\na: 1\r\n\r\n"), Ok(BodyEvent::End { consumed: 11 }));
+    assert_eq!(reader.trailers(), &headers(&[("a", "1")]));
+    reader.start(Framing::Chunked);
+    assert!(!reader.is_done() && reader.trailers().is_empty());
+    assert_eq!(reader.next(b"0\r\nb: 2\r\n\r\n"), Ok(BodyEvent::End { consumed: 11 }));
+    assert_eq!(reader.trailers(), &headers(&[("b", "2")]));
+    reader.start(Framing::None);
+    assert!(reader.is_done() && reader.trailers().is_empty());
 }
 
 #[test]

@@ -12,6 +12,11 @@
 //! 3. Neither wait is for a client that does not answer at all: after [`Limits::patience`] the first is given up, and
 //!    a type that a client never asks for holds nothing back after that time.
 //! 4. When a cluster is sent again its endpoints are sent again: Envoy warms a changed cluster only with them.
+//!
+//! # Refusals
+//!
+//! A NACK names no resource in a form that a program could read. A refused response of several resources is halved and
+//! sent again until the culprit stands alone: it is not sent again before it changes, and the rest is in force.
 
 mod connected;
 mod driver;

@@ -297,7 +297,8 @@ impl Session {
                 watched.acked = Some(mark);
             }
             Some(message) => {
-                subscription.rejected();
+                let divisible = self.protocol == Protocol::Delta || !type_url::full_state(type_url);
+                subscription.rejected(divisible);
                 if **type_url == *type_url::CLUSTER {
                     // Which clusters came into being is unknown, so nobody may ever ask.
                     self.awaited.clear();

@@ -1,6 +1,6 @@
 //! One type on one stream: what the client asked for, what it holds, what is on its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +25,8 @@ pub(super) struct Pending {
     pub(super) revision: Arc<str>,
     sent: BTreeMap<Arc<str>, Arc<Resource>>,
     removed: BTreeSet<Arc<str>>,
+    /// Names that must be sent again whatever becomes of this response.
+    again: BTreeSet<Arc<str>>,
 }
 
 /// What separates a client from the state it should have.
@@ -52,6 +54,9 @@ pub(super) struct Subscription {
     held: BTreeMap<Arc<str>, Held>,
     /// Refused versions (`None`: a refused removal): not sent again until something else is wanted.
     refused: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    /// Groups of names that travelled with something that was refused. Each goes again by itself, so that in the end
+    /// the refused resource stands alone and the others are in force.
+    suspects: VecDeque<BTreeSet<Arc<str>>>,
     pub(super) pending: Option<Pending>,
     /// Whether a diff may find something.
     pub(super) dirty: bool,
@@ -117,8 +122,7 @@ impl Subscription {
         }
         self.refused.remove(name);
         if let Some(pending) = &mut self.pending {
-            pending.sent.remove(name);
-            pending.removed.remove(name);
+            pending.again.insert(name.into());
         }
         self.dirty = true;
     }
@@ -126,13 +130,9 @@ impl Subscription {
     pub(super) fn diff(&self, target: &Resources) -> Diff {
         let mut diff = Diff::default();
         let mut consider = |resource: &Arc<Resource>| {
-            let current = match self.held.get(&resource.name) {
-                Some(Held::Version(version, _)) => *version == resource.version,
-                _ => false,
-            };
             let refused =
                 self.refused.get(&resource.name).is_some_and(|v| v.as_ref() == Some(&resource.version));
-            if !current && !refused {
+            if !self.holds(resource) && !refused {
                 diff.send.push(Arc::clone(resource));
             }
         };
@@ -166,14 +166,14 @@ impl Subscription {
         nonce: String,
         revision: Arc<str>,
         now: Instant,
-        sent: &[Arc<Resource>],
+        sent: impl Iterator<Item = Arc<Resource>>,
         removed: impl Iterator<Item = Arc<str>>,
     ) {
         let removed: BTreeSet<_> = removed.collect();
-        let sent: BTreeMap<_, _> = sent.iter().map(|r| (Arc::clone(&r.name), Arc::clone(r))).collect();
+        let sent: BTreeMap<_, _> = sent.map(|r| (Arc::clone(&r.name), r)).collect();
         self.refused.retain(|name, _| !sent.contains_key(name) && !removed.contains(name));
         self.owes_first = false;
-        self.pending = Some(Pending { nonce, since: now, revision, sent, removed });
+        self.pending = Some(Pending { nonce, since: now, revision, sent, removed, again: BTreeSet::new() });
     }
 
     /// The pending response is in force.
@@ -181,12 +181,12 @@ impl Subscription {
         let Some(pending) = self.pending.take() else { return };
         self.dirty = true;
         for (name, resource) in pending.sent {
-            if self.wants(&name) {
+            if self.wants(&name) && !pending.again.contains(&name) {
                 let version = Arc::clone(&resource.version);
                 self.held.insert(name, Held::Version(version, keep_resources.then_some(resource)));
             }
         }
-        for name in pending.removed {
+        for name in pending.removed.into_iter().filter(|name| !pending.again.contains(name)) {
             if self.names.contains(&name) {
                 self.held.insert(name, Held::Absent);
             } else {
@@ -196,20 +196,48 @@ impl Subscription {
     }
 
     /// The pending response was refused. Which part of it took effect is unknown, so the versions that it brought are
-    /// taken for neither there nor not there. Removals that travelled with them get one more chance by themselves.
-    pub(super) fn rejected(&mut self) {
+    /// taken for neither there nor not there. A resource that was alone is the culprit; several are halved and sent
+    /// again, unless the protocol can only send them together. Removals get one more chance by themselves.
+    pub(super) fn rejected(&mut self, divisible: bool) {
         let Some(pending) = self.pending.take() else { return };
         self.dirty = true;
-        let only_removals = pending.sent.is_empty();
-        for (name, resource) in pending.sent {
-            if self.wants(&name) {
-                self.refused.insert(Arc::clone(&name), Some(Arc::clone(&resource.version)));
-                self.held.insert(name, Held::Unknown);
+        if pending.sent.is_empty() || !divisible {
+            let removed = pending.removed.into_iter().filter(|name| !pending.again.contains(name));
+            self.refused.extend(removed.map(|name| (name, None)));
+        }
+        let divisible = divisible && pending.sent.len() > 1;
+        let mut news = pending.sent;
+        news.retain(|name, resource| {
+            self.wants(name) && !self.holds(resource) && !pending.again.contains(name)
+        });
+        self.held.extend(news.keys().map(|name| (Arc::clone(name), Held::Unknown)));
+        if divisible {
+            let mut half: BTreeSet<Arc<str>> = news.into_keys().collect();
+            let middle = half.iter().nth(half.len() / 2).cloned();
+            let other = middle.map(|middle| half.split_off(&middle)).unwrap_or_default();
+            self.suspects.push_front(other);
+            self.suspects.push_front(half);
+        } else {
+            self.refused.extend(news.into_iter().map(|(name, r)| (name, Some(Arc::clone(&r.version)))));
+        }
+    }
+
+    /// While there are suspects, one group of them at a time is all that is sent.
+    pub(super) fn single_out(&mut self, diff: &mut Diff) {
+        while let Some(group) = self.suspects.pop_front() {
+            let (chosen, rest): (Vec<_>, Vec<_>) =
+                diff.send.drain(..).partition(|resource| group.contains(&resource.name));
+            if chosen.is_empty() {
+                diff.send = rest;
+                continue;
             }
+            *diff = Diff { send: chosen, ..Diff::default() };
+            return;
         }
-        if only_removals {
-            self.refused.extend(pending.removed.into_iter().map(|name| (name, None)));
-        }
+    }
+
+    fn holds(&self, resource: &Resource) -> bool {
+        matches!(self.held.get(&resource.name), Some(Held::Version(version, _)) if *version == resource.version)
     }
 
     /// SotW: forgets resources whose removal that protocol has no words for.

@@ -72,6 +72,9 @@ impl Session {
         if self.protocol == Protocol::Sotw && !whole {
             subscription.drop_silently(&mut diff);
         }
+        if !whole {
+            subscription.single_out(&mut diff);
+        }
         if diff.is_empty() && !subscription.owes_first {
             subscription.dirty = !held_back.is_empty();
             return None;
@@ -140,36 +143,39 @@ impl Session {
         let revision = Arc::clone(target.revision());
         let (type_url, watched) = &mut self.watched[index];
         let removed = diff.gone.iter().chain(&diff.absent);
+        let whole = self.protocol == Protocol::Sotw && type_url::full_state(type_url);
+        let subscription = &mut watched.subscription;
+        // What an acknowledgement will vouch for.
+        let sent: Vec<Arc<Resource>> = if whole {
+            let all = resources_of(target, type_url).values();
+            all.filter(|resource| subscription.wants(&resource.name)).cloned().collect()
+        } else {
+            diff.send.clone()
+        };
         let response = match self.protocol {
             Protocol::Delta => Response::Delta(DeltaDiscoveryResponse {
                 system_version_info: revision.to_string(),
                 type_url: type_url.to_string(),
                 nonce: nonce.clone(),
-                resources: diff.send.iter().map(|resource| wire(resource)).collect(),
+                resources: sent.iter().map(|resource| wire(resource)).collect(),
                 removed_resources: removed.clone().map(ToString::to_string).collect(),
                 ..DeltaDiscoveryResponse::default()
             }),
-            Protocol::Sotw => {
-                let resources = resources_of(target, type_url);
-                let subscription = &watched.subscription;
-                let anys = if type_url::full_state(type_url) {
-                    let current = resources.values().filter(|resource| subscription.wants(&resource.name));
-                    current.chain(subscription.still_held(held_back)).map(|r| r.to_any()).collect()
-                } else {
-                    diff.send.iter().map(|resource| resource.to_any()).collect()
-                };
-                Response::Sotw(DiscoveryResponse {
-                    version_info: revision.to_string(),
-                    type_url: type_url.to_string(),
-                    nonce: nonce.clone(),
-                    resources: anys,
-                    ..DiscoveryResponse::default()
-                })
-            }
+            Protocol::Sotw => Response::Sotw(DiscoveryResponse {
+                version_info: revision.to_string(),
+                type_url: type_url.to_string(),
+                nonce: nonce.clone(),
+                resources: sent
+                    .iter()
+                    .chain(subscription.still_held(held_back))
+                    .map(|resource| resource.to_any())
+                    .collect(),
+                ..DiscoveryResponse::default()
+            }),
         };
         watched.sent = Some(Mark { revision: Arc::clone(&revision), at: now });
         watched.last_nonce.clone_from(&nonce);
-        watched.subscription.sent(nonce, revision, now, &diff.send, removed.cloned());
+        subscription.sent(nonce, revision, now, sent.into_iter(), removed.cloned());
         response
     }
 }

@@ -2,7 +2,6 @@ use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryResponse, Dis
 use envoy_types::pb::google::rpc;
 
 use super::*;
-use crate::Response;
 use crate::samples::{resource, set};
 use crate::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET};
 
@@ -214,6 +213,30 @@ fn a_removal_that_travelled_with_a_refused_update_gets_one_more_chance_alone() {
     assert_eq!(stream.refuse(), "Secret +a -b");
     assert_eq!(stream.refuse(), "Secret -b");
     assert_eq!(stream.accept(), "nothing");
+}
+
+#[test]
+fn one_bad_resource_among_many_is_found_and_the_others_come_into_force() {
+    let names: Vec<String> = (0..100).map(|n| format!("{n:03}")).collect();
+    let state: Vec<(&str, &str, &str)> = names.iter().map(|name| (SECRET, &**name, "1")).collect();
+    let mut stream = Stream::delta(&set("r1", &state));
+    stream.ask(SECRET, &["*"]);
+    let mut responses = 0;
+    while let Some((response, words)) = stream.hear() {
+        responses += 1;
+        let error = words.contains("+042").then_some("042 is bad");
+        stream.answer(&response, error);
+    }
+    assert!(responses <= 1 + 2 * 7, "halving, not trying one by one: {responses}");
+    let status = stream.status(SECRET);
+    assert_eq!((status.held, status.in_sync), (100, false));
+    assert_eq!(status.nacked.unwrap().message, "042 is bad");
+
+    let mut mended = state.clone();
+    mended[42].2 = "2";
+    stream.retarget("r2", &mended);
+    assert_eq!(stream.accept_all(), ["Secret +042"]);
+    assert!(stream.status(SECRET).in_sync);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn ask(stream: &mut Stream, type_url: &str, names: &[&str], nonce: &str) -> Opti
 fn hear(stream: &mut Stream) -> Option<(DiscoveryResponse, String)> {
     let response: DiscoveryResponse = stream.session.next_response(stream.now)?.try_into().unwrap();
     let mut words = vec![short(&response.type_url).to_owned()];
-    words.extend(response.resources.iter().map(|any| peek_name(any)));
+    words.extend(response.resources.iter().map(peek_name));
     Some((response, words.join(" ")))
 }
 
@@ -105,7 +105,7 @@ fn names_once_given_and_then_none_mean_nothing_rather_than_everything() {
 
 #[test]
 fn a_refused_state_is_sent_again_only_when_it_changed() {
-    let mut stream = stream(&[(LISTENER, "l", "bad")]);
+    let mut stream = stream(&[(LISTENER, "l", "bad"), (LISTENER, "m", "1")]);
     ask(&mut stream, LISTENER, &[], "");
     let (response, _) = hear(&mut stream).unwrap();
     let nack = DiscoveryRequest {
@@ -118,6 +118,8 @@ fn a_refused_state_is_sent_again_only_when_it_changed() {
     assert_eq!(verdict.error.as_deref(), Some("no"));
     assert_eq!(hear(&mut stream), None);
     assert_eq!(stream.status(LISTENER).nacked.unwrap().message, "no");
-    stream.retarget("r2", &[(LISTENER, "l", "good")]);
-    assert_eq!(accept(&mut stream, &[]), "lds l");
+    stream.retarget("r2", &[(LISTENER, "l", "good"), (LISTENER, "m", "1")]);
+    assert_eq!(accept(&mut stream, &[]), "lds l m");
+    let status = stream.status(LISTENER);
+    assert_eq!((status.in_sync, status.nacked), (true, None), "m was never bad");
 }

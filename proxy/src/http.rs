@@ -1,6 +1,21 @@
 //! HTTP on its way through the sidecar, codec by codec and step by step.
+//!
+//! A request's life: [`serve`] reads its head, [`admit`] makes it what the next hop will see and asks authorization,
+//! [`plan`] decides where it goes, [`attempt`] sends it, [`relay`] moves bodies, [`exchange`] holds the steps together.
 
+pub mod admit;
+pub mod attempt;
+pub mod call;
+pub mod connect;
 pub mod downstream;
+pub mod exchange;
 pub mod h1;
 pub mod h2;
+pub mod hop;
 pub mod message;
+pub mod operations;
+pub mod peers;
+pub mod plan;
+pub mod relay;
+pub mod reply;
+pub mod serve;

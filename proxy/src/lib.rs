@@ -1,10 +1,18 @@
 //! The sidecar. README.md tells the life of a connection and the life of a request.
 
 pub mod bootstrap;
+pub mod config;
+pub mod connection;
 pub mod control_channel;
 pub mod identity;
 pub mod sniff;
+pub mod listeners;
+pub mod observe;
+pub mod snapshot;
 pub mod stream;
+pub mod tcp;
 pub mod tls;
+pub mod tunnel;
 pub mod upstream;
+pub mod worker;
 pub mod http;

@@ -3,5 +3,7 @@
 pub mod connect;
 pub mod endpoint;
 pub mod h2_client;
+pub mod outside;
+pub mod pick;
 pub mod pool;
 pub mod stream;

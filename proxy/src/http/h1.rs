@@ -179,6 +179,16 @@ impl H1 {
         (self.io, rest)
     }
 
+    /// What was read and not consumed.
+    pub fn unread(&self) -> &[u8] {
+        &self.input[self.at..]
+    }
+
+    /// Drops what was read and not consumed.
+    pub fn forget_input(&mut self) {
+        self.at = self.input.len();
+    }
+
     /// Is there input that was not consumed?
     pub fn has_input(&self) -> bool {
         self.at < self.input.len()

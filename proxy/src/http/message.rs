@@ -115,9 +115,9 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// A pump that has nothing to move.
-    pub fn finished() -> Self {
-        Self { ended: true, done: true, bytes: 0 }
+    /// A pump that has nothing to move, but whose outlet's head must still leave.
+    pub fn finished_unflushed() -> Self {
+        Self { ended: true, done: false, bytes: 0 }
     }
 
     /// Has all of it left?

@@ -1,0 +1,137 @@
+//! May a request pass? What its head becomes first, and then what authorization says of exactly that head.
+
+use std::borrow::Cow;
+
+use rand::rngs::SmallRng;
+use weft_http1::{Refusal, RequestHead, Upgrade, strip_hop_by_hop, upgrade_token};
+use weft_model::http::JwtAuthn;
+use weft_model::table::chain::HttpManager;
+use weft_policy::authorize::{self, Denial, Note, Verdict};
+use weft_policy::path::{self, Normalized};
+use weft_telemetry::ResponseFlag;
+
+use super::call::{Call, View};
+use super::hop;
+use super::reply::Reply;
+use crate::connection::Conn;
+
+/// Makes the head what it will be at the next hop: one host, one path, no header of this hop.
+///
+/// # Errors
+/// The answer to a request that has no unambiguous meaning.
+pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut SmallRng) -> Result<(), Reply> {
+    let head = &mut call.request;
+    head.to_origin_form().map_err(Reply::bad_request)?;
+    let settings = &manager.settings;
+    let upgrade = allowed_upgrade(head, manager);
+    strip_hop_by_hop(&mut head.headers, if upgrade { Upgrade::Keep } else { Upgrade::Drop });
+    if head.method() != "CONNECT" && head.target() != "*" {
+        match path::normalize(head.target(), settings.path) {
+            Normalized::Forward(Cow::Borrowed(same)) if same.len() == head.target().len() => {}
+            Normalized::Forward(path) => {
+                let path = path.into_owned();
+                head.set_target(&path).map_err(Reply::bad_request)?;
+            }
+            Normalized::Redirect(to) => {
+                let mut reply = Reply::new(307, "", "path_normalization_redirect");
+                reply.headers.push(("location", to));
+                return Err(reply);
+            }
+            Normalized::Reject(why) => {
+                return Err(Reply::new(400, "", "path_normalization_failed").because(why));
+            }
+        }
+    }
+    let own = conn.worker.shared.secrets.svid();
+    let own_uri = own.as_ref().and_then(|svid| svid.names.uris.first()).map_or("", String::as_str);
+    let hop = hop::Hop {
+        manager: settings,
+        tls: conn.tls,
+        peer: conn.names.as_deref(),
+        own_uri,
+        source: conn.source.ip(),
+    };
+    hop::on_request(head, &hop, rng).map_err(|_| Reply::bad_request(Refusal::InvalidHeaderValue))
+}
+
+/// Is the upgrade asked for one that this listener passes on? Unknown tokens are ignored, as RFC 9110 has it.
+fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> bool {
+    upgrade_token(&head.headers).is_some_and(|token| {
+        let mut known = manager.settings.upgrades.iter();
+        known.any(|u| u.enabled && token.eq_ignore_ascii_case(u.token.as_bytes()))
+    })
+}
+
+/// Asks the connection manager's filters.
+///
+/// # Errors
+/// The refusal, which names the policy to the log and nothing to the client.
+pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &str) -> Result<(), Reply> {
+    if let Some(why) = &manager.refuse {
+        return Err(Reply::new(500, "", "filter_not_honoured").because(why.to_string()));
+    }
+    let view = View { head: &call.request, scheme };
+    if let Some(jwt) = &manager.jwt
+        && carries_token(jwt, &call.request)
+    {
+        let mut reply = Reply::new(401, "Jwt verification is not available", "jwt_authn_access_denied{not_available}")
+            .flag(ResponseFlag::UnauthorizedExternalService)
+            .because("a RequestAuthentication asks for tokens to be verified, which is not done yet: any token is refused");
+        reply.headers.push(("www-authenticate", "Bearer error=\"invalid_token\"".into()));
+        return Err(reply);
+    }
+    if manager.gates.is_empty() {
+        return Ok(());
+    }
+    let facts = conn.facts();
+    let outcome = authorize::request(&manager.gates, &view, &facts);
+    for note in &outcome.notes {
+        match note {
+            Note::Logged { policy } => tracing::info!(target: "audit", policy, path = call.request.target(), "AUDIT policy matches"),
+            Note::Shadow { prefix, allowed, policy } => {
+                tracing::debug!(target: "audit", prefix, allowed, policy, "dry run");
+            }
+        }
+    }
+    match outcome.verdict {
+        Verdict::Allowed { policy } => {
+            call.ledger.policy = policy.map(str::to_owned);
+            Ok(())
+        }
+        Verdict::Denied(denial) => Err(denied(&denial, conn)),
+    }
+}
+
+fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {
+    let who = conn.names.as_ref().and_then(|n| n.uris.first()).map_or("nobody proven", String::as_str);
+    let matched = match denial {
+        Denial::Policy { policy } | Denial::Undecided { policy, .. } => *policy,
+        Denial::NoneMatched { .. } | Denial::Custom { .. } => "none",
+    };
+    let mut reply = Reply::new(
+        403,
+        "RBAC: access denied",
+        format!("rbac_access_denied_matched_policy[{matched}]"),
+    );
+    reply.policy = Some(matched.to_owned());
+    reply.flag(ResponseFlag::UnauthorizedExternalService).because(format!("{denial}; the caller is {who}"))
+}
+
+/// Does a request bring a token in one of the places where the rules look for one?
+fn carries_token(jwt: &JwtAuthn, head: &RequestHead) -> bool {
+    let bearer = |name: &str, prefix: &str| {
+        let starts = |value: &[u8]| {
+            value.len() >= prefix.len() && value[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+        };
+        head.headers.get_all(name).any(starts)
+    };
+    let query = head.target().split_once('?').map_or("", |(_, query)| query);
+    let param = |name: &str| query.split('&').any(|p| p.split('=').next() == Some(name));
+    jwt.providers.iter().any(|provider| {
+        let anywhere = provider.from_headers.is_empty() && provider.from_params.is_empty();
+        (anywhere && (bearer("authorization", "Bearer ") || param("access_token")))
+            || provider.from_headers.iter().any(|(name, prefix)| bearer(name, prefix))
+            || provider.from_params.iter().any(|name| param(name))
+            || (!provider.from_cookies.is_empty() && head.headers.contains("cookie"))
+    })
+}

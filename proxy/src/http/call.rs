@@ -1,0 +1,170 @@
+//! One request on its way: its head, its answer's head, and what will be written down of it.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use weft_http1::{Headers, RequestHead, ResponseHead};
+use weft_model::request::RequestView;
+use weft_telemetry::{Fields, Peer, ResponseFlags};
+
+use crate::snapshot::ClusterView;
+
+/// The heads are used again for the next request of the connection.
+#[derive(Debug, Default)]
+pub struct Call {
+    /// The request's head, as it will be forwarded.
+    pub request: RequestHead,
+    /// The answer's head.
+    pub response: ResponseHead,
+    /// What is known so far.
+    pub ledger: Ledger,
+}
+
+/// What will be written down of a request.
+#[derive(Debug)]
+pub struct Ledger {
+    /// When its head had come.
+    pub start: Instant,
+    /// The same by the clock.
+    pub started: SystemTime,
+    /// Envoy's letters.
+    pub flags: ResponseFlags,
+    /// Envoy's word.
+    pub details: Cow<'static, str>,
+    /// Why it failed, in plain words.
+    pub reason: Cow<'static, str>,
+    /// The policy that decided.
+    pub policy: Option<String>,
+    /// The path before a rewrite.
+    pub original_path: Option<String>,
+    /// The route that took it.
+    pub route: Option<String>,
+    /// The cluster it went to.
+    pub cluster: Option<Arc<ClusterView>>,
+    /// The endpoint it went to.
+    pub upstream: Option<SocketAddr>,
+    /// The client told who it is, and wants to be told.
+    pub peer_told: bool,
+    /// The client's workload, as it says.
+    pub source: Option<Arc<Peer>>,
+    /// The server's workload, as it says.
+    pub destination: Option<Arc<Peer>>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Until the answer's head.
+    pub upstream_time: Option<Duration>,
+    /// Why TLS to the upstream failed.
+    pub transport_failure: Option<String>,
+    /// Body bytes from the client.
+    pub received: u64,
+    /// Body bytes to the client.
+    pub sent: u64,
+    /// gRPC's own status.
+    pub grpc_status: Option<u32>,
+    /// It speaks gRPC.
+    pub grpc: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            started: SystemTime::now(),
+            flags: ResponseFlags::NONE,
+            details: Cow::Borrowed(""),
+            reason: Cow::Borrowed(""),
+            policy: None,
+            original_path: None,
+            route: None,
+            cluster: None,
+            upstream: None,
+            peer_told: false,
+            source: None,
+            destination: None,
+            attempts: 0,
+            upstream_time: None,
+            transport_failure: None,
+            received: 0,
+            sent: 0,
+            grpc_status: None,
+            grpc: false,
+        }
+    }
+}
+
+/// A request as routing and policy see it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The head.
+    pub head: &'a RequestHead,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+}
+
+impl RequestView for View<'_> {
+    fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    fn scheme(&self) -> &str {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        self.head.authority()
+    }
+
+    fn path(&self) -> &str {
+        if self.head.method() == "CONNECT" { "" } else { self.head.target() }
+    }
+
+    fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        for (own, value) in self.head.headers.iter() {
+            if own.eq_ignore_ascii_case(name.as_bytes()) {
+                each(value);
+            }
+        }
+    }
+}
+
+/// A response as a retry policy sees it: its headers.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a>(pub &'a ResponseHead);
+
+impl RequestView for Answered<'_> {
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn scheme(&self) -> &str {
+        ""
+    }
+
+    fn authority(&self) -> &str {
+        ""
+    }
+
+    fn path(&self) -> &str {
+        ""
+    }
+
+    fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        for (own, value) in self.0.headers.iter() {
+            if own.eq_ignore_ascii_case(name.as_bytes()) {
+                each(value);
+            }
+        }
+    }
+}
+
+/// Headers as the access log reads them.
+#[derive(Debug, Clone, Copy)]
+pub struct LogFields<'a>(pub &'a Headers);
+
+impl Fields for LogFields<'_> {
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name)
+    }
+}

@@ -1,0 +1,73 @@
+use rand::SeedableRng as _;
+use weft_model::http::RouteSource;
+
+use super::*;
+
+fn manager(mode: ForwardClientCert) -> HttpConnectionManager {
+    let mut manager = HttpConnectionManager::new("test", RouteSource::Rds("80".into()), vec![]);
+    manager.client_cert = mode;
+    manager.client_cert_details = ClientCertDetails { subject: true, uri: true, dns: true, cert: false };
+    manager
+}
+
+fn head(headers: &[(&str, &str)]) -> RequestHead {
+    let mut head = RequestHead::new();
+    head.set_method("GET").unwrap();
+    head.set_target("/").unwrap();
+    for (name, value) in headers {
+        head.headers.append(name, value).unwrap();
+    }
+    head
+}
+
+fn peer() -> PeerNames {
+    PeerNames { uris: vec!["spiffe://c/ns/n/sa/client".into()], hash: "ab".into(), ..PeerNames::default() }
+}
+
+fn pass(head: &mut RequestHead, manager: &HttpConnectionManager, peer: Option<&PeerNames>) {
+    let source = "10.0.0.9".parse().unwrap();
+    let hop = Hop { manager, tls: peer.is_some(), peer, own_uri: "spiffe://c/ns/n/sa/me", source };
+    on_request(head, &hop, &mut rand::rngs::SmallRng::seed_from_u64(1)).unwrap();
+}
+
+#[test]
+fn a_sidecar_tells_the_app_who_calls_and_believes_nobody_else() {
+    let manager = manager(ForwardClientCert::AppendForward);
+    let mut over_mtls = head(&[("x-forwarded-client-cert", "By=a;URI=b")]);
+    pass(&mut over_mtls, &manager, Some(&peer()));
+    assert_eq!(
+        over_mtls.headers.text(XFCC),
+        Some("By=a;URI=b,By=spiffe://c/ns/n/sa/me;Hash=ab;Subject=\"\";URI=spiffe://c/ns/n/sa/client")
+    );
+    let mut over_plaintext = head(&[("X-Forwarded-Client-Cert", "URI=spiffe://c/ns/n/sa/admin")]);
+    pass(&mut over_plaintext, &manager, None);
+    assert!(!over_plaintext.headers.contains(XFCC));
+}
+
+#[test]
+fn an_apps_own_steering_headers_are_removed_and_its_request_id_is_kept() {
+    let manager = manager(ForwardClientCert::Sanitize);
+    let mut request = head(&[
+        ("X-Envoy-Max-Retries", "9"),
+        ("x-envoy-upstream-rq-timeout-ms", "1"),
+        ("x-envoy-original-path", "/kept"),
+        ("X-Request-Id", "mine"),
+        ("X-Forwarded-For", "1.2.3.4"),
+    ]);
+    pass(&mut request, &manager, None);
+    let names: Vec<_> = request.headers.iter().map(|(n, _)| String::from_utf8_lossy(n).into_owned()).collect();
+    assert_eq!(names, ["x-envoy-original-path", "X-Request-Id", "X-Forwarded-For", "x-forwarded-proto"]);
+    assert_eq!(request.headers.text("x-request-id"), Some("mine"));
+    assert_eq!(request.headers.text("x-forwarded-for"), Some("1.2.3.4"));
+}
+
+#[test]
+fn a_gateway_believes_the_connection_alone() {
+    let mut manager = manager(ForwardClientCert::SanitizeSet);
+    manager.use_remote_address = true;
+    let mut request = head(&[("x-request-id", "stranger"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "6.6.6.6")]);
+    pass(&mut request, &manager, None);
+    assert_eq!(request.headers.text("x-forwarded-for"), Some("6.6.6.6,10.0.0.9"));
+    assert_eq!(request.headers.text("x-forwarded-proto"), Some("http"));
+    assert_ne!(request.headers.text("x-request-id"), Some("stranger"));
+}

@@ -1,0 +1,95 @@
+//! Istio's metadata exchange by headers: who is at the other end, for the labels of metrics; never for a decision.
+
+use std::sync::Arc;
+
+use weft_http1::{InvalidHeader, ResponseHead};
+use weft_model::listener::Direction;
+use weft_model::table::chain::HttpManager;
+use weft_telemetry::Peer;
+use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
+
+use super::call::{Call, Ledger};
+use crate::connection::Conn;
+use crate::snapshot::ClusterView;
+
+fn principal(conn: &Conn) -> Option<&str> {
+    conn.names.as_ref()?.uris.first().map(String::as_str)
+}
+
+/// Takes the client's account of itself from a request that comes in.
+pub fn on_request(conn: &Conn, manager: &HttpManager, call: &mut Call) {
+    if conn.direction != Direction::Inbound {
+        return;
+    }
+    let header = call.request.headers.get(PEER_METADATA).filter(|_| conn.tls);
+    let found = conn.worker.observer.peer(header, principal(conn));
+    call.ledger.peer_told = header.is_some();
+    call.ledger.source = Some(found);
+    if manager.peer_metadata.is_some_and(|m| m.downstream_discovery) || !conn.tls {
+        call.request.headers.remove(PEER_METADATA);
+        call.request.headers.remove(PEER_METADATA_ID);
+    }
+}
+
+/// Tells the upstream who we are, if it is of the mesh.
+pub fn to_upstream(conn: &Conn, manager: &HttpManager, call: &mut Call, cluster: &ClusterView) {
+    if conn.direction == Direction::Inbound {
+        return;
+    }
+    call.request.headers.remove(PEER_METADATA);
+    call.request.headers.remove(PEER_METADATA_ID);
+    let Some(exchange) = manager.peer_metadata.filter(|m| m.upstream_propagation) else { return };
+    if exchange.skip_external && cluster.cluster.settings.istio.external {
+        return;
+    }
+    let own = &conn.worker.shared.observer.own;
+    // Both are made by us and hold no byte that a header may not.
+    let _ = call.request.headers.append(PEER_METADATA, &own.header);
+    let _ = call.request.headers.append(PEER_METADATA_ID, &own.node_id);
+}
+
+/// Takes the server's account of itself from an answer, and gives ours to a client that gave its own.
+///
+/// # Errors
+/// Never for what this proxy writes itself.
+pub fn on_response(
+    conn: &Conn,
+    manager: &HttpManager,
+    head: &mut ResponseHead,
+    ledger: &mut Ledger,
+    endpoint: &Arc<Peer>,
+) -> Result<(), InvalidHeader> {
+    if conn.direction == Direction::Inbound {
+        return on_own_answer(conn, manager, head, ledger);
+    }
+    let header = head.headers.get(PEER_METADATA);
+    ledger.destination = Some(match header {
+        Some(header) => conn.worker.observer.peer(Some(header), endpoint.principal()),
+        None => endpoint.clone(),
+    });
+    head.headers.remove(PEER_METADATA);
+    head.headers.remove(PEER_METADATA_ID);
+    Ok(())
+}
+
+/// Gives our account of ourselves with an answer of our own.
+///
+/// # Errors
+/// Never for what this proxy writes itself.
+pub fn on_own_answer(
+    conn: &Conn,
+    manager: &HttpManager,
+    head: &mut ResponseHead,
+    ledger: &Ledger,
+) -> Result<(), InvalidHeader> {
+    if conn.direction == Direction::Inbound {
+        head.headers.remove(PEER_METADATA);
+        head.headers.remove(PEER_METADATA_ID);
+        if ledger.peer_told && manager.peer_metadata.is_some_and(|m| m.downstream_propagation) {
+            let own = &conn.worker.shared.observer.own;
+            head.headers.append(PEER_METADATA, &own.header)?;
+            head.headers.append(PEER_METADATA_ID, &own.node_id)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Where a request goes and how, decided once on one snapshot; what is kept of the decision is owned by the request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_model::route::{HeaderOperations, HostRewrite};
+use weft_model::table::ClusterId;
+use weft_model::table::RouteTable;
+use weft_model::table::retry::Retry;
+use weft_model::table::route::Action;
+use weft_policy::hash_key;
+use weft_policy::route::{self, Choice, Decision};
+use weft_telemetry::ResponseFlag;
+
+use super::call::{Call, View};
+use super::operations;
+use super::reply::Reply;
+use crate::connection::Conn;
+use crate::snapshot::{ClusterView, Snapshot};
+
+/// Envoy's default for routes that say nothing.
+const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What was decided.
+pub struct Plan {
+    /// Which cluster.
+    pub id: ClusterId,
+    /// The cluster.
+    pub cluster: Arc<ClusterView>,
+    /// The key of consistent hashing.
+    pub hash: Option<u64>,
+    /// A cookie that the client gets, so that it comes back to the same endpoint.
+    pub cookie: Option<String>,
+    /// The whole exchange must have its answer by then; `None`: whenever.
+    pub timeout: Option<Duration>,
+    /// When it is tried again.
+    pub retry: Option<Retry>,
+    /// Sets `x-envoy-attempt-count`.
+    pub count_attempts: bool,
+    /// Host follows the endpoint.
+    pub auto_host: bool,
+    /// Applied to the answer, innermost first.
+    pub on_response: Vec<HeaderOperations>,
+}
+
+/// Routes a request and makes its head what the route asks for.
+///
+/// # Errors
+/// The answer, where the request goes nowhere.
+pub fn plan(
+    conn: &Conn,
+    snapshot: &Snapshot,
+    table: &RouteTable,
+    call: &mut Call,
+    scheme: &str,
+) -> Result<Plan, Reply> {
+    let mut rng = conn.worker.rng.borrow_mut();
+    let view = View { head: &call.request, scheme };
+    let forwarding = match route::route(table, &view, &mut *rng) {
+        Decision::Forward(forwarding) => forwarding,
+        other => return Err(answer(&other, table, &view)),
+    };
+    let settings = &forwarding.forward.settings;
+    let (id, name, destination) = match forwarding.to {
+        Choice::Cluster(destination) => (Some(destination.cluster.id), &*destination.cluster.name, Some(destination)),
+        Choice::NamedByHeader(header) => {
+            let name = call.request.headers.text(header).unwrap_or_default();
+            (None, name, None)
+        }
+    };
+    let found = match id {
+        Some(id) => snapshot.cluster(id).map(|view| (id, view)),
+        None => snapshot.cluster_by_name(name),
+    };
+    let Some((id, cluster)) = found else {
+        return Err(no_cluster(settings.cluster_not_found, name));
+    };
+    let (hash, cookie) = if settings.hash.is_empty() {
+        (None, None)
+    } else {
+        let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
+        (key, cookie.map(|c| c.header()))
+    };
+    let mut path = String::new();
+    let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
+    let host = route::rewritten_host(&forwarding, &view).map(str::to_owned);
+
+    let found = forwarding.route;
+    let mut layers: Vec<&HeaderOperations> = destination.iter().map(|d| &d.headers).collect();
+    layers.extend([&found.operations, &forwarding.host.headers, &table.headers]);
+    layers.retain(|operations| !operations.is_empty());
+    let plan = Plan {
+        id,
+        cluster: cluster.clone(),
+        hash,
+        cookie,
+        timeout: Some(settings.timeout.unwrap_or(ROUTE_TIMEOUT)).filter(|t| !t.is_zero()),
+        retry: forwarding.forward.retry.clone(),
+        count_attempts: forwarding.host.include_request_attempt_count,
+        auto_host: settings.host_rewrite == HostRewrite::Auto,
+        on_response: layers.iter().map(|operations| (*operations).clone()).collect(),
+    };
+    call.ledger.route = Some(found.name.to_string());
+    call.ledger.cluster = Some(cluster.clone());
+    let write = |call: &mut Call| -> Result<(), Reply> {
+        let bad = |_| Reply::new(500, "", "header_operation_failed").because("a route's header or host is no valid header");
+        if rewritten {
+            let old = call.request.target().to_owned();
+            call.request.headers.set("x-envoy-original-path", &old).map_err(bad)?;
+            call.request.set_target(&path).map_err(Reply::bad_request)?;
+            call.ledger.original_path = Some(old);
+        }
+        if let Some(host) = &host {
+            call.request.headers.set("host", host).map_err(bad)?;
+        }
+        for operations in &layers {
+            operations::on_request(operations, &mut call.request.headers, conn).map_err(bad)?;
+        }
+        Ok(())
+    };
+    write(call)?;
+    Ok(plan)
+}
+
+fn no_cluster(status: Option<u16>, name: &str) -> Reply {
+    Reply::new(status.unwrap_or(503), "", "cluster_not_found")
+        .flag(ResponseFlag::NoClusterFound)
+        .because(format!("the route leads to cluster {name:?}, which does not exist: is the subset or port defined?"))
+}
+
+/// The answer to a request that is not forwarded.
+fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply {
+    let not_found = |reason: String| {
+        Reply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound).because(reason)
+    };
+    match decision {
+        Decision::NoHost => not_found(format!(
+            "route configuration {} has no virtual host for {:?}",
+            table.name,
+            view.head.authority()
+        )),
+        Decision::NoRoute { host } => not_found(format!("virtual host {} has no route for this request", host.name)),
+        Decision::Refused { host, route, why } => Reply::new(500, "", "route_refused")
+            .because(format!("virtual host {}, route {:?}: {why}", host.name, route.name)),
+        Decision::DirectResponse { route, status, body, .. } => {
+            let mut reply = Reply::new(*status, "", "direct_response");
+            reply.body = body.to_vec().into();
+            if &*route.name == "block_all" {
+                reply.details = "blocked_by_registry_only".into();
+                reply.reason = format!("outboundTrafficPolicy is REGISTRY_ONLY and no service is called {:?}", view.head.authority()).into();
+            }
+            reply
+        }
+        Decision::Redirect { route, redirect, .. } => {
+            let mut location = String::new();
+            route::location(route, redirect, view, &mut location);
+            let status = if let Action::Redirect(r) = &route.action { r.settings.status } else { 301 };
+            let mut reply = Reply::new(if status == 0 { 301 } else { status }, "", "direct_response");
+            reply.headers.push(("location", location));
+            reply
+        }
+        Decision::TlsRedirect { .. } => {
+            let mut location = String::new();
+            route::tls_location(view, &mut location);
+            let mut reply = Reply::new(301, "", "tls_redirect");
+            reply.headers.push(("location", location));
+            reply
+        }
+        Decision::Forward(_) => Reply::new(500, "", "").because("a request to be forwarded has no answer of ours"),
+    }
+}

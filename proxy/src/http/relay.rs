@@ -1,0 +1,120 @@
+//! A request's body on its way up, kept for a second try as long as it is small, and the answer's on its way down.
+
+use std::task::{Context, Poll, ready};
+
+use super::downstream::Downstream;
+use super::message::{Event, Outlet as _, PumpError};
+use crate::upstream::stream::Upstream;
+
+/// A body is kept for another try as long as it fits. Envoy's default is the same order (a 1 MiB connection buffer).
+pub const REPLAY: usize = 64 * 1024;
+
+/// The upload of one request, over all its tries.
+#[derive(Debug)]
+pub struct Upload {
+    kept: Vec<u8>,
+    /// Of what is kept, so much has gone to the present upstream.
+    at: usize,
+    keeping: bool,
+    overflown: bool,
+    /// The client's body is over.
+    ended: bool,
+    finished: bool,
+    flushed: bool,
+    /// Bytes of body from the client.
+    pub bytes: u64,
+}
+
+impl Upload {
+    /// `has_body`: one follows the head. `keep`: a second try may need it.
+    pub fn new(has_body: bool, keep: bool) -> Self {
+        Self {
+            kept: Vec::new(),
+            at: 0,
+            keeping: keep && has_body,
+            overflown: false,
+            ended: !has_body,
+            finished: !has_body,
+            flushed: false,
+            bytes: 0,
+        }
+    }
+
+    /// Can the body be sent once more?
+    pub fn can_replay(&self) -> bool {
+        !self.overflown && (self.keeping || self.bytes == 0)
+    }
+
+    /// Everything again, to another upstream.
+    pub fn restart(&mut self, has_body: bool) {
+        self.at = 0;
+        self.finished = !has_body;
+        self.flushed = false;
+    }
+
+    /// Has all of it left?
+    pub fn is_done(&self) -> bool {
+        self.flushed
+    }
+
+    /// Has the client sent all of it?
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Moves what can be moved.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut impl Downstream,
+        up: &mut Upstream,
+    ) -> Poll<Result<(), PumpError>> {
+        while self.at < self.kept.len() {
+            let room = ready!(up.poll_room(cx)).map_err(PumpError::To)?;
+            let n = room.min(self.kept.len() - self.at);
+            up.push(&self.kept[self.at..self.at + n]).map_err(PumpError::To)?;
+            self.at += n;
+        }
+        while !self.ended {
+            let room = ready!(up.poll_room(cx)).map_err(PumpError::To)?;
+            match down.poll_body(cx) {
+                Poll::Ready(Ok(Event::Data)) => {
+                    let n = down.chunk().len().min(room);
+                    up.push(&down.chunk()[..n]).map_err(PumpError::To)?;
+                    if self.keeping {
+                        self.keep(&down.chunk()[..n]);
+                    }
+                    down.consume(n);
+                    self.bytes += n as u64;
+                }
+                Poll::Ready(Ok(Event::End)) => self.ended = true,
+                Poll::Ready(Err(broken)) => return Poll::Ready(Err(PumpError::From(broken))),
+                Poll::Pending => {
+                    let _ = up.poll_flush(cx).map_err(PumpError::To)?;
+                    return Poll::Pending;
+                }
+            }
+        }
+        if !self.finished {
+            up.finish(down.trailers()).map_err(PumpError::To)?;
+            self.finished = true;
+        }
+        if !self.flushed {
+            ready!(up.poll_flush(cx)).map_err(PumpError::To)?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        if self.kept.len() + piece.len() > REPLAY {
+            self.keeping = false;
+            self.overflown = true;
+            self.kept = Vec::new();
+            self.at = 0;
+        } else {
+            self.kept.extend_from_slice(piece);
+            self.at = self.kept.len();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Answers that the proxy gives itself, in Envoy's words to the client and in plain words to the access log.
+
+use std::borrow::Cow;
+
+use weft_http1::{InvalidHeader, RequestHead, ResponseHead};
+use weft_telemetry::{ResponseFlag, ResponseFlags};
+
+/// One answer of our own.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// What the client reads.
+    pub body: Cow<'static, [u8]>,
+    /// More headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Envoy's letters.
+    pub flags: ResponseFlags,
+    /// Envoy's word: `route_not_found`.
+    pub details: Cow<'static, str>,
+    /// Why, in plain words, for the log.
+    pub reason: Cow<'static, str>,
+    /// The policy that decided.
+    pub policy: Option<String>,
+}
+
+impl Reply {
+    /// An answer with Envoy's `body` and `details`.
+    pub fn new(status: u16, body: &'static str, details: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            body: Cow::Borrowed(body.as_bytes()),
+            headers: Vec::new(),
+            flags: ResponseFlags::NONE,
+            details: details.into(),
+            reason: Cow::Borrowed(""),
+            policy: None,
+        }
+    }
+
+    /// With a flag.
+    #[must_use]
+    pub fn flag(mut self, flag: ResponseFlag) -> Self {
+        self.flags.insert(flag);
+        self
+    }
+
+    /// With the reason in plain words.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// A request whose bytes are not to be trusted.
+    pub fn bad_request(refusal: weft_http1::Refusal) -> Self {
+        Self::new(refusal.status(), "", "http1.codec_error")
+            .flag(ResponseFlag::DownstreamProtocolError)
+            .because(refusal.to_string())
+    }
+
+    /// What a client of gRPC is told: its own status number, by gRPC's mapping of HTTP's.
+    pub const fn grpc_status(&self) -> u32 {
+        match self.status {
+            400 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502 | 503 | 504 => 14,
+            _ => 2,
+        }
+    }
+
+    /// Fills `head`; says what the body is. gRPC's clients get a status of theirs in place of a body.
+    ///
+    /// # Errors
+    /// If one of the headers cannot be written.
+    pub fn write<'a>(&'a self, head: &mut ResponseHead, request: &RequestHead) -> Result<&'a [u8], InvalidHeader> {
+        head.clear();
+        if is_grpc(request) {
+            head.set_status(200);
+            head.headers.append("content-type", "application/grpc")?;
+            head.headers.append("grpc-status", self.grpc_status().to_string())?;
+            let text = String::from_utf8_lossy(&self.body);
+            if !text.is_empty() {
+                head.headers.append("grpc-message", percent(&text))?;
+            }
+            return Ok(&[]);
+        }
+        head.set_status(self.status);
+        for (name, value) in &self.headers {
+            head.headers.append(name, value)?;
+        }
+        if !self.body.is_empty() && !head.headers.contains("content-type") {
+            head.headers.append("content-type", "text/plain")?;
+        }
+        Ok(&self.body)
+    }
+}
+
+/// Does a request speak gRPC?
+pub fn is_grpc(request: &RequestHead) -> bool {
+    request.headers.get("content-type").is_some_and(|kind| {
+        kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    })
+}
+
+fn percent(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, b| {
+        if (b' '..=b'~').contains(&b) && b != b'%' {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}

@@ -1,0 +1,142 @@
+//! Listening sockets follow the configuration: a listener that is new binds, one that is gone drains, one that only
+//! changed what it does keeps its socket, and its connections see the change with their next request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use weft_runtime::drain::Drain;
+use weft_runtime::listen::{ListenSettings, listen};
+use weft_runtime::workers::WorkersHandle;
+use weft_runtime::Acceptor;
+
+use crate::connection::arrive::arrive;
+use crate::snapshot::Snapshot;
+use crate::worker::{Shared, Worker};
+
+/// A port that is taken is tried again this often.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// The sockets that are open, and why others are not.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    open: BTreeMap<(String, SocketAddr), Open>,
+    /// Which could not be bound, and why.
+    pub failed: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Open {
+    task: JoinHandle<()>,
+    drain: Drain,
+}
+
+/// Keeps sockets as the configuration in force wants them, for as long as it is polled. Tells `bound` after each look.
+pub async fn follow(
+    shared: Arc<Shared>,
+    workers: WorkersHandle<Worker>,
+    listeners: Arc<Mutex<Listeners>>,
+    bound: impl Fn(&Listeners, &Snapshot),
+) {
+    let mut changes = shared.live.changes();
+    loop {
+        let snapshot = shared.live.load();
+        let failed = {
+            let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.reconcile(&snapshot, &workers);
+            bound(&listeners, &snapshot);
+            !listeners.failed.is_empty()
+        };
+        if failed {
+            let _ = tokio::time::timeout(AGAIN, changes.changed()).await;
+        } else if !changes.changed().await {
+            return;
+        }
+    }
+}
+
+impl Listeners {
+    fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>) {
+        let mut wanted = BTreeSet::new();
+        for view in snapshot.listeners() {
+            let settings = &view.listener.settings;
+            if settings.bind_to_port {
+                let addresses = std::iter::once(&settings.address).chain(&settings.additional_addresses);
+                wanted.extend(addresses.map(|address| (settings.name.clone(), *address)));
+            }
+        }
+        let gone: Vec<_> = self.open.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
+        for key in gone {
+            if let Some(open) = self.open.remove(&key) {
+                tracing::info!(listener = %key.0, address = %key.1, "listener closed; its connections drain");
+                open.close();
+            }
+        }
+        self.failed.clear();
+        for (name, address) in wanted {
+            if self.open.contains_key(&(name.clone(), address)) {
+                continue;
+            }
+            match open(&name, address, workers) {
+                Ok(open) => {
+                    tracing::info!(listener = %name, %address, "listening");
+                    self.open.insert((name, address), open);
+                }
+                Err(why) => {
+                    tracing::warn!(listener = %name, reason = %why, "a listener cannot listen");
+                    self.failed.insert(name, why);
+                }
+            }
+        }
+    }
+
+    /// Tells every connection to end and stops listening.
+    pub fn close(&mut self) {
+        for (_, open) in std::mem::take(&mut self.open) {
+            open.close();
+        }
+    }
+
+    /// Connections and requests that are still open.
+    pub fn active(&self) -> usize {
+        self.open.values().map(|open| open.drain.active()).sum()
+    }
+
+    /// Starts to drain everything, but goes on listening.
+    pub fn drain(&self) {
+        self.open.values().for_each(|open| open.drain.begin());
+    }
+}
+
+impl Open {
+    fn close(self) {
+        self.task.abort();
+        self.drain.begin();
+    }
+}
+
+fn open(name: &str, address: SocketAddr, workers: &WorkersHandle<Worker>) -> Result<Open, String> {
+    let socket = listen(address, ListenSettings::default()).map_err(|e| e.to_string())?;
+    let mut acceptor = Acceptor::new(socket).map_err(|e| e.to_string())?;
+    let drain = Drain::new();
+    let watch = drain.watch();
+    let (name, workers): (Arc<str>, _) = (name.into(), workers.clone());
+    let task = tokio::spawn(async move {
+        loop {
+            let (socket, source) = match acceptor.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::error!(listener = %name, %error, "accepting failed for good");
+                    return;
+                }
+            };
+            let (name, watch) = (name.clone(), watch.clone());
+            if workers.assign(move |worker| arrive(worker, socket, source, name, watch)).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Open { task, drain })
+}

@@ -1,0 +1,146 @@
+//! Bytes both ways between two streams, until both have ended: TCP, upgrades, CONNECT.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::stream::Io;
+
+/// A buffer starts small, for the thousands of idle tunnels, and grows for those that are busy.
+const SMALL: usize = 2 * 1024;
+const LARGE: usize = 64 * 1024;
+
+/// How a tunnel ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Bytes from downstream to upstream.
+    pub sent: u64,
+    /// Bytes from upstream to downstream.
+    pub received: u64,
+    /// Why, unless both sides closed.
+    pub why: Option<Cut>,
+}
+
+/// Why a tunnel was cut.
+#[derive(Debug)]
+pub enum Cut {
+    /// Downstream failed.
+    Downstream(io::Error),
+    /// Upstream failed.
+    Upstream(io::Error),
+    /// Nothing moved for so long.
+    Idle(Duration),
+    /// The one who watches over it said so.
+    Judged(String),
+}
+
+/// Copies until both directions ended, nothing moves for `idle`, or `judge` ends it with a reason.
+pub async fn run(
+    down: &mut Io,
+    up: &mut Io,
+    idle: Option<Duration>,
+    judge: impl Future<Output = String>,
+) -> Ended {
+    let (mut there, mut back) = (Half::default(), Half::default());
+    let mut judge = std::pin::pin!(judge);
+    let mut timer = idle.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+    let mut moved = 0;
+    let why = std::future::poll_fn(|cx| {
+        if let Poll::Ready(why) = judge.as_mut().poll(cx) {
+            return Poll::Ready(Some(Cut::Judged(why)));
+        }
+        let forth = there.poll(cx, down, up);
+        let home = back.poll(cx, up, down);
+        match (forth, home) {
+            (Poll::Ready(Err(Side::Read(e))), _) | (_, Poll::Ready(Err(Side::Write(e)))) => {
+                return Poll::Ready(Some(Cut::Downstream(e)));
+            }
+            (Poll::Ready(Err(Side::Write(e))), _) | (_, Poll::Ready(Err(Side::Read(e)))) => {
+                return Poll::Ready(Some(Cut::Upstream(e)));
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(None),
+            _ => {}
+        }
+        if let Some((limit, sleep)) = &mut timer {
+            if moved != there.bytes + back.bytes {
+                moved = there.bytes + back.bytes;
+                sleep.as_mut().reset(tokio::time::Instant::now() + *limit);
+            }
+            if sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some(Cut::Idle(*limit)));
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+    Ended { sent: there.bytes, received: back.bytes, why }
+}
+
+/// One direction.
+#[derive(Default)]
+struct Half {
+    buffer: Vec<u8>,
+    at: usize,
+    filled: usize,
+    ended: bool,
+    closed: bool,
+    dirty: bool,
+    bytes: u64,
+}
+
+enum Side {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl Half {
+    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Io, to: &mut Io) -> Poll<Result<(), Side>> {
+        loop {
+            while self.at < self.filled {
+                let n = ready!(Pin::new(&mut *to).poll_write(cx, &self.buffer[self.at..self.filled]));
+                let n = n.map_err(Side::Write)?;
+                if n == 0 {
+                    return Poll::Ready(Err(Side::Write(io::ErrorKind::WriteZero.into())));
+                }
+                self.at += n;
+                self.bytes += n as u64;
+                self.dirty = true;
+            }
+            if self.ended {
+                if !self.closed {
+                    // A peer that is gone already cannot be told that we are done; that is no failure.
+                    let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                    self.closed = true;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            match self.poll_read(cx, from) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Side::Read(error))),
+                Poll::Pending => {
+                    if self.dirty {
+                        ready!(Pin::new(&mut *to).poll_flush(cx)).map_err(Side::Write)?;
+                        self.dirty = false;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, from: &mut Io) -> Poll<io::Result<()>> {
+        let full = self.filled == self.buffer.len();
+        let size = if self.buffer.is_empty() { SMALL } else { self.buffer.len() };
+        let size = if full && size < LARGE && self.bytes > 0 { size * 4 } else { size };
+        self.buffer.resize(size.min(LARGE), 0);
+        let mut buf = ReadBuf::new(&mut self.buffer);
+        ready!(Pin::new(from).poll_read(cx, &mut buf))?;
+        self.at = 0;
+        self.filled = buf.filled().len();
+        self.ended = self.filled == 0;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,67 @@
+//! Which endpoint takes a request: `policy::balance` with the loads of this process before its eyes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use weft_model::cluster::Discovery;
+use weft_model::table::ClusterId;
+use weft_policy::balance::{self, Load, NoEndpoint};
+
+use super::endpoint::EndpointState;
+use super::pool::PoolKey;
+use crate::snapshot::{ClusterView, EndpointView};
+use crate::worker::Worker;
+
+struct Loads<'a>(&'a [EndpointView]);
+
+impl Load for Loads<'_> {
+    fn active(&self, endpoint: usize) -> u32 {
+        self.0.get(endpoint).map_or(0, |e| e.state.active())
+    }
+
+    fn usable(&self, _endpoint: usize) -> bool {
+        true
+    }
+
+    fn all_usable(&self) -> bool {
+        true
+    }
+}
+
+/// Picks an endpoint of `view`; `exclude` were tried before. The place in the cluster's set comes along.
+///
+/// # Errors
+/// If there is none.
+pub fn pick(
+    worker: &Worker,
+    id: ClusterId,
+    view: &ClusterView,
+    hash: Option<u64>,
+    exclude: &[usize],
+    original: Option<SocketAddr>,
+) -> Result<(usize, EndpointView), NoEndpoint> {
+    if view.cluster.settings.discovery == Discovery::OriginalDst {
+        let address = original.ok_or(NoEndpoint::Empty)?;
+        return Ok((0, original_destination(view, address)));
+    }
+    let mut turns = worker.turns.borrow_mut();
+    let turn = turns.entry(id).or_default();
+    let mut rng = worker.rng.borrow_mut();
+    let place = balance::pick(&view.cluster, &Loads(&view.endpoints), turn, hash, exclude, &mut *rng)?;
+    view.endpoints.get(place).map(|e| (place, e.clone())).ok_or(NoEndpoint::Empty)
+}
+
+/// An address that is no configured endpoint, reached by the cluster's own transport. Its pool is told apart by address.
+fn original_destination(view: &ClusterView, address: SocketAddr) -> EndpointView {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    (view.pool_base, address).hash(&mut hasher);
+    EndpointView {
+        address,
+        state: Arc::new(EndpointState::new(address)),
+        carrier: view.carrier.clone(),
+        // The low bits tell it apart from pools of endpoints, which have none.
+        pool: PoolKey(hasher.finish() | 1),
+        peer: Arc::new(weft_telemetry::Peer::unknown(None)),
+    }
+}

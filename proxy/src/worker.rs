@@ -1,0 +1,99 @@
+//! What one worker thread has for itself, and what all of them share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+use weft_model::table::ClusterId;
+use weft_policy::balance;
+use weft_runtime::live::{Live, LiveCache};
+
+use crate::bootstrap::Bootstrap;
+use crate::observe::Observer;
+use crate::snapshot::Snapshot;
+use crate::tls::secrets::Secrets;
+use crate::upstream::pool::{PoolKey, Pools};
+
+/// Idle upstream connections are looked over this often.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Envoy's default for an idle upstream connection.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// How the process was started.
+    pub bootstrap: Bootstrap,
+    /// Certificate and trust bundle.
+    pub secrets: Secrets,
+    /// The configuration in force.
+    pub live: Live<Snapshot>,
+    /// Who counts and writes down.
+    pub observer: crate::observe::Shared,
+}
+
+/// One worker's own things: never sent anywhere, so never locked.
+pub struct Worker {
+    /// What all share.
+    pub shared: Arc<Shared>,
+    snapshot: RefCell<LiveCache<Snapshot>>,
+    /// Idle connections.
+    pub pools: RefCell<Pools>,
+    /// Chance.
+    pub rng: RefCell<SmallRng>,
+    /// Turns of round-robin, by cluster.
+    pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
+    /// Who counts and writes down.
+    pub observer: Observer,
+    connections: Cell<u64>,
+}
+
+impl Worker {
+    /// A worker of `shared`.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            snapshot: RefCell::new(shared.live.cached()),
+            pools: RefCell::default(),
+            rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
+            turns: RefCell::default(),
+            observer: Observer::new(&shared.observer),
+            connections: Cell::new(0),
+            shared,
+        }
+    }
+
+    /// The configuration of this moment.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow_mut().load().clone()
+    }
+
+    /// A number for a connection, for people who read logs.
+    pub fn next_connection(&self) -> u64 {
+        self.connections.set(self.connections.get() + 1);
+        self.connections.get()
+    }
+
+    /// Looks over idle connections for as long as the worker lives.
+    pub async fn housekeeping(self: Rc<Self>) {
+        let mut tick = tokio::time::interval(SWEEP);
+        loop {
+            tick.tick().await;
+            let snapshot = self.snapshot();
+            let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
+            let mut bases: HashMap<u64, Duration> = HashMap::new();
+            for view in snapshot.clusters() {
+                let limit = view.cluster.settings.http.idle_timeout.filter(|t| !t.is_zero()).unwrap_or(IDLE);
+                limits.extend(view.endpoints.iter().map(|e| (e.pool, limit)));
+                bases.insert(view.pool_base, limit);
+            }
+            let now = Instant::now();
+            self.pools.borrow_mut().sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.0)).copied());
+            self.observer.upkeep();
+        }
+    }
+}

@@ -158,25 +158,19 @@ fn verdict<'a, R: RequestView>(
         }
     }
     let denial =
-        (rules.action == Action::Allow).then(|| Denial::NoneMatched { policies: rules.policies.len() });
+        (rules.action == Action::Allow).then_some(Denial::NoneMatched { policies: rules.policies.len() });
     (denial, None)
 }
 
-/// Whether an external authorizer would be asked: always, or where a shadow rule of its prefix picked the request. Its
-/// shadow rules are DENY rules, so that undecided ones pick too.
+/// Whether an external authorizer would be asked: always, or where its shadow rules before it picked the request. (They
+/// are DENY rules, so that undecided ones pick too.) Without such rules nothing says whom the question is for: everybody.
 fn asks(provider: &str, notes: &[Note<'_>]) -> bool {
-    let picked = |note: &Note<'_>| match note {
-        Note::Shadow { prefix, policy, allowed } => {
-            // The prefix is `istio_ext_authz_`; the policy's name begins with the provider's.
-            prefix.contains("ext_authz")
-                && (!allowed || policy.is_some_and(|policy| policy.starts_with(provider)))
-        }
-        Note::Logged { .. } => false,
-    };
-    let has_shadow =
-        notes.iter().any(|note| matches!(note, Note::Shadow { prefix, .. } if prefix.contains("ext_authz")));
-    // Without any shadow rule nothing says whom the question is for: everybody.
-    provider.is_empty() || !has_shadow || notes.iter().any(picked)
+    let mut picks = notes.iter().filter_map(|note| match note {
+        Note::Shadow { prefix, policy, .. } if prefix.contains("ext_authz") => Some(policy.is_some()),
+        _ => None,
+    });
+    let first = picks.next();
+    provider.is_empty() || first.is_none_or(|picked| picked) || picks.any(|picked| picked)
 }
 
 #[cfg(test)]

@@ -69,7 +69,9 @@ pub fn pick(
             Hashing::Ring(ring) => choose::by_key(ring.owners(key), ring.len(), fresh, usable),
             Hashing::Maglev(maglev) => choose::by_key(maglev.owners(key), maglev.len(), fresh, usable),
         };
-        return found.ok_or(none);
+        if found.is_some() {
+            return found.ok_or(none);
+        }
     }
     let group = level.group(priority);
     let once = |turn: &mut Turn, wanted: &dyn Fn(usize) -> bool, rng: &mut _| match balancing.policy {

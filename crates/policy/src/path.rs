@@ -18,10 +18,12 @@ pub enum Normalized<'a> {
     Reject(&'static str),
 }
 
-/// Normalizes a path with its query. A fragment has no place in a request: it is cut off, so that a rule on the path's
+/// Normalizes a path with its query. A fragment has no place in a request: it is refused, so that a rule on the path's
 /// end cannot be hidden from behind it.
 pub fn normalize(path: &str, rules: PathNormalization) -> Normalized<'_> {
-    let path = path.split('#').next().unwrap_or_default();
+    if path.contains('#') {
+        return Normalized::Reject("the path holds a fragment");
+    }
     let end = path.find('?').unwrap_or(path.len());
     let (bare, query) = path.split_at(end);
     // `*` (OPTIONS) and a CONNECT's nothing are no paths.
@@ -134,33 +136,40 @@ fn needs_work(path: &str) -> bool {
     path.contains('\\') || path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
-/// Decodes what needs no encoding and writes the rest of the escapes in upper case; `None` if nothing changes.
+/// Decodes what needs no encoding, once; `None` if there is nothing of that kind. Other escapes stay as they came, and so
+/// does a `%` that begins none.
 fn decode_unreserved(path: &str) -> Result<Option<String>, &'static str> {
-    if !path.contains('%') {
-        return Ok(None);
+    let Some(decoded) = decode_once(path)? else { return Ok(None) };
+    // `%2%65` would become an escape by being decoded, and mean something else to whoever decodes next.
+    match decode_once(&decoded)? {
+        None => Ok(Some(decoded)),
+        Some(_) => Err("the path holds an escape made of escapes"),
     }
-    let mut out = String::with_capacity(path.len());
+}
+
+fn decode_once(path: &str) -> Result<Option<String>, &'static str> {
+    let mut out = String::new();
     let mut rest = path;
+    let mut changed = false;
     while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
         let digits = rest.get(at + 1..at + 3).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let Some(digits) = digits else {
-            return Err("the path holds a % that begins no escape");
-        };
-        match u8::from_str_radix(digits, 16) {
-            Ok(0) => return Err("the path holds an escaped NUL"),
-            Ok(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
+        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        out.push_str(&rest[..at]);
+        match byte {
+            Some(0) => return Err("the path holds an escaped NUL"),
+            Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
                 out.push(char::from(byte));
+                rest = &rest[at + 3..];
+                changed = true;
             }
             _ => {
                 out.push('%');
-                out.push_str(&digits.to_ascii_uppercase());
+                rest = &rest[at + 1..];
             }
         }
-        rest = &rest[at + 3..];
     }
     out.push_str(rest);
-    Ok(if out == path { None } else { Some(out) })
+    Ok(changed.then_some(out))
 }
 
 #[cfg(test)]

@@ -42,14 +42,14 @@ impl<V: Default> Affixes<V> {
             Part::Suffix => self.suffixes.entry(hash(key.iter().rev()), key),
         }
     }
-
-    /// All values, to be finished after the last key.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        [&mut self.exact, &mut self.prefixes, &mut self.suffixes].into_iter().flat_map(Keys::values_mut)
-    }
 }
 
 impl<V> Affixes<V> {
+    /// There is no key.
+    pub fn is_empty(&self) -> bool {
+        [&self.exact, &self.prefixes, &self.suffixes].iter().all(|keys| keys.lengths.is_empty())
+    }
+
     /// The value of the text itself.
     pub fn whole(&self, text: &[u8]) -> Option<&V> {
         if !self.exact.has_length(text.len()) {
@@ -103,10 +103,13 @@ impl<V> Affixes<V> {
     }
 }
 
+/// Keys of one hash, nearly always one.
+type SameHash<V> = Vec<(Box<[u8]>, V)>;
+
 /// Keys of one part, by their hash.
 #[derive(Debug, Clone)]
 struct Keys<V> {
-    by_hash: HashMap<u64, Vec<(Box<[u8]>, V)>, BuildHasherDefault<Given>>,
+    by_hash: HashMap<u64, SameHash<V>, BuildHasherDefault<Given>>,
     lengths: Vec<bool>,
 }
 
@@ -151,10 +154,6 @@ impl<V> Keys<V> {
                 None => break,
             }
         }
-    }
-
-    fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.by_hash.values_mut().flatten().map(|(_, value)| value)
     }
 }
 
@@ -205,3 +204,6 @@ impl Hasher for Given {
         self.0 = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
+
+#[cfg(test)]
+mod tests;

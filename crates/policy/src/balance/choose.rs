@@ -18,6 +18,9 @@ pub struct Turn {
 /// How often chance is asked before everybody is looked at.
 const DRAWS: usize = 4;
 
+/// So many owners are looked at for one that was not tried before.
+const LONGEST_WALK: usize = 4096;
+
 /// The first owner of a key that is fresh, or at least usable.
 pub(super) fn by_key(
     owners: impl Iterator<Item = u32>,
@@ -26,7 +29,11 @@ pub(super) fn by_key(
     usable: impl Fn(usize) -> bool,
 ) -> Option<usize> {
     let mut second = None;
-    for owner in owners.take(length) {
+    for (step, owner) in owners.take(length).enumerate() {
+        // One that was tried before is better than a walk all around.
+        if step > LONGEST_WALK && second.is_some() {
+            break;
+        }
         let endpoint = owner as usize;
         if fresh(endpoint) {
             return Some(endpoint);

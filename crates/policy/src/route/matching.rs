@@ -53,9 +53,9 @@ fn verdicts(route: &Route, request: &impl RequestView, path: &str) -> impl Itera
 
 fn path_matches(own: &Path, request: &impl RequestView, path: &str) -> Option<bool> {
     let connect = request.method() == "CONNECT";
-    // A CONNECT request has no path that rules on paths could mean, save "everything".
-    if connect && !matches!(own, Path::Connect | Path::Broken(_)) && path.is_empty() {
-        return Some(matches!(own, Path::Prefix { prefix, .. } if &**prefix == "/"));
+    // A CONNECT without a path can only be meant by a rule on CONNECT.
+    if path.is_empty() && !matches!(own, Path::Connect | Path::Broken(_)) {
+        return Some(false);
     }
     let starts = |prefix: &str, ignore_case: bool| {
         let start = path.as_bytes().get(..prefix.len());

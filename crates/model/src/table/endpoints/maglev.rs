@@ -90,5 +90,7 @@ struct Builder {
 }
 
 fn is_prime(number: u64) -> bool {
-    number > 2 && number % 2 == 1 && (3..).step_by(2).take_while(|d| d * d <= number).all(|d| number % d != 0)
+    number > 2
+        && !number.is_multiple_of(2)
+        && (3..).step_by(2).take_while(|d| d * d <= number).all(|d| !number.is_multiple_of(d))
 }

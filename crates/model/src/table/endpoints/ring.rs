@@ -11,9 +11,11 @@ pub struct Ring {
 
 /// Envoy's bound on a ring.
 const MOST: f64 = 8.0 * 1024.0 * 1024.0;
-/// So many points has an endpoint at least, where the bound allows it. A number that does not depend on how many
+/// So many points has an endpoint at least, while there is room. A number that does not depend on how many
 /// endpoints there are keeps everybody's points where they were when one comes or goes.
 const POINTS: f64 = 256.0;
+/// A ring grows beyond so many points only if it was asked to.
+const ROOMY: f64 = 262_144.0;
 
 impl Ring {
     /// A ring of endpoints with names and weights, with at least `minimum` points.
@@ -22,7 +24,7 @@ impl Ring {
         let relative: f64 = of.iter().map(|(_, _, weight)| weight / lightest).sum();
         #[expect(clippy::cast_precision_loss, reason = "a ring of 2^52 points is not built")]
         let least = (minimum as f64).min(MOST) / relative;
-        let each = least.ceil().max(POINTS).min(MOST / relative).max(f64::MIN_POSITIVE);
+        let each = least.max(POINTS.min(ROOMY / relative));
         let mut points: Vec<(u64, u32)> = Vec::new();
         let mut text = String::new();
         for (place, name, weight) in of {
@@ -31,7 +33,7 @@ impl Ring {
                 clippy::cast_sign_loss,
                 reason = "bounded by MOST, positive"
             )]
-            let count = (each * weight / lightest).round().max(1.0) as u32;
+            let count = (each * weight / lightest).ceil() as u32;
             text.clear();
             text.push_str(name);
             text.push('_');

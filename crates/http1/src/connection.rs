@@ -17,8 +17,17 @@ pub enum Upgrade {
 
 /// Whether the connection may carry another message after this one, as far as this message's head goes. Both the request
 /// and the response must say so; a body that ends with the connection ([`crate::Framing::UntilClose`]) ends it whatever they say.
+///
+/// `Connection` that is not a list of tokens ends the connection: the next hop may not find in it what is found here.
 pub fn keep_alive(version: Version, headers: &Headers) -> bool {
-    !has_option(headers, b"close") && (version == Version::Http11 || has_option(headers, b"keep-alive"))
+    let mut lives = version == Version::Http11;
+    for option in headers.get_all("connection").flat_map(list) {
+        if is(option, "close") || !is_token(option) {
+            return false;
+        }
+        lives |= is(option, "keep-alive");
+    }
+    lives
 }
 
 /// Removes what belongs to this connection alone: `Connection` and the headers that it nominates, `Keep-Alive`,

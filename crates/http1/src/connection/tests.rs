@@ -26,6 +26,8 @@ fn a_connection_lives_on_by_version_and_option() {
         (Http10, Some("Keep-Alive"), true),
         (Http10, Some("keep-alive, close"), false),
         (Http10, Some("upgrade"), false),
+        (Http11, Some("keep alive"), false),
+        (Http10, Some("keep-alive, x-\u{d0}"), false),
     ] {
         let headers = connection.map(|value| list(&[("Connection", value)])).unwrap_or_default();
         assert_eq!(keep_alive(version, &headers), lives, "{version:?} {connection:?}");

@@ -9,6 +9,7 @@
 //!    answered too.
 //! 2. Removals of clusters and endpoints wait until listeners and routes are in force: nothing to send, nothing
 //!    unanswered, nothing refused. A client that keeps refusing its routes keeps the clusters that the old ones use.
+//!    A SotW client that reconnects does not say what it holds; of what vanished while it was away it learns at once.
 //! 3. Neither wait is for a client that does not answer at all: after [`Limits::patience`] the first is given up, and
 //!    a type that a client never asks for holds nothing back after that time.
 //! 4. When a cluster is sent again its endpoints are sent again: Envoy warms a changed cluster only with them.

@@ -47,7 +47,7 @@ pub struct HttpConnectionManager {
     pub drain_timeout: Option<Duration>,
     /// HTTP/1.0 is answered.
     pub accept_http_10: bool,
-    /// Absolute-form targets are accepted (an HTTP proxy's).
+    /// Absolute-form targets are accepted (an HTTP proxy's); the field's default.
     pub allow_absolute_url: bool,
     /// Header names keep their case.
     pub preserve_header_case: bool,
@@ -84,7 +84,7 @@ impl HttpConnectionManager {
             max_connection_duration: None,
             drain_timeout: None,
             accept_http_10: false,
-            allow_absolute_url: false,
+            allow_absolute_url: true,
             preserve_header_case: false,
             preserve_external_request_id: false,
             generate_request_id: None,

@@ -1,3 +1,13 @@
-//! To be written.
+//! Protobuf to model and back, and nothing else.
+//!
+//! - [`decode`]: xDS resources to `weft_model` settings. What is not honoured is listed with its path, what cannot be
+//!   decided becomes an explicit `Unknown`, what is malformed is an error that names its place.
+//! - [`encode`]: the same settings to xDS resources, in the shapes that istiod serves: `decode(encode(m)) == m`.
+//! - [`istio`]: the few messages that Envoy's protos do not hold.
+//!
+//! Both folders have one file a subject, under the same names.
 
+pub mod decode;
+pub mod encode;
 pub mod istio;
+mod pb;

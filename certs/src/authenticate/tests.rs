@@ -1,8 +1,10 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use http::HeaderValue;
 use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
+use tower::{Layer, ServiceExt};
 
 use super::*;
 use crate::fixture::{TRUST_DOMAIN, at, authority, der, id, request};
@@ -155,6 +157,36 @@ fn where_no_verifier_is_a_token_is_refused() {
     let error = authenticator.caller(None, &bearing("a.b.c"), at(10)).unwrap_err();
     assert!(matches!(error, AuthenticateError::NoTokens), "{error}");
     assert!(authenticator.caller(Some(&certificate("teller")), &none(), at(10)).is_ok());
+}
+
+#[tokio::test]
+async fn a_service_sees_who_was_proven_and_never_the_token() {
+    let signer = TokenSigner::generate(KUBERNETES_ISSUER).unwrap();
+    let tokens = TokenVerifier::new(&signer.jwks(), KUBERNETES_ISSUER, AUDIENCE).unwrap();
+    let layer = AuthenticateLayer::new(Arc::new(Authenticator::new(TRUST_DOMAIN, Some(tokens))));
+    let service = layer.layer(tower::service_fn(|request: http::Request<()>| async move {
+        assert!(!request.headers().contains_key(AUTHORIZATION));
+        Ok::<_, Infallible>(http::Response::new(request.extensions().get::<SpiffeId>().cloned()))
+    }));
+    let account = ServiceAccount { namespace: "bank".to_owned(), name: "teller".to_owned(), pod: None };
+    let token = signer.mint(&account, AUDIENCE, Duration::from_secs(600), SystemTime::now()).unwrap();
+    let ask = |header: Option<String>, planted: bool| {
+        let mut request = http::Request::new(());
+        if let Some(header) = header {
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(&header).unwrap());
+        }
+        if planted {
+            request.extensions_mut().insert(id("director"));
+        }
+        service.clone().oneshot(request)
+    };
+    let body = |answer: Result<http::Response<Option<SpiffeId>>, Infallible>| answer.unwrap().into_body();
+    assert_eq!(body(ask(Some(format!("Bearer {token}")), false).await), Some(id("teller")));
+    assert_eq!(body(ask(None, false).await), None);
+    assert_eq!(body(ask(None, true).await), None, "what stood there before is not believed");
+    let refused = ask(Some("Bearer a.b.c".to_owned()), false).await.unwrap();
+    assert_eq!(refused.headers()["grpc-status"], "16");
+    assert_eq!(refused.into_body(), None);
 }
 
 proptest! {

@@ -122,6 +122,20 @@ fn the_kinds_of_keys_that_agents_make_are_signed() {
 }
 
 #[test]
+fn a_key_written_as_a_compressed_point_is_refused_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    for make in [
+        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem",
+        "ec -in key.pem -conv_form compressed -out compressed.pem",
+    ] {
+        openssl(dir.path(), make, "").unwrap();
+    }
+    let csr = openssl(dir.path(), "req -new -key compressed.pem -subj /CN=x", "").unwrap();
+    let error = issue(&csr).unwrap_err();
+    assert!(error.to_string().contains("a compressed point"), "{error}");
+}
+
+#[test]
 fn weak_and_odd_keys_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     for (kind, word) in [

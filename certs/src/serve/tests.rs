@@ -48,7 +48,9 @@ impl Port {
         let authenticator = Arc::new(Authenticator::new(TRUST_DOMAIN, Some(tokens)));
         let routes = tonic::service::Routes::new(CsrService::new(Arc::clone(&authority)).into_server());
         let service = AuthenticateLayer::new(authenticator).layer(routes);
-        Self::with(authority, signer, service, Limits::default()).await
+        // A drain longer than any test waits: what is idle must close by itself.
+        let limits = Limits { drain: Duration::from_secs(3600), ..Limits::default() };
+        Self::with(authority, signer, service, limits).await
     }
 
     async fn with<S, R>(authority: Arc<Authority>, signer: TokenSigner, service: S, limits: Limits) -> Self
@@ -138,6 +140,12 @@ async fn connect(
     authority: &Authority,
     client: Option<Paper>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let connector = TlsConnector::from(trusting(authority, client));
+    connector.connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
+fn trusting(authority: &Authority, client: Option<Paper>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     authority.roots().iter().for_each(|root| roots.add(root.clone()).unwrap());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -150,8 +158,7 @@ async fn connect(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+    Arc::new(config)
 }
 
 /// Waits until the peer closes; fails if it does not.
@@ -273,6 +280,33 @@ async fn new_connections_see_a_replaced_certificate_and_roots_and_old_ones_live_
     let answer = IstioCertificateServiceClient::new(old.clone()).create_certificate(ask).await;
     assert_eq!(answer.unwrap().into_inner().cert_chain.len(), 3);
     drop(old);
+    port.closed().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_the_port_open() {
+    let port = Port::open().await;
+    let channel = port.channel(None).await.unwrap();
+    let ask = IstioCertificateRequest::default();
+    assert!(IstioCertificateServiceClient::new(channel.clone()).create_certificate(ask).await.is_err());
+    port.closed().await;
+    drop(channel);
+}
+
+#[tokio::test]
+async fn no_session_is_resumed() {
+    let port = Port::bare(Limits::default()).await;
+    let config = trusting(&port.authority, Some(Paper::of(&port.authority, "teller", 0)));
+    for _ in 0..2 {
+        let stream = TcpStream::connect(port.address).await.unwrap();
+        let connector = TlsConnector::from(Arc::clone(&config));
+        let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        // The server's first frame comes after whatever tickets it gave.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        stream.read_exact(&mut [0; 9]).await.unwrap();
+        assert_eq!(stream.get_ref().1.tls13_tickets_received(), 0);
+    }
     port.closed().await;
 }
 

@@ -22,5 +22,5 @@ mod words;
 pub use authenticate::{AuthenticateLayer, Authenticator, PeerCertificates};
 pub use authority::{Authority, ServingCertificate};
 pub use csr_service::CsrService;
-pub use serve::{Limits, ServerTls, serve};
+pub use serve::{Limits, ServerTls, ServingNames, keep_fresh, serve};
 pub use token::{ServiceAccount, TokenSigner, TokenVerifier};

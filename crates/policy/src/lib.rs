@@ -9,3 +9,5 @@ pub mod hash_key;
 pub mod path;
 pub mod retry;
 pub mod route;
+#[cfg(test)]
+mod sample;

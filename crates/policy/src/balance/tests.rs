@@ -1,1 +1,312 @@
-//! Placeholder.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use weft_model::cluster::{self, Balancing};
+use weft_model::compile;
+use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, Locality, LocalityEndpoints};
+
+use super::*;
+
+/// What a test knows of a cluster's endpoints.
+#[derive(Default)]
+struct Seen {
+    active: BTreeMap<usize, u32>,
+    down: Vec<usize>,
+}
+
+impl Load for Seen {
+    fn active(&self, endpoint: usize) -> u32 {
+        self.active.get(&endpoint).copied().unwrap_or(0)
+    }
+    fn usable(&self, endpoint: usize) -> bool {
+        !self.down.contains(&endpoint)
+    }
+}
+
+fn endpoint(number: usize, weight: u32) -> Endpoint {
+    Endpoint {
+        address: Address::Socket(format!("10.0.0.{number}:80").parse().unwrap()),
+        weight,
+        health: Health::Unknown,
+        transport_match: BTreeMap::new(),
+        workload: String::new(),
+        hostname: String::new(),
+    }
+}
+
+fn locality(priority: u32, zone: &str, weight: u32, endpoints: Vec<Endpoint>) -> LocalityEndpoints {
+    let locality = Locality { zone: zone.into(), ..Locality::default() };
+    LocalityEndpoints { locality, weight: Some(weight), priority, endpoints }
+}
+
+fn cluster_of(balancing: Balancing, localities: Vec<LocalityEndpoints>) -> Cluster {
+    let settings = cluster::Cluster {
+        name: "outbound|80||a".into(),
+        discovery: cluster::Discovery::Static,
+        load_assignment: Some(LoadAssignment { localities, ..LoadAssignment::default() }),
+        balancing,
+        connect_timeout: None,
+        circuit_breakers: cluster::CircuitBreakers::default(),
+        outlier_detection: None,
+        http: cluster::UpstreamHttp::default(),
+        transport: weft_model::tls::Transport::Raw,
+        transport_matches: Vec::new(),
+        bind_address: None,
+        tcp_keepalive: None,
+        dns: cluster::Dns::default(),
+        istio: cluster::IstioMetadata::default(),
+        metadata_exchange: false,
+        ignore_health_on_host_removal: false,
+    };
+    compile::cluster(Arc::new(settings), None).unwrap().part
+}
+
+fn by(policy: LbPolicy) -> Balancing {
+    Balancing { policy, ..Balancing::default() }
+}
+
+fn weighted(policy: LbPolicy, weights: &[u32]) -> Cluster {
+    let endpoints = weights.iter().enumerate().map(|(number, weight)| endpoint(number, *weight)).collect();
+    cluster_of(by(policy), vec![locality(0, "", 1, endpoints)])
+}
+
+const LEAST: LbPolicy = LbPolicy::LeastRequest { choices: 2 };
+const RING: LbPolicy = LbPolicy::RingHash { minimum_ring_size: 1024 };
+const MAGLEV: LbPolicy = LbPolicy::Maglev { table_size: 65_537 };
+const ALL: [LbPolicy; 5] = [LbPolicy::RoundRobin, LEAST, LbPolicy::Random, RING, MAGLEV];
+
+struct Picker {
+    cluster: Cluster,
+    seen: Seen,
+    turn: Turn,
+    rng: SmallRng,
+}
+
+impl Picker {
+    fn of(cluster: Cluster) -> Self {
+        Self { cluster, seen: Seen::default(), turn: Turn::default(), rng: SmallRng::seed_from_u64(11) }
+    }
+
+    fn pick(&mut self, hash: Option<u64>, exclude: &[usize]) -> Result<usize, NoEndpoint> {
+        pick(&self.cluster, &self.seen, &mut self.turn, hash, exclude, &mut self.rng)
+    }
+
+    fn counts(&mut self, times: usize) -> Vec<usize> {
+        let mut counts = vec![0; self.cluster.endpoints.endpoints.len()];
+        for _ in 0..times {
+            counts[self.pick(None, &[]).unwrap()] += 1;
+        }
+        counts
+    }
+}
+
+#[test]
+fn turns_are_smooth_and_exact_by_weight() {
+    let mut picker = Picker::of(weighted(LbPolicy::RoundRobin, &[5, 1, 1]));
+    let order: Vec<usize> = (0..7).map(|_| picker.pick(None, &[]).unwrap()).collect();
+    assert_eq!(order, [0, 0, 1, 0, 2, 0, 0], "as smooth weighted turns are");
+    assert_eq!(picker.counts(70), [50, 10, 10]);
+    assert_eq!(Picker::of(weighted(LbPolicy::RoundRobin, &[1, 1, 1])).counts(30), [10, 10, 10]);
+}
+
+#[test]
+fn turns_skip_who_is_down_and_go_on_after_a_change_of_endpoints() {
+    let mut picker = Picker::of(weighted(LbPolicy::RoundRobin, &[1, 1, 1]));
+    picker.seen.down = vec![1];
+    assert_eq!(picker.counts(20), [10, 0, 10]);
+    picker.cluster = weighted(LbPolicy::RoundRobin, &[1, 1, 1, 1, 1]);
+    picker.seen.down.clear();
+    assert_eq!(picker.counts(50), [10; 5]);
+}
+
+#[test]
+fn chance_goes_by_weight_and_zero_gets_nothing() {
+    for policy in [LbPolicy::Random, LEAST, LbPolicy::RoundRobin] {
+        let counts = Picker::of(weighted(policy, &[1, 3, 0])).counts(4000);
+        assert_eq!(counts[2], 0, "{policy:?}");
+        assert!((2850..3150).contains(&counts[1]), "{policy:?}: {counts:?}");
+    }
+}
+
+#[test]
+fn the_busy_one_is_left_alone() {
+    let mut picker = Picker::of(weighted(LEAST, &[1, 1]));
+    picker.seen.active.insert(0, 10);
+    let counts = picker.counts(1000);
+    // Both draws fall on the busy one in a quarter of the cases.
+    assert!((180..320).contains(&counts[0]), "{counts:?}");
+    let mut picker = Picker::of(weighted(LbPolicy::LeastRequest { choices: 10 }, &[1, 1]));
+    picker.seen.active.insert(0, 10);
+    assert!(picker.counts(1000)[0] < 20);
+}
+
+#[test]
+fn load_counts_for_its_weight() {
+    let mut picker = Picker::of(weighted(LbPolicy::LeastRequest { choices: 20 }, &[1, 4]));
+    picker.seen.active = BTreeMap::from([(0, 2), (1, 4)]);
+    assert!(picker.counts(500)[1] > 450, "four on a weight of four are less than two on one");
+}
+
+#[test]
+fn what_was_tried_is_avoided_while_there_is_something_else() {
+    for policy in ALL {
+        let mut picker = Picker::of(weighted(policy, &[1, 1, 1]));
+        for key in 0..200 {
+            let first = picker.pick(Some(key), &[]).unwrap();
+            assert_ne!(picker.pick(Some(key), &[first]).unwrap(), first, "{policy:?}");
+            assert!(picker.pick(Some(key), &[0, 1, 2]).is_ok(), "{policy:?}: better again than not at all");
+        }
+    }
+}
+
+#[test]
+fn a_key_stays_put_and_moves_only_when_its_endpoint_is_out() {
+    for policy in [RING, MAGLEV] {
+        let mut picker = Picker::of(weighted(policy, &[1; 10]));
+        let before: Vec<usize> = (0..500)
+            .map(|key| picker.pick(Some(u64::wrapping_mul(key, 0x9e37_79b9_7f4a_7c15)), &[]).unwrap())
+            .collect();
+        picker.seen.down = vec![3];
+        let after: Vec<usize> = (0..500)
+            .map(|key| picker.pick(Some(u64::wrapping_mul(key, 0x9e37_79b9_7f4a_7c15)), &[]).unwrap())
+            .collect();
+        for (before, after) in before.iter().zip(&after) {
+            assert_ne!(*after, 3);
+            assert!(*before == 3 || before == after, "{policy:?}: {before} became {after}");
+        }
+        assert!(before.contains(&3));
+    }
+}
+
+#[test]
+fn without_a_key_a_hashing_policy_goes_by_chance() {
+    let counts = Picker::of(weighted(RING, &[1, 1])).counts(1000);
+    assert!(counts.iter().all(|count| (400..600).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn two_proxies_agree_whatever_the_order_of_arrival() {
+    let endpoints = |order: &[usize]| order.iter().map(|n| endpoint(*n, 1)).collect();
+    let one = |order| Picker::of(cluster_of(by(RING), vec![locality(0, "", 1, endpoints(order))]));
+    let (mut a, mut b) = (one(&[1, 2, 3, 4]), one(&[4, 2, 3, 1]));
+    for key in 0..500u64 {
+        let key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        assert_eq!(a.pick(Some(key), &[]), b.pick(Some(key), &[]));
+    }
+}
+
+#[test]
+fn nobody_there_and_nobody_well_are_told_apart() {
+    let mut empty = Picker::of(cluster_of(Balancing::default(), vec![]));
+    assert_eq!(empty.pick(None, &[]), Err(NoEndpoint::Empty));
+    let no_panic = Balancing { panic_threshold: Some(0.0), ..Balancing::default() };
+    for policy in ALL {
+        let mut of = no_panic.clone();
+        of.policy = policy;
+        let mut picker =
+            Picker::of(cluster_of(of, vec![locality(0, "", 1, vec![endpoint(0, 1), endpoint(1, 1)])]));
+        picker.seen.down = vec![0, 1];
+        assert_eq!(picker.pick(Some(1), &[]), Err(NoEndpoint::NoneUsable { total: 2 }), "{policy:?}");
+        picker.seen.down = vec![0];
+        assert_eq!(picker.pick(Some(1), &[]), Ok(1), "{policy:?}");
+    }
+}
+
+#[test]
+fn below_half_everybody_is_tried_unless_that_is_switched_off() {
+    let mut picker = Picker::of(weighted(LbPolicy::Random, &[1, 1, 1, 1]));
+    picker.seen.down = vec![0, 1, 2];
+    assert!(picker.counts(400).iter().all(|count| *count > 50), "a quarter is well: panic");
+    picker.seen.down = vec![0, 1];
+    assert_eq!(picker.counts(400)[..2], [0, 0], "half is well: no panic");
+    picker.seen.down = vec![0, 1, 2, 3];
+    assert!(picker.pick(None, &[]).is_ok());
+}
+
+#[test]
+fn the_draining_and_the_unhealthy_get_nothing_and_the_degraded_come_last() {
+    let with = |health| Endpoint { health, ..endpoint(9, 1) };
+    for health in [Health::Draining, Health::Unhealthy, Health::Degraded] {
+        let endpoints = vec![endpoint(1, 1), endpoint(2, 1), endpoint(3, 1), with(health)];
+        let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![locality(0, "", 1, endpoints)]));
+        assert_eq!(picker.counts(300)[3], 0, "{health:?}");
+    }
+    let endpoints = vec![Endpoint { health: Health::Unhealthy, ..endpoint(1, 1) }, with(Health::Degraded)];
+    let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![locality(0, "", 1, endpoints)]));
+    assert_eq!(picker.counts(100), [0, 100]);
+}
+
+#[test]
+fn load_spills_over_when_the_first_priority_cannot_carry_it() {
+    let endpoints = |from| (from..from + 10).map(|n| endpoint(n, 1)).collect();
+    let localities = vec![locality(0, "a", 1, endpoints(0)), locality(1, "b", 1, endpoints(10))];
+    let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), localities));
+    let share = |picker: &mut Picker| picker.counts(2000)[..10].iter().sum::<usize>() as f64 / 2000.0;
+    assert!((share(&mut picker) - 1.0).abs() < f64::EPSILON);
+    // 8 of 10 carry 112 %: all of it.
+    picker.seen.down = vec![0, 1];
+    assert!((share(&mut picker) - 1.0).abs() < f64::EPSILON);
+    // 5 of 10 carry 70 %.
+    picker.seen.down = (0..5).collect();
+    assert!((share(&mut picker) - 0.7).abs() < 0.05);
+    picker.seen.down = (0..10).collect();
+    assert!(share(&mut picker) < f64::EPSILON);
+}
+
+#[test]
+fn localities_share_by_weight_and_by_health_where_they_are_weighted() {
+    let endpoints = |from| (from..from + 4).map(|n| endpoint(n, 1)).collect();
+    let localities = || {
+        vec![
+            locality(0, "a", 3, endpoints(0)),
+            locality(0, "b", 1, endpoints(4)),
+            locality(0, "c", 0, endpoints(8)),
+        ]
+    };
+    let weighted = Balancing { policy: LbPolicy::Random, locality_weighted: true, ..Balancing::default() };
+    let mut picker = Picker::of(cluster_of(weighted, localities()));
+    let share =
+        |picker: &mut Picker, range: std::ops::Range<usize>| picker.counts(4000)[range].iter().sum::<usize>();
+    assert!((2850..3150).contains(&share(&mut picker, 0..4)));
+    assert_eq!(share(&mut picker, 8..12), 0);
+    // Half of a is down: 70 % of 3, against 1.
+    picker.seen.down = vec![0, 1];
+    assert!((2560..2860).contains(&share(&mut picker, 0..4)));
+    let mut flat = Picker::of(cluster_of(by(LbPolicy::Random), localities()));
+    assert!((1150..1500).contains(&share(&mut flat, 8..12)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whoever_is_picked_may_be_used(
+        weights in prop::collection::vec(0u32..4, 1..8),
+        down in prop::collection::vec(0usize..8, 0..8),
+        exclude in prop::collection::vec(0usize..8, 0..3),
+        policy in 0usize..5,
+        key: u64,
+    ) {
+        let policy = match ALL[policy] {
+            LbPolicy::Maglev { .. } => LbPolicy::Maglev { table_size: 251 },
+            other => other,
+        };
+        let endpoints = weights.iter().enumerate().map(|(number, weight)| endpoint(number, *weight)).collect();
+        let settings = Balancing { panic_threshold: Some(0.0), ..by(policy) };
+        let mut picker = Picker::of(cluster_of(settings, vec![locality(0, "", 1, endpoints)]));
+        picker.seen.down = down;
+        let may = |picker: &Picker, place: usize| picker.seen.usable(place) && weights[place] > 0;
+        let others = (0..weights.len()).any(|place| may(&picker, place) && !exclude.contains(&place));
+        let any = (0..weights.len()).any(|place| may(&picker, place));
+        match picker.pick(Some(key), &exclude) {
+            Ok(place) => {
+                prop_assert!(may(&picker, place));
+                prop_assert!(!others || !exclude.contains(&place), "{policy:?}");
+            }
+            Err(_) => prop_assert!(!any, "{policy:?}"),
+        }
+    }
+}

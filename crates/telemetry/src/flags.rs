@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
+use std::str::FromStr;
 
 macro_rules! flags {
     ($($variant:ident, $short:literal, $long:literal, $says:literal;)*) => {
@@ -67,6 +68,21 @@ flags! {
     UnconditionalDropOverload, "UDO", "UnconditionalDropOverload", "everything to the cluster is dropped";
 }
 
+/// What is not one of Envoy's flags.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no response flag; Envoy's are letters like UF, NR, UAEX")]
+pub struct UnknownFlag(String);
+
+impl FromStr for ResponseFlag {
+    type Err = UnknownFlag;
+
+    /// Reads Envoy's letters, as a filter of an access log names them.
+    fn from_str(letters: &str) -> Result<Self, UnknownFlag> {
+        let found = Self::ALL.iter().copied().find(|flag| flag.short() == letters);
+        found.ok_or_else(|| UnknownFlag(letters.chars().take(32).collect()))
+    }
+}
+
 /// A set of flags; printed as `UF,URX`, or `-` when empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct ResponseFlags(u32);
@@ -89,6 +105,11 @@ impl ResponseFlags {
     /// Whether `flag` is in.
     pub const fn contains(self, flag: ResponseFlag) -> bool {
         self.0 & 1 << flag as u32 != 0
+    }
+
+    /// Whether the two sets share a flag.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether no flag is in.

@@ -145,3 +145,33 @@ async fn state_is_made_on_the_worker_s_runtime() {
         .unwrap();
     assert_eq!(is_done.recv_timeout(PATIENCE), Ok(7));
 }
+
+#[tokio::test]
+async fn a_worker_that_blocks_is_left_behind_and_counted() {
+    let workers = start(2);
+    let (release, released) = channel::<()>();
+    let (blocking, is_blocking) = channel();
+    workers
+        .handle()
+        .assign(move |_| async move {
+            blocking.send(()).unwrap();
+            let _ = released.recv();
+        })
+        .unwrap();
+    is_blocking.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(workers.stop(Duration::ZERO).await, Stopped { cut: 0, stuck: 1 });
+    drop(release);
+}
+
+#[tokio::test]
+async fn a_connection_may_spawn_tasks_beside_it_on_its_worker() {
+    let workers = start(1);
+    let (done, is_done) = channel();
+    let job = move |state: Rc<Cell<usize>>| async move {
+        let beside = Rc::clone(&state);
+        tokio::task::spawn_local(async move { beside.set(7) }).await.unwrap();
+        done.send(state.get()).unwrap();
+    };
+    workers.handle().assign(job).unwrap();
+    assert_eq!(is_done.recv_timeout(PATIENCE), Ok(7));
+}

@@ -2,6 +2,24 @@
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// What a byte may do without an escape: a table, because most bytes of a log pass through it.
+const CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        class[byte as usize] = match byte {
+            b'"' | b'\\' => 0,
+            b' ' => QUOTED | JSON,
+            _ => QUOTED | BARE | JSON,
+        };
+        byte += 1;
+    }
+    class
+};
+const QUOTED: u8 = 1;
+const BARE: u8 = 2;
+const JSON: u8 = 4;
+
 /// Where in a line of text a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -14,11 +32,11 @@ pub(super) enum Place {
 /// Appends `value` to a line of text: printable ASCII as it is; quotes, backslashes and all other bytes with
 /// a backslash.
 pub(super) fn text(out: &mut Vec<u8>, value: &[u8], place: Place) {
-    let harmless = |byte: u8| match byte {
-        b'"' | b'\\' => false,
-        b' ' => place == Place::Quoted,
-        _ => byte.is_ascii_graphic(),
+    let allowed = match place {
+        Place::Quoted => QUOTED,
+        Place::Bare => BARE,
     };
+    let harmless = |byte: u8| CLASS[usize::from(byte)] & allowed != 0;
     let mut rest = value;
     while let Some(at) = rest.iter().position(|byte| !harmless(*byte)) {
         out.extend_from_slice(&rest[..at]);
@@ -39,7 +57,7 @@ pub(super) fn text(out: &mut Vec<u8>, value: &[u8], place: Place) {
 /// Appends the inside of a JSON string. What is not UTF-8 becomes U+FFFD; control characters, also those
 /// beyond ASCII that terminals and viewers obey, become `\u` escapes.
 pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
-    if value.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+    if value.iter().all(|byte| CLASS[usize::from(*byte)] & JSON != 0) {
         out.extend_from_slice(value);
         return;
     }

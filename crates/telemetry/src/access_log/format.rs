@@ -1,6 +1,7 @@
 //! A compiled format: made when the configuration comes, used for every record.
 
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 
 use super::operator::{Lookup, Operator};
 use super::parse::{Part, parse};
@@ -85,6 +86,9 @@ impl Format {
     pub fn text(format: &str, surroundings: &Surroundings<'_>) -> Result<Self, FormatError> {
         let mut warnings = Vec::new();
         let parts = parse(format, surroundings, &mut warnings)?;
+        if !format.ends_with('\n') {
+            warnings.push("the format does not end a line: records will run together".to_owned());
+        }
         Ok(Self { body: Body::Text(parts), omit_empty: false, warnings })
     }
 
@@ -193,8 +197,34 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Appends what `Display` writes.
-pub(super) fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    // Writing to a Vec does not fail.
-    let _ = write!(out, "{value}");
+/// Appends a number.
+pub(super) fn number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends an address and its port.
+pub(super) fn address(out: &mut Vec<u8>, address: SocketAddr) {
+    // An IPv4 client of a socket that serves both families is an IPv4 client.
+    match address.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => ip(out, v4),
+        // Writing to a Vec does not fail.
+        IpAddr::V6(v6) => drop(write!(out, "[{v6}]")),
+    }
+    out.push(b':');
+    number(out, u64::from(address.port()));
+}
+
+/// Appends an address.
+pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            for (i, octet) in v4.octets().into_iter().enumerate() {
+                if i > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
 }

@@ -6,7 +6,7 @@
 use serde_json::Value as Json;
 
 use super::escape;
-use super::format::{FormatError, Surroundings, display};
+use super::format::{self, FormatError, Surroundings};
 use super::parse::{Part, Slot, parse};
 use super::text;
 use super::value::Value;
@@ -164,7 +164,7 @@ fn is_missing(node: &Node, record: &Record<'_>) -> bool {
 fn write_typed(slot: &Slot, record: &Record<'_>, out: &mut Vec<u8>) {
     match slot.operator.value(record) {
         Value::Missing => out.extend_from_slice(b"null"),
-        Value::Number(number) => display(out, number),
+        Value::Number(number) => format::number(out, number),
         value => {
             out.push(b'"');
             write_inside(value, slot, out);
@@ -197,15 +197,16 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
             text::words_in_one_field(&mut field, &words.as_bytes()[..words.len().min(slot.max)]);
             escape::json(out, &field);
         }
-        Value::Number(number) | Value::Digits(number) => display(out, number),
-        Value::Address(address) => display(out, address),
-        Value::Ip(ip) => display(out, ip),
-        Value::Flags(flags) => display(out, flags),
+        Value::Number(number) | Value::Digits(number) => format::number(out, number),
+        Value::Address(address) => format::address(out, address),
+        Value::Ip(ip) => format::ip(out, ip),
+        Value::Flags(flags) if flags.is_empty() => out.push(b'-'),
+        Value::Flags(flags) => text::short_flags(out, flags),
         Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),
         Value::FlagsLong(flags) => text::long_flags(out, flags),
-        Value::Time(format, moment) => {
+        Value::Time(shape, moment) => {
             let mut time = Vec::new();
-            format.write(&mut time, moment);
+            shape.write(&mut time, moment);
             escape::json(out, &time);
         }
     }

@@ -191,6 +191,27 @@ fn other_operators_say_what_they_promise() {
 }
 
 #[test]
+fn a_format_without_a_line_end_warns() {
+    let warnings = |format| Format::text(format, &Surroundings::NONE).unwrap().warnings().len();
+    assert_eq!((warnings("%DURATION%"), warnings("%DURATION%\n"), warnings("%TRACE_ID%\n")), (1, 0, 1));
+    assert!(Format::istio().warnings().is_empty());
+}
+
+#[test]
+fn addresses_of_both_families_are_written_as_envoy_does() {
+    for (address, expected) in [
+        ("[2001:db8::1]:80", "[2001:db8::1]:80 2001:db8::1 80"),
+        ("255.0.10.1:65535", "255.0.10.1:65535 255.0.10.1 65535"),
+        ("[::ffff:10.0.0.1]:1", "10.0.0.1:1 10.0.0.1 1"),
+    ] {
+        let record = Record { downstream_remote: Some(address.parse().unwrap()), ..Record::default() };
+        let format =
+            "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%";
+        assert_eq!(text(format, &record), expected);
+    }
+}
+
+#[test]
 fn json_keeps_types_and_knows_null() {
     let format = serde_json::json!({
         "code": "%RESPONSE_CODE%",

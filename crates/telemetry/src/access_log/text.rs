@@ -1,7 +1,7 @@
 //! A record as a line of text.
 
 use super::escape::{self, Place};
-use super::format::display;
+use super::format;
 use super::parse::{Part, Slot};
 use super::value::Value;
 use crate::record::Record;
@@ -27,13 +27,14 @@ fn write_slot(slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<
             let words = words.as_bytes();
             return words_in_one_field(out, &words[..words.len().min(slot.max)]);
         }
-        Value::Number(number) | Value::Digits(number) => display(out, number),
-        Value::Address(address) => display(out, address),
-        Value::Ip(ip) => display(out, ip),
-        Value::Flags(flags) => display(out, flags),
+        Value::Number(number) | Value::Digits(number) => format::number(out, number),
+        Value::Address(address) => format::address(out, address),
+        Value::Ip(ip) => format::ip(out, ip),
+        Value::Flags(flags) if flags.is_empty() => out.push(b'-'),
+        Value::Flags(flags) => short_flags(out, flags),
         Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),
         Value::FlagsLong(flags) => long_flags(out, flags),
-        Value::Time(format, moment) => format.write(out, moment),
+        Value::Time(shape, moment) => shape.write(out, moment),
     }
     out.truncate(start.saturating_add(slot.max));
 }
@@ -45,6 +46,16 @@ pub(super) fn words_in_one_field(out: &mut Vec<u8>, words: &[u8]) {
             out.push(b'_');
         }
         escape::text(out, word, Place::Bare);
+    }
+}
+
+/// Appends Envoy's letters of flags.
+pub(super) fn short_flags(out: &mut Vec<u8>, flags: crate::flags::ResponseFlags) {
+    for (i, flag) in flags.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(flag.short().as_bytes());
     }
 }
 

@@ -23,3 +23,14 @@ fn every_flag_has_its_own_bit_and_letters() {
     assert_eq!(all.iter().collect::<Vec<_>>(), ResponseFlag::ALL);
     assert!(ResponseFlag::ALL.iter().all(|flag| !ResponseFlags::NONE.contains(*flag)));
 }
+
+#[test]
+fn letters_are_read_back() {
+    for flag in ResponseFlag::ALL {
+        assert_eq!(flag.short().parse(), Ok(*flag));
+    }
+    assert!("XX".parse::<ResponseFlag>().unwrap_err().to_string().contains("\"XX\""));
+    let wanted = ResponseFlags::from(ResponseFlag::NoRouteFound) | ResponseFlag::UpstreamOverflow;
+    assert!(wanted.intersects(ResponseFlag::UpstreamOverflow.into()));
+    assert!(!wanted.intersects(ResponseFlag::DelayInjected.into()));
+}

@@ -41,7 +41,8 @@ impl RequestMetrics {
     pub fn record(&mut self, record: &Record<'_>) {
         let key = RequestKey::of(record);
         let table = &self.metrics.shared.requests;
-        if let Some(series) = self.series.get(&key)
+        if self.generation == table.generation()
+            && let Some(series) = self.series.get(&key)
             && !series.usage.is_forgotten()
         {
             series.usage.touch(table.age());
@@ -56,7 +57,8 @@ impl RequestMetrics {
         let generation = shared.requests.generation();
         if self.generation != generation {
             self.generation = generation;
-            self.series.retain(|_, series| !series.usage.is_forgotten());
+            // All of them: what was counted under `other` may have a place of its own now.
+            self.series.clear();
         }
         // Several keys may lead to one series (a peer that was read twice), but not without end.
         if self.series.len() >= shared.settings.max_series.saturating_mul(2) {

@@ -231,6 +231,25 @@ fn too_many_strangers_become_other_and_are_counted() {
 }
 
 #[test]
+fn other_ends_when_there_is_room_again() {
+    let (metrics, start) = metrics(2);
+    let service = reviews();
+    let names = ["a", "b", "c"].map(|name| PeerMetadata { workload: name.into(), ..Default::default() });
+    let peers = names.map(|metadata| Arc::new(Peer::new(metadata, None)));
+    let mut requests = metrics.requests();
+    peers.iter().for_each(|peer| requests.record(&request(peer, &service)));
+    metrics.upkeep(start + Duration::from_secs(59));
+    requests.record(&request(&peers[2], &service));
+    metrics.upkeep(start + Duration::from_secs(61));
+    requests.record(&request(&peers[2], &service));
+    let samples = parse(&metrics.render(start + Duration::from_secs(62)));
+    let found = find(&samples, "istio_requests_total");
+    let of =
+        |name| found.iter().find(|(labels, _)| labels["source_workload"] == name).map(|(_, value)| *value);
+    assert_eq!((of("other"), of("c")), (Some(2.0), Some(1.0)));
+}
+
+#[test]
 fn what_nobody_uses_is_forgotten_and_comes_back_from_zero() {
     let (metrics, start) = metrics(10);
     let (source, service) = (productpage(), reviews());

@@ -22,7 +22,8 @@ pub struct Update {
     pub ticket: Ticket,
     /// The type of everything within.
     pub type_url: Arc<str>,
-    /// New and changed resources. What the application has accepted before in the same bytes is left out.
+    /// New and changed resources. What the application has accepted before in the same bytes is left out. An update
+    /// that waited in a queue may bring names that were unsubscribed meanwhile: they are to be ignored.
     pub updated: Vec<Resource>,
     /// Names that are gone, or do not exist although they were asked for.
     pub removed: Vec<Arc<str>>,

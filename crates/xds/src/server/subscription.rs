@@ -166,11 +166,11 @@ impl Subscription {
         nonce: String,
         revision: Arc<str>,
         now: Instant,
-        sent: impl Iterator<Item = Arc<Resource>>,
-        removed: impl Iterator<Item = Arc<str>>,
+        sent: Vec<Arc<Resource>>,
+        removed: Vec<Arc<str>>,
     ) {
-        let removed: BTreeSet<_> = removed.collect();
-        let sent: BTreeMap<_, _> = sent.map(|r| (Arc::clone(&r.name), r)).collect();
+        let removed: BTreeSet<_> = removed.into_iter().collect();
+        let sent: BTreeMap<_, _> = sent.into_iter().map(|r| (Arc::clone(&r.name), r)).collect();
         self.refused.retain(|name, _| !sent.contains_key(name) && !removed.contains(name));
         self.owes_first = false;
         self.pending = Some(Pending { nonce, since: now, revision, sent, removed, again: BTreeSet::new() });
@@ -196,11 +196,16 @@ impl Subscription {
     }
 
     /// The pending response was refused. Which part of it took effect is unknown, so the versions that it brought are
-    /// taken for neither there nor not there. A resource that was alone is the culprit; several are halved and sent
+    /// taken for neither there nor not there, nor what it removed for gone. A resource that was alone is the culprit; several are halved and sent
     /// again, unless the protocol can only send them together. Removals get one more chance by themselves.
     pub(super) fn rejected(&mut self, divisible: bool) {
         let Some(pending) = self.pending.take() else { return };
         self.dirty = true;
+        for name in &pending.removed {
+            if let Some(held) = self.held.get_mut(name) {
+                *held = Held::Unknown;
+            }
+        }
         if pending.sent.is_empty() || !divisible {
             let removed = pending.removed.into_iter().filter(|name| !pending.again.contains(name));
             self.refused.extend(removed.map(|name| (name, None)));
@@ -249,6 +254,12 @@ impl Subscription {
                 self.held.remove(&name);
             }
         }
+    }
+
+    /// SotW: everything that a whole state takes away, refused before or not, but for what is held back.
+    pub(super) fn absent_from(&self, target: &Resources, held_back: &[Arc<str>]) -> Vec<Arc<str>> {
+        let gone = |name: &&Arc<str>| !target.contains_key(*name) && !held_back.contains(*name);
+        self.held.keys().filter(gone).cloned().collect()
     }
 
     /// SotW: the resources of these names as the client has them, as far as they are still known.

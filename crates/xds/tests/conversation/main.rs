@@ -99,6 +99,7 @@ proptest! {
         let mut network = Network::new(Protocol::Delta);
         steps.into_iter().for_each(|step| network.take(step));
         network.settle();
+        network.assert_agreement();
         network.sent.clear();
         network.take(Step::Reconnect);
         network.settle();

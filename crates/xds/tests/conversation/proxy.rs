@@ -44,6 +44,9 @@ impl Proxy {
         let type_url = known(&update.type_url);
         let mut refused = Vec::new();
         for resource in &update.updated {
+            if !self.refers_to(type_url, &resource.name) {
+                continue;
+            }
             let content = content(&resource.value);
             if content.starts_with("bad") {
                 refused.push(resource.name.to_string());
@@ -71,6 +74,15 @@ impl Proxy {
         let wanted = self.names(from);
         self.store.retain(|(type_url, name), _| *type_url != to || wanted.contains(name));
         session.subscribe_only(to, wanted);
+    }
+
+    /// An update may have been on its way when its names were dropped.
+    fn refers_to(&self, type_url: &'static str, name: &str) -> bool {
+        match type_url {
+            ENDPOINTS => self.names(CLUSTER).contains(name),
+            ROUTES => self.names(LISTENER).contains(name),
+            _ => true,
+        }
     }
 
     pub(crate) fn refresh(&mut self, session: &mut Session, name: &str) {

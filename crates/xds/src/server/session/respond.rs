@@ -142,15 +142,15 @@ impl Session {
         let nonce = self.nonces.to_string();
         let revision = Arc::clone(target.revision());
         let (type_url, watched) = &mut self.watched[index];
-        let removed = diff.gone.iter().chain(&diff.absent);
         let whole = self.protocol == Protocol::Sotw && type_url::full_state(type_url);
         let subscription = &mut watched.subscription;
         // What an acknowledgement will vouch for.
-        let sent: Vec<Arc<Resource>> = if whole {
-            let all = resources_of(target, type_url).values();
-            all.filter(|resource| subscription.wants(&resource.name)).cloned().collect()
+        let resources = resources_of(target, type_url);
+        let (sent, removed): (Vec<Arc<Resource>>, Vec<Arc<str>>) = if whole {
+            let all = resources.values().filter(|resource| subscription.wants(&resource.name));
+            (all.cloned().collect(), subscription.absent_from(resources, held_back))
         } else {
-            diff.send.clone()
+            (diff.send.clone(), diff.gone.iter().chain(&diff.absent).cloned().collect())
         };
         let response = match self.protocol {
             Protocol::Delta => Response::Delta(DeltaDiscoveryResponse {
@@ -158,7 +158,7 @@ impl Session {
                 type_url: type_url.to_string(),
                 nonce: nonce.clone(),
                 resources: sent.iter().map(|resource| wire(resource)).collect(),
-                removed_resources: removed.clone().map(ToString::to_string).collect(),
+                removed_resources: removed.iter().map(ToString::to_string).collect(),
                 ..DeltaDiscoveryResponse::default()
             }),
             Protocol::Sotw => Response::Sotw(DiscoveryResponse {
@@ -175,7 +175,7 @@ impl Session {
         };
         watched.sent = Some(Mark { revision: Arc::clone(&revision), at: now });
         watched.last_nonce.clone_from(&nonce);
-        subscription.sent(nonce, revision, now, sent.into_iter(), removed.cloned());
+        subscription.sent(nonce, revision, now, sent, removed);
         response
     }
 }

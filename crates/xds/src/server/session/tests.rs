@@ -216,6 +216,17 @@ fn a_removal_that_travelled_with_a_refused_update_gets_one_more_chance_alone() {
 }
 
 #[test]
+fn a_removal_in_a_refused_response_may_have_happened() {
+    let mut stream = Stream::delta(&set("r1", &[(SECRET, "a", "1"), (SECRET, "b", "1")]));
+    stream.ask(SECRET, &["*"]);
+    stream.accept();
+    stream.retarget("r2", &[(SECRET, "a", "bad")]);
+    assert_eq!(stream.refuse(), "Secret +a -b");
+    stream.retarget("r3", &[(SECRET, "a", "1"), (SECRET, "b", "1")]);
+    assert_eq!(stream.accept(), "Secret +a +b");
+}
+
+#[test]
 fn one_bad_resource_among_many_is_found_and_the_others_come_into_force() {
     let names: Vec<String> = (0..100).map(|n| format!("{n:03}")).collect();
     let state: Vec<(&str, &str, &str)> = names.iter().map(|name| (SECRET, &**name, "1")).collect();

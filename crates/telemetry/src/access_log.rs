@@ -53,6 +53,7 @@ pub const WEFT_JSON_FORMAT: &[(&str, &str)] = &[
     ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
     ("user_agent", "%REQ(USER-AGENT)%"),
     ("request_id", "%REQ(X-REQUEST-ID)%"),
+    ("trace_id", "%TRACE_ID%"),
     ("authority", "%REQ(:AUTHORITY)%"),
     ("upstream_host", "%UPSTREAM_HOST%"),
     ("upstream_cluster", "%UPSTREAM_CLUSTER_RAW%"),

@@ -14,6 +14,7 @@ pub mod peer;
 pub mod record;
 mod service;
 pub mod summary;
+pub mod trace;
 
 pub use access_log::{AccessLog, Format, LogFile, LogFiles};
 pub use flags::{ResponseFlag, ResponseFlags};

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use super::operator::{Lookup, Operator};
+use super::operator::{Header, Lookup, Operator, Simple};
 use super::parse::{Part, parse};
 use super::{ISTIO_FORMAT, WEFT_JSON_FORMAT, json, text};
 use crate::record::Record;
+use crate::trace;
 
 /// What operators ask about the machine, answered when the format is compiled.
 #[derive(Clone, Copy)]
@@ -146,6 +147,9 @@ impl Format {
                     Operator::Request(lookup) => add(&mut needs.request, lookup),
                     Operator::Response(lookup) => add(&mut needs.response, lookup),
                     Operator::Trailer(lookup) => add(&mut needs.trailers, lookup),
+                    Operator::Simple(Simple::TraceId) => {
+                        trace::HEADERS.iter().for_each(|name| add_name(&mut needs.request, name));
+                    }
                     _ => {}
                 }
             }
@@ -159,12 +163,13 @@ impl Format {
 }
 
 fn add(names: &mut Vec<String>, lookup: &Lookup) {
-    for header in std::iter::once(&lookup.first).chain(&lookup.second) {
-        if let Some(name) = header.field()
-            && !names.iter().any(|known| known == name)
-        {
-            names.push(name.to_owned());
-        }
+    let headers = std::iter::once(&lookup.first).chain(&lookup.second);
+    headers.filter_map(Header::field).for_each(|name| add_name(names, name));
+}
+
+fn add_name(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|known| known == name) {
+        names.push(name.to_owned());
     }
 }
 
@@ -227,4 +232,12 @@ pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
         }
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }
+}
+
+/// Appends bytes as hexadecimal digits.
+pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
+        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+    );
 }

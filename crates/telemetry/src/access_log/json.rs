@@ -121,7 +121,12 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             out.push(b'{');
             let mut first = true;
             for (key, node) in fields {
-                if omit_empty && is_missing(node, record) {
+                // Found once, whether it is then left out or written.
+                let typed = match node {
+                    Node::Typed(Part::Value(slot)) => Some((slot, slot.operator.value(record))),
+                    _ => None,
+                };
+                if omit_empty && typed.is_some_and(|(_, value)| is_missing(value)) {
                     continue;
                 }
                 if !std::mem::take(&mut first) {
@@ -130,7 +135,10 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
                 out.push(b'"');
                 out.extend_from_slice(key);
                 out.extend_from_slice(b"\":");
-                write(node, record, omit_empty, out);
+                match typed {
+                    Some((slot, value)) => write_typed(slot, value, out),
+                    None => write(node, record, omit_empty, out),
+                }
             }
             out.push(b'}');
         }
@@ -144,25 +152,22 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             }
             out.push(b']');
         }
-        Node::Typed(Part::Value(slot)) => write_typed(slot, record, out),
+        Node::Typed(Part::Value(slot)) => write_typed(slot, slot.operator.value(record), out),
         Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
         Node::Text(parts) => write_text(parts, record, omit_empty, out),
     }
 }
 
-fn is_missing(node: &Node, record: &Record<'_>) -> bool {
-    match node {
-        Node::Typed(Part::Value(slot)) => match slot.operator.value(record) {
-            Value::Missing | Value::Dash => true,
-            Value::Flags(flags) | Value::FlagsLong(flags) => flags.is_empty(),
-            _ => false,
-        },
+fn is_missing(value: Value<'_>) -> bool {
+    match value {
+        Value::Missing | Value::Dash => true,
+        Value::Flags(flags) | Value::FlagsLong(flags) => flags.is_empty(),
         _ => false,
     }
 }
 
-fn write_typed(slot: &Slot, record: &Record<'_>, out: &mut Vec<u8>) {
-    match slot.operator.value(record) {
+fn write_typed(slot: &Slot, value: Value<'_>, out: &mut Vec<u8>) {
+    match value {
         Value::Missing => out.extend_from_slice(b"null"),
         Value::Number(number) => format::number(out, number),
         value => {
@@ -200,6 +205,7 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
         Value::Number(number) | Value::Digits(number) => format::number(out, number),
         Value::Address(address) => format::address(out, address),
         Value::Ip(ip) => format::ip(out, ip),
+        Value::Trace(id) => format::hex(out, &id.to_bytes()),
         Value::Flags(flags) if flags.is_empty() => out.push(b'-'),
         Value::Flags(flags) => text::short_flags(out, flags),
         Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),

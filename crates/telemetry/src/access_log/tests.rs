@@ -191,9 +191,22 @@ fn other_operators_say_what_they_promise() {
 }
 
 #[test]
+fn a_line_names_the_trace_its_request_belongs_to() {
+    let request = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+    let record = Record { request: &request, ..Record::default() };
+    assert_eq!(text("%TRACE_ID%", &record), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(text("%TRACE_ID%", &Record::default()), "-");
+    assert!(
+        line(&Format::weft_json(), &record).contains("\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"")
+    );
+    let needs = Format::text("%TRACE_ID%\n", &Surroundings::NONE).unwrap().needs();
+    assert!(needs.request.iter().any(|name| name == "x-b3-traceid"));
+}
+
+#[test]
 fn a_format_without_a_line_end_warns() {
     let warnings = |format| Format::text(format, &Surroundings::NONE).unwrap().warnings().len();
-    assert_eq!((warnings("%DURATION%"), warnings("%DURATION%\n"), warnings("%TRACE_ID%\n")), (1, 0, 1));
+    assert_eq!((warnings("%DURATION%"), warnings("%DURATION%\n"), warnings("%STREAM_ID%\n")), (1, 0, 1));
     assert!(Format::istio().warnings().is_empty());
 }
 

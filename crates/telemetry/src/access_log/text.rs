@@ -30,6 +30,7 @@ fn write_slot(slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<
         Value::Number(number) | Value::Digits(number) => format::number(out, number),
         Value::Address(address) => format::address(out, address),
         Value::Ip(ip) => format::ip(out, ip),
+        Value::Trace(id) => format::hex(out, &id.to_bytes()),
         Value::Flags(flags) if flags.is_empty() => out.push(b'-'),
         Value::Flags(flags) => short_flags(out, flags),
         Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),

@@ -3,11 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use opentelemetry::trace::TraceId;
+
 use super::operator::{Form, GrpcShape, Header, Lookup, Operator, Simple, Which};
 use super::time::TimeFormat;
 use crate::flags::ResponseFlags;
 use crate::peer::Peer;
 use crate::record::{Fields, Protocol, Record, Reporter};
+use crate::trace;
 
 /// A value before it is written as text or JSON.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,7 @@ pub(super) enum Value<'r> {
     Digits(u64),
     Address(SocketAddr),
     Ip(IpAddr),
+    Trace(TraceId),
     Flags(ResponseFlags),
     FlagsLong(ResponseFlags),
     Time(&'r TimeFormat, SystemTime),
@@ -191,6 +195,8 @@ fn of_simple<'r>(simple: Simple, record: &Record<'r>) -> Value<'r> {
         Simple::UpstreamCluster => Value::text(record.upstream_cluster),
         Simple::RequestedServerName => Value::text(record.requested_server_name),
         Simple::ConnectionId => Value::number(record.connection_id),
+        Simple::TraceId => trace::extract(record.request)
+            .map_or(Value::Missing, |trace| Value::Trace(trace.context.trace_id())),
         Simple::DownstreamPeerUriSan if outbound => Value::Missing,
         Simple::DownstreamPeerUriSan | Simple::SourcePrincipal => principal(record.source.map(AsRef::as_ref)),
         Simple::DownstreamLocalUriSan if outbound => Value::Missing,

@@ -8,8 +8,8 @@ mod writer;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -42,17 +42,25 @@ pub enum LogFileError {
     },
 }
 
-/// The logs of one process, each path opened once however many listeners write to it. Cheap to clone.
+/// The logs of one process, each path opened once however many listeners write to it, and closed when none
+/// does any more. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct LogFiles {
-    open: Arc<Mutex<HashMap<PathBuf, LogFile>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    open: HashMap<PathBuf, (Arc<Shared>, Weak<Closer>)>,
+    /// Lines that logs lost which are closed now.
+    lost: u64,
 }
 
 /// One open log; cheap to clone. Its last lines are written when the last clone and lane are gone.
 #[derive(Debug, Clone)]
 pub struct LogFile {
     shared: Arc<Shared>,
-    _closer: Arc<Closer>,
+    closer: Arc<Closer>,
 }
 
 /// One worker's way into a log.
@@ -94,29 +102,52 @@ impl LogFiles {
     /// The log at `path`, opened if it is not. `/dev/stdout` and `/dev/stderr` are this process's own,
     /// whatever they are.
     pub fn open(&self, path: &Path) -> Result<LogFile, LogFileError> {
-        let mut open = self.open.lock();
-        if let Some(file) = open.get(path) {
-            return Ok(file.clone());
+        let mut known = self.known.lock();
+        if let Some(file) = known.open.get(path).and_then(file_of) {
+            return Ok(file);
         }
+        let mut lost = 0;
+        known.open.retain(|_, (shared, closer)| {
+            let open = closer.strong_count() > 0;
+            lost += if open { 0 } else { shared.lost() };
+            open
+        });
+        known.lost += lost;
         let file = LogFile::open(path)?;
-        open.insert(path.to_owned(), file.clone());
+        known.open.insert(path.to_owned(), (Arc::clone(&file.shared), Arc::downgrade(&file.closer)));
         Ok(file)
     }
 
     /// Opens every path anew, for after they were moved away.
     pub fn reopen(&self) {
-        self.open.lock().values().for_each(LogFile::reopen);
+        self.all().iter().for_each(LogFile::reopen);
     }
 
-    /// Writes what waits, everywhere; says whether all of it was written within `patience`.
+    /// Writes what waits, everywhere; says whether all of it was written, each log within `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
-        let files: Vec<_> = self.open.lock().values().cloned().collect();
-        files.iter().all(|file| file.flush(patience))
+        // Every one of them, also after one that is stuck.
+        self.all().iter().filter(|file| !file.flush(patience)).count() == 0
     }
 
-    /// Lines dropped so far, in all logs.
+    /// Lines lost so far, in all logs.
     pub fn dropped(&self) -> u64 {
-        self.open.lock().values().map(LogFile::dropped).sum()
+        let known = self.known.lock();
+        known.lost + known.open.values().map(|(shared, _)| shared.lost()).sum::<u64>()
+    }
+
+    // Not under the lock: the last clone of a log waits for its writer when it is dropped.
+    fn all(&self) -> Vec<LogFile> {
+        self.known.lock().open.values().filter_map(file_of).collect()
+    }
+}
+
+fn file_of((shared, closer): &(Arc<Shared>, Weak<Closer>)) -> Option<LogFile> {
+    Some(LogFile { shared: Arc::clone(shared), closer: closer.upgrade()? })
+}
+
+impl Shared {
+    fn lost(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed) + self.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -140,14 +171,14 @@ impl LogFile {
             .spawn(move || writer::run(&inner, sink))
             .map_err(|source| LogFileError::Thread { path: path.to_owned(), source })?;
         let closer = Closer { shared: Arc::clone(&shared), writer: thread.thread().clone() };
-        Ok(Self { shared, _closer: Arc::new(closer) })
+        Ok(Self { shared, closer: Arc::new(closer) })
     }
 
     /// A new lane, for one worker.
     pub fn lane(&self) -> LogLane {
         let buffer = Arc::<Mutex<Vec<u8>>>::default();
         self.shared.lanes.lock().push(Arc::clone(&buffer));
-        LogLane { buffer, shared: Arc::clone(&self.shared), _closer: Arc::clone(&self._closer) }
+        LogLane { buffer, shared: Arc::clone(&self.shared), _closer: Arc::clone(&self.closer) }
     }
 
     /// Opens the path anew before the next line is written. If that fails the old file stays, and the process
@@ -174,7 +205,7 @@ impl LogFile {
 
     /// Lines dropped so far because the file was slower than the traffic, or could not be written.
     pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed) + self.shared.failed.load(Ordering::Relaxed)
+        self.shared.lost()
     }
 }
 

@@ -84,6 +84,20 @@ fn one_path_is_opened_once() {
 }
 
 #[test]
+fn a_path_nobody_logs_to_any_more_is_closed_and_its_losses_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = LogFiles::new();
+    let full = files.open(Path::new("/dev/full")).unwrap();
+    line(&full.lane(), "lost");
+    assert!(files.flush(PATIENCE));
+    drop(full);
+    let _other = files.open(&folder.path().join("a")).unwrap();
+    assert_eq!((files.dropped(), files.known.lock().open.len()), (1, 1));
+    let again = files.open(Path::new("/dev/full")).unwrap();
+    assert_eq!((again.dropped(), files.dropped()), (0, 1));
+}
+
+#[test]
 fn a_reader_that_does_not_read_costs_lines_but_no_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");

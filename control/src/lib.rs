@@ -1,1 +1,4 @@
-//! To be written.
+//! The control plane: from resources (files or a cluster) to the configuration of each proxy.
+
+pub mod read;
+pub mod resources;

@@ -1,0 +1,488 @@
+//! Takes documents for what they say they are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use k8s_openapi::Metadata;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::finding::{Finding, Findings};
+use super::header::{self, TypeMeta};
+use super::kind::{self, Found, Handling, Kind};
+use super::node::{Node, Position};
+use super::path::Path;
+use super::shape::{self, Rules};
+use super::{Reading, emptied, mesh, not_honoured, validate, yaml};
+use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
+
+/// More warnings than these are not kept, nor twice as many errors; the last one says so.
+const MOST_DIAGNOSTICS: usize = 2_000;
+
+/// Gathers what documents say.
+#[derive(Default)]
+pub(super) struct Reader {
+    reading: Reading,
+    /// Where each resource was written, by kind, namespace and name.
+    seen: HashMap<(&'static str, String, String), Source>,
+    file: Arc<str>,
+    order: u32,
+}
+
+/// A document of a known kind with its name.
+pub(super) struct Document<'n> {
+    pub(super) node: &'n Node,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) findings: Findings,
+}
+
+/// An Istio resource as a whole.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<S> {
+    #[serde(rename = "apiVersion")]
+    _api_version: IgnoredAny,
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    metadata: ObjectMeta,
+    spec: Option<S>,
+    #[serde(default, rename = "status")]
+    _status: IgnoredAny,
+}
+
+impl Reader {
+    /// What was read.
+    pub(super) fn finish(self) -> Reading {
+        self.reading
+    }
+
+    /// Reads one file.
+    pub(super) fn file(&mut self, name: &str, bytes: &[u8]) {
+        self.file = Arc::from(name);
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+            Err(error) => {
+                let before = &bytes[..error.valid_up_to()];
+                let mut lines = before.split(|byte| *byte == b'\n');
+                let line = u32::try_from(lines.clone().count()).unwrap_or(u32::MAX);
+                let column =
+                    lines.next_back().map_or(0, |line| String::from_utf8_lossy(line).chars().count());
+                let at =
+                    Position { line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) };
+                let hint = (bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]))
+                    .then(|| "this is UTF-16; save it as UTF-8".to_owned());
+                self.report(None, at, Severity::Error, String::new(), "this is not UTF-8".to_owned(), hint);
+                return;
+            }
+        };
+        // Tabs are white space in JSON, and cannot stand in its strings.
+        let untabbed;
+        let is_json = name.to_ascii_lowercase().ends_with(".json");
+        let text = if is_json && text.contains('\t') {
+            untabbed = text.replace('\t', " ");
+            &untabbed
+        } else {
+            text
+        };
+        for document in yaml::documents(text) {
+            match document {
+                Ok(node) => self.document(&node, text),
+                Err(error) => self.syntax_error(error),
+            }
+        }
+    }
+
+    /// Says that a document is not YAML.
+    pub(super) fn syntax_error(&mut self, error: yaml::SyntaxError) {
+        self.report(None, error.at, Severity::Error, String::new(), error.message, error.hint);
+    }
+
+    /// Says that a file as a whole cannot be used.
+    pub(super) fn file_error(&mut self, file: &str, message: String, hint: Option<&str>) {
+        self.file = Arc::from(file);
+        let nowhere = Position { line: 0, column: 0 };
+        self.report(None, nowhere, Severity::Error, String::new(), message, hint.map(str::to_owned));
+    }
+
+    fn document(&mut self, node: &Node, text: &str) {
+        if mesh::is_bare(node) {
+            self.bare_mesh(node);
+            return;
+        }
+        let mut findings = Findings::default();
+        let Some(types) = header::type_meta(node, &mut findings) else {
+            self.conclude(node, None, findings);
+            return;
+        };
+        if let Some(items) = node.key("items").and_then(Node::list)
+            && types.kind.ends_with("List")
+        {
+            self.items(&types, items, text);
+            return;
+        }
+        match kind::find(&types.group, &types.version, &types.kind) {
+            Found::Known(known) => self.known(node, known, findings, text),
+            Found::Version(known) => {
+                let at = Path::ROOT;
+                let message =
+                    format!("{} is not a version of {} that is served", types.api_version(), known.name);
+                findings.error(&at.key("apiVersion"), message);
+                findings.hint(format!("write {}", served(known)));
+                self.conclude(node, None, findings);
+            }
+            Found::NoSuchKind(near) => {
+                let at = Path::ROOT;
+                findings
+                    .error(&at.key("kind"), format!("{} has no kind {:?}", types.api_version(), types.kind));
+                if let Some(near) = near {
+                    findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
+                }
+                self.conclude(node, None, findings);
+            }
+            Found::Foreign(near) => {
+                let at = Path::ROOT;
+                let message =
+                    format!("unknown kind {:?} of {}: passed over", types.kind, types.api_version());
+                findings.warning(&at.key("kind"), message);
+                if let Some(near) = near {
+                    findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
+                }
+                self.conclude(node, None, findings);
+                self.pass_over(&types.kind);
+            }
+        }
+    }
+
+    /// The resources of a List.
+    fn items(&mut self, list: &TypeMeta, items: &[Node], text: &str) {
+        for item in items {
+            if list.kind == "List" || item.key("kind").is_some() {
+                self.document(item, text);
+                continue;
+            }
+            // Items of a typed list need not repeat what they are.
+            let kind = list.kind.strip_suffix("List").unwrap_or(&list.kind);
+            let mut item = item.clone();
+            item.set("apiVersion", &list.api_version());
+            item.set("kind", kind);
+            self.document(&item, text);
+        }
+    }
+
+    fn known(&mut self, node: &Node, known: &'static kind::Known, mut findings: Findings, text: &str) {
+        let namespaced = known.handling != Handling::Read(Kind::Namespace);
+        let kind = match known.handling {
+            Handling::Read(kind) => kind,
+            Handling::PassOver => return self.pass_over(known.name),
+            Handling::Warn(_) if has_owner(node) => return self.pass_over(known.name),
+            Handling::Warn(why) => {
+                let named = header::name(node, namespaced, &mut findings);
+                let at = Path::ROOT;
+                findings.warning(&at.key("kind"), why);
+                self.conclude(
+                    node,
+                    named.map(|(name, namespace)| label(known.name, &namespace, &name)),
+                    findings,
+                );
+                return self.pass_over(known.name);
+            }
+        };
+        // Neither lives in a cluster, so neither needs a name.
+        let named = match kind {
+            Kind::MeshConfig | Kind::IstioOperator if node.key("metadata").is_none() => {
+                Some(("istio".to_owned(), mesh::ROOT_NAMESPACE.to_owned()))
+            }
+            _ => header::name(node, namespaced, &mut findings),
+        };
+        let Some((name, namespace)) = named else {
+            self.conclude(node, None, findings);
+            return;
+        };
+        not_honoured::check(known.name, node, &mut findings);
+        emptied::check(known.name, node, &mut findings);
+        let document = Document { node, kind: known.name, name, namespace, findings };
+        if kind == Kind::ConfigMap {
+            self.mesh_in_config_map(&document, text);
+        }
+        self.read(kind, document);
+    }
+
+    fn read(&mut self, kind: Kind, document: Document<'_>) {
+        match kind {
+            Kind::Namespace => {
+                self.kubernetes(document, |_: Namespace| Some(()), |_, _| {}, |r| &mut r.namespaces)
+            }
+            Kind::ServiceAccount => {
+                self.kubernetes(
+                    document,
+                    |_: ServiceAccount| Some(()),
+                    |_, _| {},
+                    |r| &mut r.service_accounts,
+                );
+            }
+            Kind::Pod => self.kubernetes(document, |o: Pod| o.spec, validate::workload::pod, |r| &mut r.pods),
+            Kind::Deployment => {
+                self.kubernetes(
+                    document,
+                    |o: Deployment| o.spec,
+                    validate::workload::deployment,
+                    |r| &mut r.deployments,
+                );
+            }
+            Kind::StatefulSet => self.kubernetes(
+                document,
+                |o: StatefulSet| o.spec,
+                validate::workload::stateful_set,
+                |r| &mut r.stateful_sets,
+            ),
+            Kind::DaemonSet => {
+                self.kubernetes(
+                    document,
+                    |o: DaemonSet| o.spec,
+                    validate::workload::daemon_set,
+                    |r| &mut r.daemon_sets,
+                );
+            }
+            Kind::Service => {
+                self.kubernetes(document, |o: Service| o.spec, validate::service::check, |r| &mut r.services);
+            }
+            Kind::ConfigMap => self.kubernetes(
+                document,
+                |o: ConfigMap| Some(o.data.unwrap_or_default()),
+                |_, _| {},
+                |r| &mut r.config_maps,
+            ),
+            Kind::Secret => {
+                self.kubernetes(document, |o: Secret| Some(secret_data(o)), |_, _| {}, |r| &mut r.secrets)
+            }
+            Kind::VirtualService => {
+                self.istio(document, validate::virtual_service::check, |r| &mut r.virtual_services);
+            }
+            Kind::DestinationRule => {
+                self.istio(document, validate::destination_rule::check, |r| &mut r.destination_rules);
+            }
+            Kind::ServiceEntry => {
+                self.istio(document, validate::service_entry::check, |r| &mut r.service_entries)
+            }
+            Kind::WorkloadEntry => {
+                self.istio(document, validate::workload_entry::check, |r| &mut r.workload_entries)
+            }
+            Kind::WorkloadGroup => {
+                self.istio(document, validate::workload_entry::group, |r| &mut r.workload_groups)
+            }
+            Kind::Sidecar => self.istio(document, validate::sidecar::check, |r| &mut r.sidecars),
+            Kind::Gateway => self.istio(document, validate::gateway::check, |r| &mut r.gateways),
+            Kind::ProxyConfig => {
+                self.istio(document, validate::proxy_config::check, |r| &mut r.proxy_configs)
+            }
+            Kind::PeerAuthentication => {
+                self.istio(document, validate::peer_authentication::check, |r| &mut r.peer_authentications);
+            }
+            Kind::AuthorizationPolicy => {
+                self.istio(document, validate::authorization_policy::check, |r| {
+                    &mut r.authorization_policies
+                });
+            }
+            Kind::RequestAuthentication => {
+                self.istio(document, validate::request_authentication::check, |r| {
+                    &mut r.request_authentications
+                });
+            }
+            Kind::Telemetry => self.istio(document, validate::telemetry::check, |r| &mut r.telemetries),
+            Kind::IstioOperator => self.operator(document),
+            Kind::MeshConfig => self.mesh_document(document),
+        }
+    }
+
+    fn kubernetes<T, S>(
+        &mut self,
+        mut document: Document<'_>,
+        spec: fn(T) -> Option<S>,
+        check: fn(&S, &mut Findings),
+        list: fn(&mut Resources) -> &mut Vec<Object<S>>,
+    ) where
+        T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
+    {
+        let whole: Option<T> =
+            shape::fit(document.node, &Path::ROOT, Rules::Kubernetes, &mut document.findings);
+        let fitted = whole.map(|whole| (whole.metadata().clone(), spec(whole)));
+        self.store(document, fitted, check, list);
+    }
+
+    fn istio<S: DeserializeOwned + Default>(
+        &mut self,
+        mut document: Document<'_>,
+        check: fn(&S, &mut Findings),
+        list: fn(&mut Resources) -> &mut Vec<Object<S>>,
+    ) {
+        let whole: Option<Envelope<S>> =
+            shape::fit(document.node, &Path::ROOT, Rules::Istio, &mut document.findings);
+        let fitted = whole.map(|whole| (whole.metadata, Some(whole.spec.unwrap_or_default())));
+        self.store(document, fitted, check, list);
+    }
+
+    fn store<S>(
+        &mut self,
+        mut document: Document<'_>,
+        fitted: Option<(ObjectMeta, Option<S>)>,
+        check: fn(&S, &mut Findings),
+        list: fn(&mut Resources) -> &mut Vec<Object<S>>,
+    ) {
+        let mut object = None;
+        if let Some((metadata, spec)) = fitted {
+            validate::names::labels(&metadata, &mut document.findings);
+            match spec {
+                None => document.findings.error(&Path::ROOT, "`spec` is missing"),
+                Some(spec) => {
+                    check(&spec, &mut document.findings);
+                    object = Some((metadata, spec));
+                }
+            }
+        }
+        if self.is_duplicate(&mut document) {
+            object = None;
+        }
+        if let Some((metadata, spec)) = object
+            && !document.findings.has_errors()
+        {
+            let meta = self.meta(&document, metadata);
+            let source = Source { file: self.file.clone(), line: document.node.at.line };
+            list(&mut self.reading.resources).push(Object { meta, spec, source });
+        }
+        self.close(document);
+    }
+
+    /// The whole metadata of a document.
+    pub(super) fn meta(&mut self, document: &Document<'_>, metadata: ObjectMeta) -> Meta {
+        self.order = self.order.saturating_add(1);
+        let created = metadata.creation_timestamp.map_or(i64::MAX, |time| time.0.as_second());
+        Meta {
+            name: document.name.clone(),
+            namespace: document.namespace.clone(),
+            labels: metadata.labels.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            age: Age { created, order: self.order },
+        }
+    }
+
+    /// Where a document stands.
+    pub(super) fn source(&self, node: &Node) -> Source {
+        Source { file: self.file.clone(), line: node.at.line }
+    }
+
+    /// The resources read so far.
+    pub(super) fn resources(&mut self) -> &mut Resources {
+        &mut self.reading.resources
+    }
+
+    fn is_duplicate(&mut self, document: &mut Document<'_>) -> bool {
+        let source = self.source(document.node);
+        let key = (document.kind, document.namespace.clone(), document.name.clone());
+        match self.seen.entry(key) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(source);
+                false
+            }
+            std::collections::hash_map::Entry::Occupied(taken) => {
+                let at = Path::ROOT;
+                let metadata = at.key("metadata");
+                let message = format!("this {} is written down a second time", document.kind);
+                document.findings.error(&metadata.key("name"), message);
+                document.findings.hint(format!("the first is at {}", taken.get()));
+                true
+            }
+        }
+    }
+
+    /// Reports the findings of a document with its name.
+    pub(super) fn close(&mut self, document: Document<'_>) {
+        let resource = label(document.kind, &document.namespace, &document.name);
+        self.conclude(document.node, Some(resource), document.findings);
+    }
+
+    /// Reports the findings of a document, in the order of their places.
+    pub(super) fn conclude(&mut self, node: &Node, resource: Option<String>, findings: Findings) {
+        let mut placed: Vec<(Position, Finding)> =
+            findings.0.into_iter().map(|f| (f.at.unwrap_or_else(|| node.locate(&f.trail)), f)).collect();
+        placed.sort_by_key(|(at, _)| *at);
+        for (at, finding) in placed {
+            let path = finding.trail.to_string();
+            self.report(resource.clone(), at, finding.severity, path, finding.message, finding.hint);
+        }
+    }
+
+    fn report(
+        &mut self,
+        resource: Option<String>,
+        at: Position,
+        severity: Severity,
+        path: String,
+        message: String,
+        hint: Option<String>,
+    ) {
+        let diagnostics = &mut self.reading.diagnostics;
+        // Errors have room beyond the warnings: that there is one is never left out.
+        let room = if severity == Severity::Error { 2 * MOST_DIAGNOSTICS } else { MOST_DIAGNOSTICS };
+        if diagnostics.len() > room {
+            return;
+        }
+        let (message, hint) = if diagnostics.len() == room {
+            ("there is more to say than can be listed; the rest is left out".to_owned(), None)
+        } else {
+            (message, hint)
+        };
+        let file = self.file.clone();
+        diagnostics.push(Diagnostic {
+            severity,
+            file,
+            line: at.line,
+            column: at.column,
+            resource,
+            path,
+            message,
+            hint,
+        });
+    }
+
+    fn pass_over(&mut self, kind: &str) {
+        // A stranger's kind may be of any length.
+        let kind: String = kind.chars().take(100).collect();
+        *self.reading.passed_over.entry(kind).or_default() += 1;
+    }
+}
+
+/// `Kind namespace/name`.
+fn label(kind: &str, namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+}
+
+/// Where a kind is served.
+fn served(known: &kind::Known) -> String {
+    let versions = if known.versions.is_empty() { &["v1"] } else { known.versions };
+    let named = versions.iter().map(|version| match known.group {
+        "" => (*version).to_owned(),
+        group => format!("{group}/{version}"),
+    });
+    named.collect::<Vec<_>>().join(" or ")
+}
+
+/// What somebody else's controller made speaks for itself no more than once.
+fn has_owner(node: &Node) -> bool {
+    let owners = node.key("metadata").and_then(|metadata| metadata.key("ownerReferences"));
+    owners.and_then(Node::list).is_some_and(|owners| !owners.is_empty())
+}
+
+fn secret_data(secret: Secret) -> SecretData {
+    let mut data: BTreeMap<String, Vec<u8>> =
+        secret.data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)).collect();
+    data.extend(
+        secret.string_data.unwrap_or_default().into_iter().map(|(key, text)| (key, text.into_bytes())),
+    );
+    SecretData(data)
+}

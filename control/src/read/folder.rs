@@ -1,0 +1,111 @@
+//! Finds the files of a folder.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::document::Reader;
+
+/// No manifest is larger; an accident (a log, a disk image) is.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+/// How deep folders may stand in each other.
+const DEEPEST: usize = 32;
+/// How many files one reading takes.
+const MOST_FILES: usize = 20_000;
+
+/// Reads the file or folder at `path`.
+pub(super) fn read(path: &Path, reader: &mut Reader) {
+    let mut walk = Walk { reader, visited: HashSet::new(), files: 0 };
+    match fs::metadata(path) {
+        Err(error) => walk.reader.file_error(&name(path), format!("cannot be read: {error}"), None),
+        Ok(metadata) if metadata.is_dir() => {
+            walk.folder(path, 0);
+            if walk.files == 0 {
+                let hint = "weft reads .yaml, .yml and .json files, in folders below too";
+                walk.reader.file_error(&name(path), "no manifest is in this folder".to_owned(), Some(hint));
+            }
+        }
+        // A file that is named is read, whatever it is called.
+        Ok(_) => walk.file(path),
+    }
+}
+
+struct Walk<'r> {
+    reader: &'r mut Reader,
+    /// Folders by their real path: a link back up does not go round for ever.
+    visited: HashSet<PathBuf>,
+    files: usize,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, depth: usize) {
+        if depth > DEEPEST {
+            self.reader.file_error(&name(folder), format!("more than {DEEPEST} folders deep"), None);
+            return;
+        }
+        let seen = folder.canonicalize().map(|real| !self.visited.insert(real));
+        let entries = match seen.and_then(|seen| if seen { Ok(Vec::new()) } else { entries(folder) }) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.reader.file_error(&name(folder), format!("cannot be read: {error}"), None);
+                return;
+            }
+        };
+        for path in entries {
+            // Follows links, as kubectl does.
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => self.folder(&path, depth + 1),
+                Ok(metadata) if metadata.is_file() && is_manifest(&path) => self.file(&path),
+                Err(error) if is_manifest(&path) => {
+                    self.reader.file_error(&name(&path), format!("cannot be read: {error}"), None);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        self.files += 1;
+        let name = name(path);
+        if self.files > MOST_FILES {
+            if self.files == MOST_FILES + 1 {
+                self.reader.file_error(&name, format!("not read: more than {MOST_FILES} files"), None);
+            }
+            return;
+        }
+        let mut bytes = Vec::new();
+        let read = fs::File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+        match read {
+            Err(error) => self.reader.file_error(&name, format!("cannot be read: {error}"), None),
+            Ok(size) if size as u64 > LARGEST_FILE => {
+                let limit = LARGEST_FILE / (1024 * 1024);
+                self.reader.file_error(&name, format!("larger than {limit} MiB: this is no manifest"), None);
+            }
+            Ok(_) => self.reader.file(&name, &bytes),
+        }
+    }
+}
+
+/// What is in a folder, by name; hidden files are left out.
+fn entries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+fn name(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,187 @@
+//! What weft understands and does not do yet. Each line here is a loud warning, with its place, for whoever writes such
+//! a field; whoever makes weft honour it deletes the line.
+
+use super::finding::Findings;
+use super::node::Node;
+use super::path::Path;
+use super::place::{has_value, says_something, visit};
+
+/// One field: its kind, its place, and what follows for the user.
+///
+/// Places are written as `place` has them; `=VALUE` at the end is for that value alone (`=VALUE*`: for what begins so).
+type Line = (&'static str, &'static str, &'static str);
+
+const TRACING: &str = "no traces are sent";
+const PORTS: &str = "the listener is the default one";
+const TOKENS: &str =
+    "tokens are not checked: this is unknown, so an ALLOW never matches by it and a DENY always does";
+const TARGETS: &str = "a policy is attached by its selector alone";
+const LOCALITY: &str = "endpoints are chosen without regard to where they are";
+const WARMUP: &str = "a new endpoint gets its full share at once";
+const SECRET: &str = "certificates come from files, not from a Secret";
+const INTERCEPTION: &str = "the proxy takes all ports of its pod";
+const PROXY: &str = "the proxy runs with its own defaults";
+const BALANCED: &str = "requests go to any endpoint";
+
+const NOT_HONOURED: &[Line] = &[
+    ("VirtualService", "spec.http[].fault", "no request is delayed or aborted"),
+    ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
+    ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),
+    ("VirtualService", "spec.http[].corsPolicy", "preflight requests go to the app"),
+    ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
+    ("VirtualService", "spec.tls[].match[].destinationSubnets", "the connection's address is not looked at"),
+    ("VirtualService", "spec.tcp[].match[].destinationSubnets", "the connection's address is not looked at"),
+    ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
+    ("DestinationRule", "spec.workloadSelector", "the rule is for every caller"),
+    ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
+    ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmup", WARMUP),
+    ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting", LOCALITY),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmup", WARMUP),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmupDurationSecs", WARMUP),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].tls.credentialName", SECRET),
+    (
+        "DestinationRule",
+        "spec.trafficPolicy.portLevelSettings[].tls.caCrl",
+        "no certificate counts as revoked",
+    ),
+    (
+        "DestinationRule",
+        "spec.trafficPolicy.portLevelSettings[].tls.insecureSkipVerify",
+        "certificates are always verified",
+    ),
+    ("DestinationRule", "spec.trafficPolicy.tls.credentialName", SECRET),
+    ("DestinationRule", "spec.trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
+    ("DestinationRule", "spec.trafficPolicy.tls.insecureSkipVerify", "certificates are always verified"),
+    ("DestinationRule", "spec.trafficPolicy.tunnel", "connections go straight to the service"),
+    ("DestinationRule", "spec.trafficPolicy.proxyProtocol", "connections begin without the PROXY protocol"),
+    ("DestinationRule", "spec.trafficPolicy.retryBudget", "retries are limited by maxRetries alone"),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmup", WARMUP),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.tls.credentialName", SECRET),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
+    (
+        "DestinationRule",
+        "spec.subsets[].trafficPolicy.tls.insecureSkipVerify",
+        "certificates are always verified",
+    ),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.tunnel", "connections go straight to the service"),
+    (
+        "DestinationRule",
+        "spec.subsets[].trafficPolicy.proxyProtocol",
+        "connections begin without the PROXY protocol",
+    ),
+    (
+        "DestinationRule",
+        "spec.subsets[].trafficPolicy.retryBudget",
+        "retries are limited by maxRetries alone",
+    ),
+    ("ServiceEntry", "spec.resolution=DYNAMIC_DNS", "no endpoint is found for it"),
+    ("ServiceEntry", "spec.endpoints[].network", "every endpoint is reached directly"),
+    ("WorkloadEntry", "spec.network", "every endpoint is reached directly"),
+    ("WorkloadGroup", "spec", "no workload registers by itself"),
+    ("Sidecar", "spec.ingress", "the proxy takes what its Services say"),
+    ("Sidecar", "spec.inboundConnectionPool", "inbound connections are not limited"),
+    ("Sidecar", "spec.egress[].port", PORTS),
+    ("Sidecar", "spec.egress[].bind", PORTS),
+    ("Sidecar", "spec.egress[].captureMode", PORTS),
+    (
+        "Sidecar",
+        "spec.outboundTrafficPolicy.egressProxy",
+        "what nothing names goes to its own address, or nowhere",
+    ),
+    ("Gateway", "spec.servers", "no gateway serves it"),
+    ("ProxyConfig", "spec", PROXY),
+    ("AuthorizationPolicy", "spec.action=CUSTOM", "no authorizer is asked: what its rules match is denied"),
+    ("AuthorizationPolicy", "spec.targetRef", TARGETS),
+    ("AuthorizationPolicy", "spec.targetRefs", TARGETS),
+    ("AuthorizationPolicy", "spec.rules[].from[].source.requestPrincipals", TOKENS),
+    ("AuthorizationPolicy", "spec.rules[].from[].source.notRequestPrincipals", TOKENS),
+    ("AuthorizationPolicy", "spec.rules[].when[].key=request.auth.*", TOKENS),
+    (
+        "AuthorizationPolicy",
+        "spec.rules[].when[].key=experimental.envoy.filters.*",
+        "it is unknown, so an ALLOW never matches by it and a DENY always does",
+    ),
+    ("RequestAuthentication", "spec.jwtRules", "tokens are not checked: whoever brings one is answered 401"),
+    ("RequestAuthentication", "spec.targetRef", TARGETS),
+    ("RequestAuthentication", "spec.targetRefs", TARGETS),
+    ("Telemetry", "spec.tracing", TRACING),
+    ("Telemetry", "spec.metrics", "the metrics are Istio's default ones"),
+    ("Telemetry", "spec.accessLogging[].filter", "every request is logged"),
+    ("Telemetry", "spec.accessLogging[].match", "both sides log"),
+    ("Telemetry", "spec.targetRef", TARGETS),
+    ("Telemetry", "spec.targetRefs", TARGETS),
+    ("IstioOperator", "spec.values.meshConfig", "only spec.meshConfig is read"),
+    ("MeshConfig", "protocolDetectionTimeout", "sniffing waits for as long as the proxy sees fit"),
+    ("MeshConfig", "enableEnvoyAccessLogService", "access logs go to a file alone"),
+    ("MeshConfig", "configSources", "resources come from the files given"),
+    ("MeshConfig", "caCertificates", "no root but the mesh's own is trusted"),
+    ("MeshConfig", "ca", "certificates come from weft's own authority"),
+    ("MeshConfig", "certificates", "no certificates are made for it"),
+    ("MeshConfig", "localityLbSetting", LOCALITY),
+    ("MeshConfig", "discoverySelectors", "every namespace is read"),
+    ("MeshConfig", "serviceSettings", BALANCED),
+    ("MeshConfig", "serviceScopeConfigs", BALANCED),
+    ("MeshConfig", "verifyCertificateAtClient=false", "certificates are always verified"),
+    ("MeshConfig", "inboundClusterStatName", "statistics have Istio's default names"),
+    ("MeshConfig", "outboundClusterStatName", "statistics have Istio's default names"),
+    ("MeshConfig", "compliancePolicy", "TLS is what weft offers: 1.2 and 1.3"),
+    ("MeshConfig", "meshMTLS", "TLS is what weft offers: 1.2 and 1.3"),
+    ("MeshConfig", "tlsDefaults", "TLS is what weft offers: 1.2 and 1.3"),
+    ("MeshConfig", "defaultProviders.tracing", TRACING),
+    ("MeshConfig", "defaultConfig.tracing", TRACING),
+    ("MeshConfig", "defaultConfig.zipkinAddress", TRACING),
+    ("MeshConfig", "defaultConfig.statsdUdpAddress", "metrics are for Prometheus alone"),
+    ("MeshConfig", "defaultConfig.envoyAccessLogService", "access logs go to a file alone"),
+    ("MeshConfig", "defaultConfig.envoyMetricsService", "metrics are for Prometheus alone"),
+    ("MeshConfig", "defaultConfig.customConfigFile", PROXY),
+    ("MeshConfig", "defaultConfig.proxyBootstrapTemplatePath", PROXY),
+    ("MeshConfig", "defaultConfig.runtimeValues", PROXY),
+    ("MeshConfig", "defaultConfig.extraStatTags", "metrics have Istio's default labels"),
+    ("MeshConfig", "defaultConfig.gatewayTopology", "no gateway is served"),
+    ("MeshConfig", "defaultConfig.caCertificatesPem", "no root but the mesh's own is trusted"),
+    ("MeshConfig", "defaultConfig.privateKeyProvider", "keys are made and kept by the proxy itself"),
+    ("Service", "spec.sessionAffinity=ClientIP", "a DestinationRule's consistentHash.useSourceIp does that"),
+    ("Service", "spec.externalIPs", "the Service has no such address"),
+    ("Service", "spec.internalTrafficPolicy=Local", LOCALITY),
+    ("Service", "spec.trafficDistribution", LOCALITY),
+    ("Service", "metadata.annotations{networking.istio.io/traffic-distribution}", LOCALITY),
+    ("Pod", "metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
+    ("Pod", "metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
+    ("Pod", "metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("Pod", "spec.hostNetwork=true", "the pod gets an address of its own"),
+    ("Deployment", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
+    ("Deployment", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
+    ("Deployment", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("Deployment", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
+    ("StatefulSet", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
+    ("StatefulSet", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
+    ("StatefulSet", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("StatefulSet", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
+    ("DaemonSet", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
+    ("DaemonSet", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
+    ("DaemonSet", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("DaemonSet", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
+];
+
+/// Warns of everything in the document of a kind that weft does not honour.
+pub(super) fn check(kind: &str, node: &Node, into: &mut Findings) {
+    check_below(kind, node, &Path::ROOT, into);
+}
+
+/// The same, where what the lines speak of stands at `root` of the document.
+pub(super) fn check_below(kind: &str, node: &Node, root: &Path<'_>, into: &mut Findings) {
+    for (line_kind, place, consequence) in NOT_HONOURED {
+        if *line_kind == kind {
+            let (place, value) = place.split_once('=').unwrap_or((place, ""));
+            visit(node, place, root, &mut |found, path| {
+                if says_something(found) && (value.is_empty() || has_value(found, value)) {
+                    into.warning(path, "weft does not honour this yet");
+                    into.hint(*consequence);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Ports and what is spoken on them.
+
+use crate::read::finding::Findings;
+use crate::read::nearest::nearest;
+use crate::read::path::Path;
+
+/// What Istio knows to be spoken on a port.
+const PROTOCOLS: &[&str] = &[
+    "HTTP",
+    "HTTPS",
+    "HTTP2",
+    "GRPC",
+    "GRPC-Web",
+    "TCP",
+    "TLS",
+    "MONGO",
+    "MYSQL",
+    "REDIS",
+    "UDP",
+    "HTTP_PROXY",
+    "HBONE",
+];
+
+/// Checks a port's number.
+pub(super) fn number(port: u32, at: &Path<'_>, into: &mut Findings) {
+    if !(1..=65535).contains(&port) {
+        into.error(at, format!("{port} is not a port: 1 to 65535"));
+    }
+}
+
+/// Checks a port's protocol; without one it is told by the name, or by sniffing.
+pub(super) fn protocol(protocol: &str, at: &Path<'_>, into: &mut Findings) {
+    if protocol.is_empty() || PROTOCOLS.iter().any(|known| known.eq_ignore_ascii_case(protocol)) {
+        return;
+    }
+    into.error(at, format!("unknown protocol {protocol:?}"));
+    into.hint(match nearest(protocol, PROTOCOLS.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known are {}", PROTOCOLS.join(", ")),
+    });
+}

@@ -1,0 +1,88 @@
+//! A workload: a pod, or what a WorkloadEntry describes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use weft_model::endpoint::Locality;
+
+use super::protocol::Protocol;
+
+/// One workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// The pod's or the entry's name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its service account; empty for an entry that names none.
+    pub service_account: String,
+    /// Where it is; `None` while nobody knows.
+    pub address: Option<WorkloadAddress>,
+    /// Where it stands.
+    pub locality: Locality,
+    /// Its share; 1 unless set.
+    pub weight: u32,
+    /// Its ports by name, as services refer to them.
+    pub named_ports: BTreeMap<String, u16>,
+    /// The ports that its containers declare.
+    pub ports: Vec<ContainerPort>,
+    /// It has a sidecar that speaks mTLS.
+    pub mtls: bool,
+    /// It takes new work.
+    pub ready: bool,
+    /// What made it (a Deployment's name); its own name where nothing did.
+    pub owner: String,
+}
+
+/// Where a workload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkloadAddress {
+    /// By address.
+    Ip(IpAddr),
+    /// By a name to be resolved.
+    Name(String),
+    /// A Unix domain socket.
+    Pipe(String),
+}
+
+/// A port that a container declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// Its number.
+    pub number: u16,
+    /// What is spoken, by its name.
+    pub protocol: Protocol,
+}
+
+impl Workload {
+    /// Its IP address, if that is known.
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match &self.address {
+            Some(WorkloadAddress::Ip(ip)) => Some(*ip),
+            _ => None,
+        }
+    }
+
+    /// Istio's metadata of an endpoint: `workload;namespace;canonical name;canonical revision;cluster`.
+    pub fn metadata(&self, cluster: &str) -> String {
+        let first = |names: &[&str]| names.iter().find_map(|name| self.labels.get(*name)).map(String::as_str);
+        let name = first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]);
+        let revision = first(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
+        format!(
+            "{};{};{};{};{cluster}",
+            self.owner,
+            self.namespace,
+            name.unwrap_or(&self.owner),
+            revision.unwrap_or_default()
+        )
+    }
+}
+
+/// Whether all of `selector` stands in `labels`.
+pub fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(name, value)| labels.get(name) == Some(value))
+}

@@ -3,15 +3,25 @@
 //! One binary is everything: the command the user types and, started by it with other arguments, each process
 //! of the mesh (control plane, sidecars, stand-in apps).
 
+mod admin;
+mod certs;
 mod child;
-#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod client;
+mod control_plane;
+mod curl;
+mod find;
+mod log;
+mod logs;
+mod output;
 mod parent;
+mod proxy;
+mod run_directory;
+mod say;
 mod standin;
-#[allow(dead_code, reason = "`weft up` follows")]
+mod status;
 mod supervisor;
-#[allow(dead_code, reason = "its command follows")]
 mod up;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +42,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the mesh of some folders of YAML on this machine.
+    Up(up::Args),
+    /// Asks a URL as a workload of the running mesh, through its sidecar.
+    Curl(curl::Args),
+    /// Shows each proxy's configuration in force, certificate and traffic.
+    Status(status::Args),
+    /// Shows who each pod is proven to be, and for how much longer.
+    Certs(certs::Args),
+    /// Shows the access logs of the sidecars.
+    Logs(logs::Args),
+    /// The control plane of a mesh.
+    #[command(hide = true)]
+    Control(control_plane::Args),
+    /// The proxy of a pod.
+    #[command(hide = true)]
+    Proxy(proxy::Args),
     /// The app that stands in for a service: echoes what it sees, as JSON.
     #[command(hide = true)]
     StandIn(standin::Args),
@@ -46,11 +72,18 @@ fn main() -> ExitCode {
         parent::stop_when_it_is_gone();
     }
     let outcome = match cli.command {
+        Command::Up(args) => up::run(args),
+        Command::Curl(args) => curl::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Certs(args) => certs::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Control(args) => control_plane::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Proxy(args) => proxy::run(args).map(|()| ExitCode::SUCCESS),
         Command::StandIn(args) => standin::run(args).map(|()| ExitCode::SUCCESS),
         Command::Child(args) => child::run(&args),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("weft: {error:#}");
+        crate::say::say!("weft: {error:#}");
         ExitCode::FAILURE
     })
 }

@@ -21,7 +21,9 @@ pub(crate) fn stop_when_it_is_gone() {
     };
     let thread = std::thread::Builder::new().name("parent-pipe".into()).stack_size(64 * 1024).spawn(watch);
     if let Err(error) = thread {
-        eprintln!("weft: cannot watch the parent process ({error}); stopping now rather than outliving it");
+        crate::say::say!(
+            "weft: cannot watch the parent process ({error}); stopping now rather than outliving it"
+        );
         std::process::exit(1);
     }
 }

@@ -28,7 +28,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A port to serve, PROTOCOL=ADDRESS:PORT with http, grpc or tcp; may be repeated.
-    #[arg(long = "listen", required = true)]
+    #[arg(long = "listen")]
     listens: Vec<Listen>,
     /// The pod's name, as the answers give it.
     #[arg(long, env = "POD_NAME", default_value = "unknown")]
@@ -128,7 +128,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     stop.cancel();
     let drained = async { while ports.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        eprintln!("weft: requests were still open {} s after the stop; they end now", DRAIN.as_secs());
+        crate::say::say!("weft: requests were still open {} s after the stop; they end now", DRAIN.as_secs());
     }
     Ok(())
 }

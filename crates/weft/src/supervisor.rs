@@ -112,12 +112,7 @@ impl Supervisor {
         }
     }
 
-    /// From now on whoever is stopping, or will be, gets no grace.
-    pub(crate) fn hurry(&self) {
-        self.hurry.cancel();
-    }
-
-    /// A handle that [`Self::hurry`] can be called through while [`Self::stop`] waits.
+    /// Cancelled, it takes the grace away from whoever is stopping, or will be.
     pub(crate) fn hurrier(&self) -> CancellationToken {
         self.hurry.clone()
     }
@@ -248,7 +243,7 @@ fn signal_group(pid: u32, signal: Signal) {
     let Ok(pid) = i32::try_from(pid) else { return };
     match killpg(Pid::from_raw(pid), signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => eprintln!("weft: cannot signal the process group {pid}: {error}"),
+        Err(error) => crate::say::say!("weft: cannot signal the process group {pid}: {error}"),
     }
 }
 

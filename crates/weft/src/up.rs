@@ -1,13 +1,90 @@
 //! `weft up`: the mesh of some folders of YAML, running on this machine.
+//!
+//! The plan ([`plan`]) says which pods run at which addresses; [`programs`] turns it into processes; [`run`] starts
+//! them, watches them and the files, and stops them. [`ready`] knows when the mesh is, [`report`] tells the user.
 
-mod addresses;
+pub(crate) mod addresses;
 mod environment;
 mod expand;
-//mod manifests;
+mod manifests;
 mod mention;
 mod only;
-mod plan;
+pub(crate) mod plan;
 mod pods;
-mod protocol;
+pub(crate) mod programs;
+pub(crate) mod protocol;
 mod quantity;
+mod ready;
+mod report;
+mod run;
 mod services;
+mod sockets;
+mod tokens;
+
+use programs::App;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+/// `weft up`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folders and files of YAML, read with all that is in them.
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Run only these services or workloads, and whatever they call.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Run your own program as a service: it gets the manifest's environment, and listens at $HOST:$PORT.
+    #[arg(long = "app", value_name = "SERVICE=COMMAND")]
+    apps: Vec<AppChoice>,
+    /// Say which variables were rewritten to addresses.
+    #[arg(long, short)]
+    verbose: bool,
+    /// Run this once the mesh is ready, then stop the mesh and exit with its status.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// `SERVICE=COMMAND`
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AppChoice {
+    service: String,
+    command: String,
+}
+
+impl FromStr for AppChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((service, command)) if !service.is_empty() && !command.trim().is_empty() => {
+                Ok(Self { service: service.to_owned(), command: command.to_owned() })
+            }
+            _ => Err("expected SERVICE=COMMAND, such as cart='cargo run'".to_owned()),
+        }
+    }
+}
+
+impl AppChoice {
+    /// Whether it is meant for this pod.
+    fn is_for(&self, pod: &plan::Pod) -> bool {
+        let means = |name: &str| self.service == name || self.service == format!("{name}.{}", pod.namespace);
+        means(&pod.workload) || means(&pod.name) || pod.services.iter().any(|service| means(service))
+    }
+}
+
+impl Args {
+    /// What runs as the app of `pod`.
+    fn app(&self, pod: &plan::Pod) -> App {
+        let choice = self.apps.iter().find(|choice| choice.is_for(pod));
+        choice.map_or(App::StandIn, |choice| App::Command(choice.command.clone()))
+    }
+}
+
+/// Runs the mesh until it is asked to stop.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run::run(args))
+}

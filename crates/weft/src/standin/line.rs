@@ -28,7 +28,7 @@ pub(super) async fn serve(listener: TcpListener, stop: CancellationToken) {
 
 /// Out of descriptors, most likely: told once a time, and the loop must not spin.
 pub(super) async fn pause_after(error: &std::io::Error) {
-    eprintln!("weft: cannot accept a connection: {error}");
+    crate::say::say!("weft: cannot accept a connection: {error}");
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 

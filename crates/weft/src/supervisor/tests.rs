@@ -115,7 +115,7 @@ async fn who_ignores_the_request_is_killed_and_in_a_hurry_at_once() {
     let output = program.output.clone();
     supervisor.start(program);
     appears(&output, "ready").await;
-    supervisor.hurry();
+    supervisor.hurrier().cancel();
     tokio::time::timeout(LIMIT, supervisor.stop(&["again".into()])).await.unwrap();
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Pod {
     pub(crate) tcp: BTreeMap<String, Ipv4Addr>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) rewritten: Vec<Rewritten>,
+    /// Changes when the workload's template does: then the pod is replaced, as a rollout would.
+    pub(crate) template: String,
 }
 
 /// A port of an app.
@@ -201,6 +203,7 @@ fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &m
         tcp: keys(services, &addresses),
         environment: environment.variables,
         rewritten,
+        template: draft.fingerprint(),
     }
 }
 

@@ -102,6 +102,13 @@ impl Draft {
         self.spec.containers.iter().filter(|container| container.name != "istio-proxy")
     }
 
+    /// A short text that differs when the template does.
+    pub(crate) fn fingerprint(&self) -> String {
+        let template = serde_json::json!([self.labels, self.annotations, self.spec]).to_string();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, template.as_bytes());
+        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Its service account, `default` where none is named.
     pub(crate) fn service_account(&self) -> String {
         let named = self.spec.service_account_name.clone().or_else(|| self.spec.service_account.clone());

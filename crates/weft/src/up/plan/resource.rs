@@ -49,6 +49,7 @@ impl Pod {
     }
 
     /// The Pod resource: running, ready, with its address.
+    #[allow(dead_code, reason = "for the control plane's world, which follows")]
     pub(crate) fn resource(&self) -> Value {
         let ports: Vec<Value> = self
             .ports

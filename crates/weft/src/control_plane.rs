@@ -1,0 +1,70 @@
+//! `weft control`: the control plane's process, as `weft up` starts it.
+//!
+//! It reads the folders of YAML itself and watches them, so that it can be killed and started again at any moment;
+//! which pods run is `plan.json` in the run directory, which `weft up` replaces when an edit changes it. Its
+//! authority lies in the run directory too: a restart keeps the root.
+
+use crate::run_directory;
+use crate::up::plan::Plan;
+use crate::up::programs::CONTROL_PORT;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::net::TcpListener;
+use weft_certs::token::{AUDIENCE, KUBERNETES_ISSUER};
+use weft_certs::{
+    AuthenticateLayer, Authenticator, Authority, CsrService, Limits, ServerTls, TokenVerifier, serve,
+};
+use weft_runtime::signals::{Signal, Signals};
+
+/// `weft control`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run directory of the mesh.
+    #[arg(long)]
+    run: PathBuf,
+    /// The mesh's trust domain.
+    #[arg(long, default_value = "cluster.local")]
+    trust_domain: String,
+    /// Folders and files of YAML.
+    #[arg(last = true)]
+    folders: Vec<PathBuf>,
+}
+
+/// Serves until SIGTERM.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    crate::log::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve_all(args))
+}
+
+async fn serve_all(args: &Args) -> anyhow::Result<()> {
+    let plan: Plan = run_directory::read(&args.run.join("plan.json"))?;
+    let address = plan.base.control();
+    let authority = Authority::load(&args.run.join("authority"), &args.trust_domain, SystemTime::now())?;
+    let authority = Arc::new(authority);
+    let names = weft_certs::serve::ServingNames { dns_names: vec![], addresses: vec![address.into()] };
+    let certificate = authority.serving_certificate(&names.dns_names, &names.addresses, SystemTime::now())?;
+    let tls = Arc::new(ServerTls::new(&certificate, authority.roots())?);
+    tokio::spawn(weft_certs::serve::keep_fresh(Arc::clone(&tls), Arc::clone(&authority), names, certificate));
+    let authenticator = Authenticator::new(&args.trust_domain, Some(verifier(&args.run)?));
+    let routes = tonic::service::Routes::new(CsrService::new(authority).into_server());
+    let routes = tower::Layer::layer(&AuthenticateLayer::new(Arc::new(authenticator)), routes);
+    let listener = TcpListener::bind((address, CONTROL_PORT))
+        .await
+        .with_context(|| format!("cannot listen on {address}:{CONTROL_PORT}"))?;
+    tracing::info!(%address, port = CONTROL_PORT, "control plane serves");
+    serve(listener, tls, routes, Limits::default(), asked_to_stop(Signals::listen()?)).await;
+    Ok(())
+}
+
+fn verifier(run: &Path) -> anyhow::Result<TokenVerifier> {
+    let path = run.join("tokens.jwks");
+    let jwks = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok(TokenVerifier::new(&jwks, KUBERNETES_ISSUER, AUDIENCE)?)
+}
+
+async fn asked_to_stop(mut signals: Signals) {
+    while signals.next().await == Signal::ReopenLogs {}
+}

@@ -1,0 +1,251 @@
+//! `weft curl --from WORKLOAD URL`: a request as that workload would make it, through its sidecar.
+
+mod request;
+mod tls;
+
+use crate::client::{self, ClientError};
+use crate::find;
+use crate::output::{self, Output};
+use crate::run_directory::Running;
+use crate::up::plan::{HTTP_PROXY_PORT, Pod};
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use request::Target;
+use serde_json::json;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// `weft curl`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Who asks: a Deployment, a Service (any of its pods) or one pod.
+    #[arg(long, value_name = "WORKLOAD")]
+    from: String,
+    /// What is asked for, such as http://cart/items
+    url: String,
+    /// The method; GET, or POST with -d.
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    method: Option<String>,
+    /// A header, `Name: value`; `Name:` leaves one out that would be sent.
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// The body; @FILE reads a file, @- standard input. Several are joined by `&`.
+    #[arg(short = 'd', long = "data", value_name = "DATA")]
+    data: Vec<String>,
+    /// As -d, and @ has no meaning.
+    #[arg(long, value_name = "DATA")]
+    data_raw: Vec<String>,
+    /// Ask for the head alone.
+    #[arg(short = 'I', long)]
+    head: bool,
+    /// Show the response's head before its body.
+    #[arg(short = 'i', long)]
+    include: bool,
+    /// Show both heads, on standard error.
+    #[arg(short = 'v', long)]
+    verbose: bool,
+    /// Believe any certificate of an https URL's host.
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// Say nothing of what went wrong; the status tells.
+    #[arg(short = 's', long)]
+    silent: bool,
+    /// With -s: say what went wrong all the same.
+    #[arg(short = 'S', long)]
+    show_error: bool,
+    /// End with status 22 where the response's status is 400 or more, without its body.
+    #[arg(short = 'f', long)]
+    fail: bool,
+    /// Write the body to a file.
+    #[arg(short = 'o', long = "output-file", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write this after the body; %{http_code}, %{time_total}, %{size_download}, \n.
+    #[arg(short = 'w', long, value_name = "FORMAT")]
+    write_out: Option<String>,
+    /// Give up after so many seconds.
+    #[arg(short = 'm', long, value_name = "SECONDS")]
+    max_time: Option<f64>,
+    /// text: as curl does; json: response and body as one object.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// curl's own statuses, for what scripts tell apart.
+const BAD_URL: u8 = 3;
+const NO_CONNECTION: u8 = 7;
+const HTTP_ERROR: u8 = 22;
+const LATE: u8 = 28;
+const NO_TLS: u8 = 35;
+const NO_ANSWER: u8 = 52;
+
+/// A failure with the status that tells it.
+#[derive(Debug)]
+struct Failed(u8, String);
+
+/// Makes the request.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let running = Running::find()?;
+    let pods = find::pods(&running.plan, &args.from)?;
+    let pod = *pods.first().context("the workload has no pods")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limit = args.max_time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let asked = async {
+        match limit {
+            None => ask(args, pod).await,
+            Some(limit) => tokio::time::timeout(limit, ask(args, pod))
+                .await
+                .unwrap_or_else(|_| Err(Failed(LATE, format!("no answer within {} s", limit.as_secs_f32())))),
+        }
+    };
+    Ok(match runtime.block_on(asked) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failed(code, reason)) => {
+            if !args.silent || args.show_error {
+                crate::say::say!("weft curl: ({code}) {reason}");
+            }
+            ExitCode::from(code)
+        }
+    })
+}
+
+async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
+    let target = Target::parse(&args.url).map_err(|reason| Failed(BAD_URL, reason))?;
+    let request = request::build(args, &target, pod.sidecar).map_err(|reason| Failed(BAD_URL, reason))?;
+    let started = Instant::now();
+    if args.verbose {
+        crate::say::say!("* as {}/{} ({})", pod.namespace, pod.name, pod.service_account);
+        crate::say::say!("> {} {} HTTP/1.1", request.method(), request.uri());
+        request.headers().iter().for_each(|(name, value)| show(">", name, value));
+    }
+    let response = match (pod.sidecar, target.tls) {
+        (true, false) => client::send(&proxy(pod), request).await.map_err(failed)?,
+        (true, true) => {
+            let stream = client::tunnel(&proxy(pod), &target.authority()).await.map_err(failed)?;
+            tls::send(hyper_util::rt::TokioIo::new(stream), &target, args.insecure, request).await?
+        }
+        (false, _) if !target.is_address() => {
+            return Err(Failed(
+                BAD_URL,
+                format!(
+                    "{}/{} has no sidecar, so nobody knows names there: give an address (`weft status --output json` has the pods')",
+                    pod.namespace, pod.name
+                ),
+            ));
+        }
+        (false, false) => client::send(&target.authority(), request).await.map_err(failed)?,
+        (false, true) => {
+            let stream = client::connect(&target.authority()).await.map_err(failed)?;
+            tls::send(stream, &target, args.insecure, request).await?
+        }
+    };
+    answer(args, pod, response, started).await
+}
+
+fn proxy(pod: &Pod) -> String {
+    format!("{}:{HTTP_PROXY_PORT}", pod.localhost)
+}
+
+fn failed(error: ClientError) -> Failed {
+    let code = match &error {
+        ClientError::Connect { .. } => NO_CONNECTION,
+        ClientError::Address(_) => BAD_URL,
+        ClientError::Late(_) => LATE,
+        ClientError::Tunnel { .. } => 56,
+        ClientError::Http { .. } | ClientError::Body { .. } => NO_ANSWER,
+    };
+    let hint = match &error {
+        ClientError::Connect { .. } => "; is its sidecar running? see `weft status`",
+        _ => "",
+    };
+    Failed(code, format!("{error}{hint}"))
+}
+
+async fn answer(
+    args: &Args,
+    pod: &Pod,
+    response: Response<Incoming>,
+    started: Instant,
+) -> Result<u8, Failed> {
+    let (head, body) = response.into_parts();
+    let broke = |error: &dyn std::fmt::Display| Failed(18, format!("the body broke off: {error}"));
+    let wrote = |error: std::io::Error| Failed(23, format!("cannot write: {error}"));
+    if args.verbose {
+        crate::say::say!("< {:?} {}", head.version, head.status);
+        head.headers.iter().for_each(|(name, value)| show("<", name, value));
+    }
+    let fails = args.fail && head.status.as_u16() >= 400;
+    let mut body = body;
+    let mut length = 0_usize;
+    if args.output == Output::Json {
+        let body = body.collect().await.map_err(|error| broke(&error))?;
+        let (trailers, text) = (body.trailers().cloned().unwrap_or_default(), body.to_bytes());
+        length = text.len();
+        let value = json!({
+            "from": { "namespace": pod.namespace, "pod": pod.name },
+            "status": head.status.as_u16(),
+            "version": format!("{:?}", head.version),
+            "headers": pairs(&head.headers),
+            "body": serde_json::from_slice::<serde_json::Value>(&text)
+                .unwrap_or_else(|_| String::from_utf8_lossy(&text).into()),
+            "trailers": pairs(&trailers),
+            "ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        output::print_json(&value).map_err(|error| Failed(23, error.to_string()))?;
+    } else {
+        let mut out: Box<dyn Write> = match &args.file {
+            Some(path) => Box::new(std::fs::File::create(path).map_err(wrote)?),
+            None => Box::new(std::io::stdout()),
+        };
+        if args.include || args.head {
+            write_head(&mut out, &head).map_err(wrote)?;
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| broke(&error))?;
+            if let Ok(data) = frame.into_data()
+                && !fails
+            {
+                length += Bytes::len(&data);
+                out.write_all(&data).and_then(|()| out.flush()).map_err(wrote)?;
+            }
+        }
+    }
+    if let Some(format) = &args.write_out {
+        let seconds = format!("{:.6}", started.elapsed().as_secs_f64());
+        let text = format
+            .replace("\\n", "\n")
+            .replace("\\t", "\t")
+            .replace("%{http_code}", head.status.as_str())
+            .replace("%{response_code}", head.status.as_str())
+            .replace("%{time_total}", &seconds)
+            .replace("%{size_download}", &length.to_string());
+        std::io::stdout().write_all(text.as_bytes()).map_err(wrote)?;
+    }
+    if fails {
+        return Err(Failed(HTTP_ERROR, format!("the answer is {}", head.status)));
+    }
+    Ok(0)
+}
+
+fn write_head(out: &mut dyn Write, head: &http::response::Parts) -> std::io::Result<()> {
+    write!(out, "{:?} {}\r\n", head.version, head.status)?;
+    for (name, value) in &head.headers {
+        write!(out, "{name}: ")?;
+        out.write_all(value.as_bytes())?;
+        out.write_all(b"\r\n")?;
+    }
+    out.write_all(b"\r\n")
+}
+
+fn show(mark: &str, name: &http::HeaderName, value: &http::HeaderValue) {
+    crate::say::say!("{mark} {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let lossy = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), lossy(value))).collect()
+}

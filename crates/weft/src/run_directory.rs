@@ -1,0 +1,221 @@
+//! Where a running mesh keeps its files: one folder a mesh, its owner's alone, gone when the mesh is.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lock` | locked by the `weft up` that lives; a folder whose lock is free is a leftover, and is removed |
+//! | `state.json` | [`State`]: which process, since when, of which folders |
+//! | `plan.json` | the plan: pods, addresses, environments; written anew when an edit changes it |
+//! | `authority/` | the mesh's certificate authority, as Istio's four plug-in files |
+//! | `root-cert.pem`, `tokens.jwks` | what sidecars and control plane check each other with |
+//! | `control.log` | the control plane's log |
+//! | `pods/NAMESPACE.NAME/` | `token`, `access.log`, `sidecar.log`, `app.log` |
+
+use crate::up::plan::{Plan, Pod};
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What names the mesh that a command speaks of: set for `weft up DIR -- COMMAND`.
+pub(crate) const VARIABLE: &str = "WEFT_RUN";
+
+/// Why there is no run directory.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path} is not a folder of yours alone (mode 0700): a mesh's keys will not be put there; remove it, or set XDG_RUNTIME_DIR"
+    )]
+    Foreign { path: PathBuf },
+    #[error("{path}: {source}; was it written by another version of weft?")]
+    Content { path: PathBuf, source: serde_json::Error },
+    #[error("no mesh is running here; start one with `weft up DIR`")]
+    NoneRuns,
+    #[error("{VARIABLE}={path:?} is not the folder of a running mesh")]
+    NotThere { path: PathBuf },
+}
+
+/// What is known about a running mesh without asking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// The `weft up`.
+    pub(crate) pid: u32,
+    /// Seconds since 1970.
+    pub(crate) started: u64,
+    /// The folders of YAML.
+    pub(crate) folders: Vec<PathBuf>,
+    /// The control plane's status port.
+    pub(crate) control: String,
+    /// Whether every pod has been ready.
+    pub(crate) ready: bool,
+}
+
+/// A mesh's own folder; held by the `weft up` that runs it.
+#[derive(Debug)]
+pub(crate) struct RunDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDirectory {
+    /// A new folder in `base`; leftovers of meshes that died are removed first.
+    pub(crate) fn create(base: &Path) -> Result<Self, RunError> {
+        prepare(base)?;
+        sweep(base);
+        let path = base.join(format!("up-{}", std::process::id()));
+        make_private(&path)?;
+        let lock_path = path.join("lock");
+        let lock = open_new(&lock_path).map_err(|source| RunError::Io { path: lock_path.clone(), source })?;
+        lock.lock().map_err(|source| RunError::Io { path: lock_path, source })?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of one pod, made if it is not there.
+    pub(crate) fn pod(&self, pod: &Pod) -> Result<PathBuf, RunError> {
+        let pods = self.path.join("pods");
+        make_private(&pods)?;
+        let path = pod_folder(&self.path, pod);
+        make_private(&path)?;
+        Ok(path)
+    }
+
+    /// Replaces a file of the folder as a whole: who reads it sees the old or the new.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), RunError> {
+        replace(&self.path.join(name), content)
+    }
+
+    /// Removes the folder and all that is in it.
+    pub(crate) fn remove(self) -> Result<(), RunError> {
+        std::fs::remove_dir_all(&self.path).map_err(|source| RunError::Io { path: self.path.clone(), source })
+    }
+}
+
+/// The folder of one pod in a mesh's folder.
+pub(crate) fn pod_folder(run: &Path, pod: &Pod) -> PathBuf {
+    run.join("pods").join(format!("{}.{}", pod.namespace, pod.name))
+}
+
+/// Replaces a file as a whole, readable for its owner alone.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), RunError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let written = (|| {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(content)?;
+        std::fs::rename(&new, path)
+    })();
+    written.map_err(|source| RunError::Io { path: path.to_owned(), source })
+}
+
+/// Where this user's meshes are: the session's runtime folder, or one below `/tmp`.
+pub(crate) fn base() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    match runtime.filter(|path| path.is_absolute() && path.is_dir()) {
+        Some(path) => path.join("weft"),
+        None => std::env::temp_dir().join(format!("weft-{}", own_user())),
+    }
+}
+
+/// A mesh that runs, as another command finds it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) path: PathBuf,
+    pub(crate) state: State,
+    pub(crate) plan: Plan,
+}
+
+impl Running {
+    /// The mesh that the environment names, or the one started last.
+    pub(crate) fn find() -> Result<Self, RunError> {
+        if let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) {
+            return if is_alive(&path) { Self::open(path) } else { Err(RunError::NotThere { path }) };
+        }
+        Self::newest(&base())
+    }
+
+    fn newest(base: &Path) -> Result<Self, RunError> {
+        let mut newest: Option<Self> = None;
+        for path in folders(base).filter(|path| is_alive(path)) {
+            // One that is just starting has no plan yet.
+            let Ok(running) = Self::open(path) else { continue };
+            if newest.as_ref().is_none_or(|known| known.state.started <= running.state.started) {
+                newest = Some(running);
+            }
+        }
+        newest.ok_or(RunError::NoneRuns)
+    }
+
+    fn open(path: PathBuf) -> Result<Self, RunError> {
+        let state = read(&path.join("state.json"))?;
+        let plan = read(&path.join("plan.json"))?;
+        Ok(Self { path, state, plan })
+    }
+}
+
+/// Reads a JSON file of a run directory.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
+    let text = std::fs::read(path).map_err(|source| RunError::Io { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text).map_err(|source| RunError::Content { path: path.to_owned(), source })
+}
+
+fn prepare(base: &Path) -> Result<(), RunError> {
+    make_private(base)?;
+    let metadata =
+        std::fs::symlink_metadata(base).map_err(|source| RunError::Io { path: base.to_owned(), source })?;
+    // Anyone can make a folder in /tmp, under any name, before we do.
+    let own = metadata.is_dir() && metadata.uid() == own_user() && metadata.mode() & 0o077 == 0;
+    if own { Ok(()) } else { Err(RunError::Foreign { path: base.to_owned() }) }
+}
+
+/// The user of this process: the kernel makes a process's folder in `/proc` belong to it.
+fn own_user() -> u32 {
+    // Without /proc nobody's folder is ours, and none is used.
+    std::fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid())
+}
+
+fn make_private(path: &Path) -> Result<(), RunError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(RunError::Io { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_new(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+fn folders(base: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+/// Whether the `weft up` of this folder lives: it holds the lock until the kernel takes it back.
+fn is_alive(path: &Path) -> bool {
+    let Ok(lock) = File::open(path.join("lock")) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+fn sweep(base: &Path) {
+    // A folder without its lock may be one that is being made at this moment.
+    for path in folders(base).filter(|path| path.join("lock").exists() && !is_alive(path)) {
+        if let Err(error) = std::fs::remove_dir_all(&path) {
+            crate::say::say!(
+                "weft: cannot remove the leftovers of a mesh that died, {}: {error}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

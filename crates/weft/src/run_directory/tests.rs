@@ -1,0 +1,55 @@
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+fn state(started: u64) -> State {
+    State { pid: 1, started, folders: vec!["x".into()], control: "127.63.0.1:15014".into(), ready: true }
+}
+
+fn filled(base: &Path, started: u64) -> RunDirectory {
+    let run = RunDirectory::create(base).unwrap();
+    run.write("state.json", &serde_json::to_vec(&state(started)).unwrap()).unwrap();
+    run.write("plan.json", &serde_json::to_vec(&Plan::default()).unwrap()).unwrap();
+    run
+}
+
+#[test]
+fn a_running_mesh_is_found_and_one_that_ended_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("weft");
+    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)));
+    let run = filled(&base, 7);
+    let found = Running::newest(&base).unwrap();
+    assert_eq!((found.state, found.path), (state(7), run.path().to_owned()));
+    run.remove().unwrap();
+    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)));
+    assert_eq!(std::fs::read_dir(&base).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_dead_mesh_left_is_removed_by_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("weft");
+    let dead = filled(&base, 1);
+    let left = base.join("up-0");
+    std::fs::rename(dead.path(), &left).unwrap();
+    drop(dead);
+    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)), "nobody holds its lock");
+    let _next = filled(&base, 2);
+    assert!(!left.exists());
+}
+
+#[test]
+fn the_folder_is_its_owners_alone_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("weft");
+    let run = filled(&base, 1);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&base), mode(run.path()), mode(&run.path().join("state.json"))), (0o700, 0o700, 0o600));
+    let open = directory.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(matches!(RunDirectory::create(&open), Err(RunError::Foreign { .. })));
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&base, &link).unwrap();
+    assert!(matches!(RunDirectory::create(&link), Err(RunError::Foreign { .. })));
+}

@@ -1,0 +1,179 @@
+//! `weft status`: each proxy's configuration in force, its certificate, and what went through it.
+
+use crate::admin::{self, InForce, Sidecar};
+use crate::find;
+use crate::output::{self, Output, span};
+use crate::run_directory::Running;
+use crate::up::plan::Pod;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// `weft status`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A Deployment, a Service or one pod; all of them where none is named.
+    workload: Option<String>,
+    /// text: a table; json: all that is known.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Shows the state of the running mesh; fails where a part of it is not as it should be.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let running = Running::find()?;
+    let pods = match &args.workload {
+        Some(name) => find::pods(&running.plan, name)?,
+        None => admin::all(&running.plan),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (control, sidecars) = runtime.block_on(async {
+        tokio::join!(admin::control_plane(&running.state.control), admin::sidecars(&pods))
+    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let well = control.is_ok()
+        && sidecars
+            .iter()
+            .all(|(_, sidecar)| sidecar.as_ref().is_ok_and(|sidecar| problem(sidecar).is_none()));
+    match args.output {
+        Output::Json => output::print_json(&as_json(&running, &control, &pods, &sidecars))?,
+        Output::Text => output::print(&as_text(&running, &control, &pods, &sidecars, now))?,
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+type Asked<'a> = [(&'a Pod, Result<Sidecar, String>)];
+
+fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], sidecars: &Asked<'_>) -> Value {
+    let of = |pod: &Pod| {
+        let asked = sidecars.iter().find(|(other, _)| std::ptr::eq(*other, pod));
+        match asked {
+            None => json!({ "present": false }),
+            Some((_, Ok(sidecar))) => json!({ "present": true, "answers": true, "status": sidecar }),
+            Some((_, Err(error))) => json!({ "present": true, "answers": false, "error": error }),
+        }
+    };
+    let pods: Vec<Value> = pods
+        .iter()
+        .map(|pod| {
+            json!({
+                "namespace": pod.namespace,
+                "name": pod.name,
+                "kind": pod.kind.name(),
+                "workload": pod.workload,
+                "services": pod.services,
+                "address": pod.address,
+                "localhost": pod.localhost,
+                "ports": pod.ports,
+                "tcp": pod.tcp,
+                "sidecar": of(pod),
+            })
+        })
+        .collect();
+    json!({
+        "run": running.path,
+        "state": running.state,
+        "control_plane": match control {
+            Ok(status) => json!({ "answers": true, "status": status }),
+            Err(error) => json!({ "answers": false, "error": error }),
+        },
+        "pods": pods,
+    })
+}
+
+fn as_text(
+    running: &Running,
+    control: &Result<Value, String>,
+    pods: &[&Pod],
+    sidecars: &Asked<'_>,
+    now: u64,
+) -> String {
+    let mut table =
+        output::table(["POD", "CONFIG", "IN FORCE", "CERTIFICATE", "REQUESTS", "SUCCESS", "P50", "P99"]);
+    let mut problems = Vec::new();
+    for pod in pods {
+        let name = format!("{}/{}", pod.namespace, pod.name);
+        let asked = sidecars.iter().find(|(other, _)| std::ptr::eq(*other, *pod));
+        match asked {
+            None => {
+                table.add_row([name.as_str(), "no sidecar", "", "", "", "", "", ""]);
+            }
+            Some((_, Err(error))) => {
+                table.add_row([name.as_str(), "no answer", "", "", "", "", "", ""]);
+                problems.push(format!("{name}: {error}"));
+            }
+            Some((_, Ok(sidecar))) => {
+                problems.extend(problem(sidecar).map(|problem| format!("{name}: {problem}")));
+                table.add_row(row(name, sidecar, now));
+            }
+        }
+    }
+    if let Err(error) = control {
+        problems.push(format!("control plane: {error}; proxies go on with what they have"));
+    }
+    let uptime = span(now.saturating_sub(running.state.started));
+    let folders: Vec<String> =
+        running.state.folders.iter().map(|folder| folder.display().to_string()).collect();
+    let mut text = format!("{table}\n\nmesh of {}, up for {uptime}", folders.join(", "));
+    for problem in problems {
+        text.push_str(&format!("\n! {problem}"));
+    }
+    text
+}
+
+fn row(name: String, sidecar: &Sidecar, now: u64) -> [String; 8] {
+    let traffic = &sidecar.traffic;
+    let since = sidecar.configuration.values().map(|of_type| of_type.since).max();
+    let in_force = since.filter(|since| *since > 0).map(|since| span(now.saturating_sub(since)));
+    let percent = |rate: f64| format!("{:.2} %", rate * 100.0);
+    let milliseconds = |ms: f64| format!("{ms:.1} ms");
+    [
+        name,
+        configuration(sidecar),
+        in_force.unwrap_or_default(),
+        sidecar
+            .certificate
+            .as_ref()
+            .map_or("none".to_owned(), |certificate| span(certificate.remaining_seconds)),
+        traffic.requests.to_string(),
+        traffic.success_rate.map(percent).unwrap_or_default(),
+        traffic.p50_ms.map(milliseconds).unwrap_or_default(),
+        traffic.p99_ms.map(milliseconds).unwrap_or_default(),
+    ]
+}
+
+/// The version in force in a word: a digest over all types, or what is wrong with it.
+fn configuration(sidecar: &Sidecar) -> String {
+    let refused = sidecar.configuration.values().filter(|of_type| of_type.refused.is_some()).count();
+    if refused > 0 {
+        return format!("{refused} refused");
+    }
+    if sidecar.configuration.is_empty() {
+        return "none".to_owned();
+    }
+    let digest = sidecar.configuration.values().map(digest).fold(0_u64, |all, one| all.rotate_left(7) ^ one);
+    format!("{:08x} acked", digest >> 32)
+}
+
+fn digest(of_type: &InForce) -> u64 {
+    u64::from_str_radix(&of_type.digest, 16).unwrap_or_default()
+}
+
+/// What is not as it should be with a sidecar.
+fn problem(sidecar: &Sidecar) -> Option<String> {
+    let refused = sidecar.configuration.iter().find_map(|(name, of_type)| {
+        of_type.refused.as_ref().map(|reason| format!("refused the last {name}: {reason}"))
+    });
+    let listener =
+        || sidecar.listeners_failed.iter().next().map(|(name, reason)| format!("listener {name}: {reason}"));
+    let lost = || {
+        let error =
+            sidecar.control_plane.last_error.clone().unwrap_or_else(|| "no connection yet".to_owned());
+        (!sidecar.control_plane.connected).then(|| format!("no control plane: {error}"))
+    };
+    let waits = || sidecar.waiting_for.clone().map(|reason| format!("not ready: {reason}"));
+    refused.or_else(listener).or_else(waits).or_else(lost)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+use super::*;
+
+fn sidecar() -> Sidecar {
+    serde_json::from_value(json!({
+        "node": "sidecar~127.64.1.1~a-1.shop~shop.svc.cluster.local",
+        "ready": true,
+        "control_plane": { "connected": true },
+        "configuration": {
+            "Cluster": { "resources": 3, "since": 940, "digest": "00000000000000ff" },
+            "Listener": { "resources": 2, "since": 900, "digest": "000000000000000f" },
+        },
+        "certificate": { "uri": "spiffe://cluster.local/ns/shop/sa/a", "remaining_seconds": 86_000 },
+        "traffic": { "requests": 10, "success_rate": 0.9, "p50_ms": 1.25, "p99_ms": 20.0 },
+        "something": "that a later version tells",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_proxy_is_one_line_of_what_matters() {
+    let row = row("shop/a-1".into(), &sidecar(), 1000);
+    assert_eq!(row[0], "shop/a-1");
+    assert!(row[1].ends_with(" acked"), "{}", row[1]);
+    assert_eq!(row[2..], ["1m 0s", "23h 53m", "10", "90.00 %", "1.2 ms", "20.0 ms"]);
+    assert_eq!(problem(&sidecar()), None);
+}
+
+#[test]
+fn equal_configuration_has_equal_words_and_another_has_others() {
+    let mut other = sidecar();
+    assert_eq!(configuration(&other), configuration(&sidecar()));
+    if let Some(clusters) = other.configuration.get_mut("Cluster") {
+        clusters.digest = "ff00000000000000".into();
+    }
+    assert_ne!(configuration(&other), configuration(&sidecar()));
+}
+
+#[test]
+fn a_refusal_comes_before_all_other_troubles() {
+    let mut troubled = sidecar();
+    troubled.control_plane = admin::Connection { connected: false, last_error: Some("refused".into()) };
+    assert_eq!(problem(&troubled).unwrap(), "no control plane: refused");
+    troubled.listeners_failed.insert("127.64.1.1_8000".into(), "address in use".into());
+    assert!(problem(&troubled).unwrap().contains("address in use"));
+    if let Some(clusters) = troubled.configuration.get_mut("Cluster") {
+        clusters.refused = Some("cluster x: no".into());
+    }
+    assert_eq!(problem(&troubled).unwrap(), "refused the last Cluster: cluster x: no");
+    assert_eq!(configuration(&troubled), "1 refused");
+}

@@ -1,0 +1,169 @@
+//! The processes of a planned mesh: which program, with which arguments and environment.
+
+use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod};
+use super::protocol::Protocol;
+use crate::supervisor::Program;
+use serde_json::json;
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The port of xDS and of the certificate API.
+pub(crate) const CONTROL_PORT: u16 = 15012;
+/// The control plane's status, as JSON.
+pub(crate) const STATUS_PORT: u16 = 15014;
+/// A sidecar's readiness.
+pub(crate) const READY_PORT: u16 = 15021;
+/// A sidecar's admin, on the pod's localhost.
+pub(crate) const ADMIN_PORT: u16 = 15000;
+
+const GRACE: Duration = Duration::from_secs(4);
+
+/// What all programs of a mesh share.
+#[derive(Debug, Clone)]
+pub(crate) struct Mesh {
+    /// This binary.
+    pub(crate) weft: PathBuf,
+    pub(crate) run: PathBuf,
+    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) trust_domain: String,
+    /// `WEFT_LOG` of the mesh's own processes.
+    pub(crate) log: Option<String>,
+}
+
+/// What runs as an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum App {
+    /// weft's own.
+    StandIn,
+    /// The user's command, for a shell.
+    Command(String),
+}
+
+/// The name of a pod's sidecar among the supervisor's children.
+pub(crate) fn sidecar_name(pod: &Pod) -> String {
+    format!("sidecar {}/{}", pod.namespace, pod.name)
+}
+
+/// The name of a pod's app among the supervisor's children.
+pub(crate) fn app_name(pod: &Pod) -> String {
+    format!("app {}/{}", pod.namespace, pod.name)
+}
+
+impl Mesh {
+    /// The control plane.
+    pub(crate) fn control(&self) -> Program {
+        let words = ["--parent-pipe", "control", "--trust-domain", &self.trust_domain, "--run"];
+        let mut args = words.map(OsString::from).to_vec();
+        args.extend([self.run.clone().into(), "--".into()]);
+        args.extend(self.folders.iter().map(|folder| folder.clone().into_os_string()));
+        let log = self.run.join("control.log");
+        self.program("control plane".to_owned(), args, self.own_environment(), log.clone(), log)
+    }
+
+    /// The sidecar of `pod`, with the environment that Istio's injector would give it.
+    pub(crate) fn sidecar(&self, plan: &Plan, pod: &Pod, folder: &Path) -> Program {
+        let domain = format!("{}.svc.cluster.local", pod.namespace);
+        let args = ["--parent-pipe", "proxy", "sidecar", "--domain", &domain];
+        let control = format!("{}:{CONTROL_PORT}", plan.base.control());
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let mut environment = self.own_environment();
+        let root = text(self.run.join("root-cert.pem"));
+        for (name, value) in [
+            ("POD_NAME", pod.name.clone()),
+            ("POD_NAMESPACE", pod.namespace.clone()),
+            ("INSTANCE_IP", pod.address.to_string()),
+            ("SERVICE_ACCOUNT", pod.service_account.clone()),
+            ("HOST_IP", plan.base.control().to_string()),
+            ("ISTIO_META_CLUSTER_ID", "Kubernetes".to_owned()),
+            ("ISTIO_META_WORKLOAD_NAME", pod.workload.clone()),
+            ("ISTIO_META_OWNER", pod.owner()),
+            ("ISTIO_META_MESH_ID", self.trust_domain.clone()),
+            ("ISTIO_META_NODE_NAME", NODE.to_owned()),
+            ("ISTIO_META_INTERCEPTION_MODE", "NONE".to_owned()),
+            ("ISTIO_META_APP_CONTAINERS", pod.containers.join(",")),
+            ("ISTIO_METAJSON_LABELS", json!(pod.injected_labels()).to_string()),
+            ("ISTIO_METAJSON_ANNOTATIONS", json!(pod.annotated()).to_string()),
+            ("TRUST_DOMAIN", self.trust_domain.clone()),
+            ("XDS_ADDR", control.clone()),
+            ("CA_ADDR", control),
+            ("XDS_ROOT_CA", root.clone()),
+            ("CA_ROOT_CA", root),
+            ("TOKEN_PATH", text(folder.join("token"))),
+            ("WEFT_LOCALHOST", pod.localhost.to_string()),
+            // One core serves one pod on a laptop that runs them all.
+            ("PROXY_CONCURRENCY", "1".to_owned()),
+        ] {
+            environment.push((name.into(), value.into()));
+        }
+        let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
+        self.program(sidecar_name(pod), args.map(OsString::from).to_vec(), environment, output, errors)
+    }
+
+    /// The app of `pod`.
+    pub(crate) fn app(&self, pod: &Pod, app: &App, folder: &Path) -> Program {
+        let log = folder.join("app.log");
+        let (args, environment) = match app {
+            App::StandIn => (stand_in(pod), variables(pod)),
+            App::Command(command) => {
+                // The user's program has the user's shell around it, and the pod's variables above that.
+                let mut environment: Vec<_> = std::env::vars_os().collect();
+                let own = variables(pod);
+                environment.retain(|(name, _)| own.iter().all(|(known, _)| known != name));
+                environment.extend(own);
+                let args = ["--parent-pipe", "child", "--", "/bin/sh", "-c", command];
+                (args.map(OsString::from).to_vec(), environment)
+            }
+        };
+        self.program(app_name(pod), args, environment, log.clone(), log)
+    }
+
+    fn program(
+        &self,
+        name: String,
+        args: Vec<OsString>,
+        environment: Vec<(OsString, OsString)>,
+        output: PathBuf,
+        errors: PathBuf,
+    ) -> Program {
+        Program { name, program: self.weft.clone(), args, environment, output, errors, grace: GRACE }
+    }
+
+    fn own_environment(&self) -> Vec<(OsString, OsString)> {
+        self.log.iter().map(|log| (crate::log::VARIABLE.into(), log.into())).collect()
+    }
+}
+
+fn variables(pod: &Pod) -> Vec<(OsString, OsString)> {
+    pod.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// Where the app of `pod` listens.
+pub(crate) const fn app_address(pod: &Pod) -> Ipv4Addr {
+    if pod.sidecar { pod.localhost } else { pod.address }
+}
+
+fn stand_in(pod: &Pod) -> Vec<OsString> {
+    let service = pod.services.first().unwrap_or(&pod.workload);
+    let version = pod.labels.get("version").or_else(|| pod.labels.get("app.kubernetes.io/version"));
+    let mut args: Vec<String> =
+        ["--parent-pipe", "stand-in", "--pod", &pod.name, "--service", service].map(String::from).to_vec();
+    args.extend(["--namespace".to_owned(), pod.namespace.clone()]);
+    args.extend(["--app-version".to_owned(), version.cloned().unwrap_or_default()]);
+    for port in &pod.ports {
+        let protocol = match port.protocol {
+            Protocol::Http | Protocol::Auto => "http",
+            Protocol::Grpc => "grpc",
+            // It has no certificate to speak TLS with.
+            Protocol::Tcp | Protocol::Tls => "tcp",
+            Protocol::Udp => continue,
+        };
+        args.push("--listen".to_owned());
+        args.push(format!("{protocol}={}:{}", app_address(pod), port.number));
+    }
+    args.into_iter().map(OsString::from).collect()
+}
+
+/// Ports of a pod's localhost that its sidecar needs, and its app cannot have.
+pub(crate) const RESERVED: [u16; 2] = [ADMIN_PORT, HTTP_PROXY_PORT];

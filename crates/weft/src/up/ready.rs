@@ -1,0 +1,87 @@
+//! When a pod is ready: its app listens, and its sidecar says that it is.
+
+use super::plan::{Plan, Pod};
+use super::programs::{CONTROL_PORT, READY_PORT, app_address};
+use super::protocol::Protocol;
+use super::sockets::Listening;
+use crate::client;
+use futures_util::future::join_all;
+use http::StatusCode;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A sidecar that does not answer in this time is asked again.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// A pod's name, with its namespace.
+pub(crate) type Key = (String, String);
+
+/// How far one pod is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Ready,
+    /// The app does not listen there.
+    App(String),
+    /// The sidecar is not there, or says why it is not ready.
+    Sidecar(String),
+}
+
+/// How far each pod is that `done` does not name.
+pub(crate) async fn look(plan: &Plan, done: &BTreeSet<Key>) -> std::io::Result<Vec<(Key, Progress)>> {
+    let listening = Listening::now()?;
+    let waiting = plan.pods.iter().filter(|pod| !done.contains(&key(pod)));
+    Ok(join_all(waiting.map(|pod| async { (key(pod), progress(pod, &listening).await) })).await)
+}
+
+/// Whether the control plane listens.
+pub(crate) fn control_is_up(plan: &Plan) -> bool {
+    Listening::now().is_ok_and(|listening| listening.at(plan.base.control(), CONTROL_PORT))
+}
+
+/// The name by which pods are told apart.
+pub(crate) fn key(pod: &Pod) -> Key {
+    (pod.namespace.clone(), pod.name.clone())
+}
+
+async fn progress(pod: &Pod, listening: &Listening) -> Progress {
+    if let Some(port) = app_port(pod) {
+        let address = app_address(pod);
+        let anywhere = std::net::Ipv4Addr::UNSPECIFIED;
+        if !listening.at(address, port) && !listening.at(anywhere, port) {
+            return Progress::App(format!("{address}:{port}"));
+        }
+    }
+    if !pod.sidecar {
+        return Progress::Ready;
+    }
+    if !listening.at(pod.address, READY_PORT) {
+        return Progress::Sidecar("it is starting".to_owned());
+    }
+    match client::fetch(&format!("{}:{READY_PORT}", pod.address), "/healthz/ready", PATIENCE).await {
+        Ok((StatusCode::OK, _)) => Progress::Ready,
+        Ok((status, body)) => {
+            let why = String::from_utf8_lossy(&body).trim().to_owned();
+            Progress::Sidecar(if why.is_empty() { status.to_string() } else { why })
+        }
+        Err(error) => Progress::Sidecar(error.to_string()),
+    }
+}
+
+/// The port whose listening means that the app runs: what `PORT` says.
+fn app_port(pod: &Pod) -> Option<u16> {
+    let carried = || pod.ports.iter().filter(|port| port.protocol != Protocol::Udp);
+    let main = carried().find(|port| port.protocol == Protocol::Http).or_else(|| carried().next());
+    main.map(|port| port.number)
+}
+
+/// What the user is told of a pod that is not ready.
+pub(crate) fn waiting_for(key: &Key, progress: &Progress) -> Option<String> {
+    let (namespace, pod) = key;
+    match progress {
+        Progress::Ready => None,
+        Progress::App(address) => {
+            Some(format!("{namespace}/{pod}: its app does not listen on {address} yet"))
+        }
+        Progress::Sidecar(why) => Some(format!("{namespace}/{pod}: its sidecar is not ready: {why}")),
+    }
+}

@@ -1,0 +1,171 @@
+//! What `weft up` says, on standard error: standard output belongs to the user's COMMAND.
+
+use super::plan::{Plan, Pod};
+use super::programs::App;
+use super::protocol::Protocol;
+use crate::supervisor::Event;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use weft_control::read::Reading;
+
+/// Remembers what was said, so that an edit repeats no old warning.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    said: BTreeSet<String>,
+}
+
+impl Report {
+    /// Says `line` unless it was said before.
+    pub(crate) fn once(&mut self, line: &str) {
+        if self.said.insert(line.to_owned()) {
+            crate::say::say!("{line}");
+        }
+    }
+
+    /// The diagnostics of a reading: all errors, and the warnings that are new.
+    pub(crate) fn reading(&mut self, reading: &Reading) {
+        for error in reading.errors() {
+            crate::say::say!("{error}");
+        }
+        for warning in reading.warnings() {
+            self.once(&warning.to_string());
+        }
+        if !reading.passed_over.is_empty() {
+            let kinds: Vec<String> =
+                reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            self.once(&format!("weft: passed over, as no part of a mesh: {}", kinds.join(", ")));
+        }
+    }
+
+    /// What the plan has to say.
+    pub(crate) fn plan(&mut self, plan: &Plan, verbose: bool) {
+        for note in &plan.notes {
+            self.once(&format!("weft: {note}"));
+        }
+        for pod in &plan.pods {
+            if !pod.sidecar {
+                self.once(&format!(
+                    "weft: {}/{} has no sidecar, as its manifest asks: nothing it receives is checked",
+                    pod.namespace, pod.name
+                ));
+            }
+            for rewritten in pod.rewritten.iter().filter(|_| verbose) {
+                let (pod, variable) = (&pod.name, &rewritten.variable);
+                self.once(&format!("weft: {pod}: {variable}={} is now {}", rewritten.from, rewritten.to));
+            }
+        }
+    }
+
+    /// What happened to a child.
+    pub(crate) fn event(&self, event: &Event) {
+        match event {
+            Event::Started { .. } => {}
+            Event::Ended { name, how, last_words, again_in } => {
+                let again = again_in.as_secs_f32();
+                crate::say::say!("weft: {name} {how}; it is started again in {again:.1} s");
+                for line in last_words {
+                    crate::say::say!("    {line}");
+                }
+                if name.starts_with("app ") && last_words.iter().any(|line| is_address_in_use(line)) {
+                    crate::say::say!(
+                        "    (weft gives each pod its own address: listen on $HOST:$PORT, not on 0.0.0.0)"
+                    );
+                }
+            }
+            Event::NotStarted { name, error, again_in } => {
+                crate::say::say!(
+                    "weft: {name} cannot be started: {error}; tried again in {:.1} s",
+                    again_in.as_secs_f32()
+                );
+            }
+        }
+    }
+}
+
+fn is_address_in_use(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    line.contains("in use") || line.contains("eaddrinuse")
+}
+
+/// A service of the summary: what is behind it, and what runs as it.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    name: String,
+    pods: usize,
+    ports: String,
+    app: String,
+}
+
+/// The services (and workloads without one) of a plan, by namespace and name.
+pub(crate) fn groups(plan: &Plan) -> BTreeMap<(String, String), Vec<&Pod>> {
+    let mut groups: BTreeMap<_, Vec<&Pod>> = BTreeMap::new();
+    for pod in &plan.pods {
+        let name = pod.services.first().unwrap_or(&pod.workload);
+        groups.entry((pod.namespace.clone(), name.clone())).or_default().push(pod);
+    }
+    groups
+}
+
+fn rows(plan: &Plan, app: impl Fn(&Pod) -> App) -> Vec<Row> {
+    let rows = groups(plan).into_iter().filter_map(|((_, name), pods)| {
+        let first = pods.first()?;
+        let ports: Vec<String> =
+            first.ports.iter().map(|port| format!("{} {}", port.number, protocol(port.protocol))).collect();
+        let app = match app(first) {
+            App::StandIn => "stand-in".to_owned(),
+            App::Command(command) => command,
+        };
+        Some(Row { name, pods: pods.len(), ports: ports.join(", "), app })
+    });
+    rows.collect()
+}
+
+const fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "http",
+        Protocol::Grpc => "grpc",
+        Protocol::Tcp => "tcp",
+        Protocol::Tls => "tls",
+        Protocol::Auto => "sniffed",
+        Protocol::Udp => "udp (not carried)",
+    }
+}
+
+/// The end of the start: what runs, how long it took, what to type next.
+pub(crate) fn summary(plan: &Plan, app: impl Fn(&Pod) -> App, took: Duration) -> String {
+    let rows = rows(plan, app);
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(["SERVICE", "PODS", "PORTS", "APP"]);
+    if let Some(pods) = table.column_mut(1) {
+        pods.set_cell_alignment(CellAlignment::Right);
+    }
+    for row in &rows {
+        table.add_row([row.name.clone(), row.pods.to_string(), row.ports.clone(), row.app.clone()]);
+    }
+    let mut text = format!("{table}\n\n");
+    let (services, pods) = (rows.len(), plan.pods.len());
+    text.push_str(&format!(
+        "mesh is ready in {:.1} s: {services} services, {pods} pods\n",
+        took.as_secs_f32()
+    ));
+    if let Some((from, url)) = example(plan) {
+        text.push_str(&format!(
+            "\n    weft curl --from {from} {url}\n    weft status\n    weft logs {from} -f\n"
+        ));
+    }
+    text.push_str("\nCtrl-C stops it.");
+    text
+}
+
+/// A call that an app of this mesh would make.
+fn example(plan: &Plan) -> Option<(&str, &str)> {
+    plan.pods.iter().filter(|pod| pod.sidecar).find_map(|pod| {
+        let calls = |(name, value): &&(String, String)| {
+            value.starts_with("http://") && !name.to_ascii_lowercase().ends_with("_proxy")
+        };
+        let (_, url) = pod.environment.iter().find(calls)?;
+        Some((pod.workload.as_str(), url.as_str()))
+    })
+}

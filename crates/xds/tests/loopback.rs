@@ -61,12 +61,16 @@ struct Control {
 
 impl Control {
     fn start(set: Option<Arc<ResourceSet>>) -> Self {
+        Self::start_limited(set, Limits::default())
+    }
+
+    fn start_limited(set: Option<Arc<ResourceSet>>, limits: Limits) -> Self {
         let (sender, target) = watch::channel(set);
         let (events, received) = mpsc::unbounded_channel();
         let plane = Plane { target, events };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
-        let (connected, server) = serve(listener, plane.clone());
+        let (connected, server) = serve(listener, plane.clone(), limits);
         Self { address, target: sender, plane, events: received, connected, server: Some(server) }
     }
 
@@ -86,7 +90,7 @@ impl Control {
                 }
             }
         });
-        let (connected, server) = serve(listener.await, self.plane.clone());
+        let (connected, server) = serve(listener.await, self.plane.clone(), Limits::default());
         self.connected = connected;
         self.server = Some(server);
     }
@@ -107,8 +111,8 @@ impl Drop for Control {
 }
 
 /// Serves in a runtime of its own, which can be stopped with all its connections; an interceptor plays the authentication layer.
-fn serve(listener: TcpListener, plane: Plane) -> (Connected, Runtime) {
-    let service = Service::new(plane, Limits::default());
+fn serve(listener: TcpListener, plane: Plane, limits: Limits) -> (Connected, Runtime) {
+    let service = Service::new(plane, limits);
     let connected = service.connected();
     let authenticate = |mut request: tonic::Request<()>| {
         if let Some(account) = request.metadata().get("authorization").and_then(|v| v.to_str().ok()) {
@@ -344,6 +348,39 @@ async fn the_newest_stream_of_a_node_wins_but_only_over_its_own() {
     let state = within(first.wait_for(|c| c.last_error.is_some())).await.unwrap().clone();
     let what = state.last_error.unwrap().what;
     assert!(what.contains("a newer stream of the same node has taken over"), "{what}");
+}
+
+#[tokio::test]
+async fn a_control_plane_that_accepts_and_then_says_nothing_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut settings = Settings::new(format!("http://{address}").parse().unwrap());
+    settings.keepalive = Duration::from_millis(20);
+    settings.keepalive_timeout = Duration::from_millis(20);
+    let (handle, _updates, driver) =
+        client::open(Node::default(), settings, move || TcpStream::connect(address));
+    handle.subscribe_all(CLUSTER);
+    tokio::spawn(driver.run());
+    let (_silent, _) = within(listener.accept()).await.unwrap();
+    let mut connection = handle.connection();
+    let state = within(connection.wait_for(|c| c.last_error.is_some())).await.unwrap().clone();
+    let what = state.last_error.unwrap().what;
+    assert!(what.contains("keep-alive timed out"), "{what}");
+}
+
+#[tokio::test]
+async fn too_many_streams_are_refused() {
+    let limits = Limits { streams: 1, ..Limits::default() };
+    let control = Control::start_limited(Some(set("r", &[(CLUSTER, "a", "1")])), limits);
+    let mut first = Proxy::start(control.address, Protocol::Delta, NODE);
+    first.handle.subscribe_all(CLUSTER);
+    assert_eq!(first.accept().await, "Cluster +a");
+    let second = Proxy::start_as("other", control.address, Protocol::Delta, NODE);
+    second.handle.subscribe_all(CLUSTER);
+    let mut connection = second.handle.connection();
+    let state = within(connection.wait_for(|c| c.last_error.is_some())).await.unwrap().clone();
+    let what = state.last_error.unwrap().what;
+    assert!(what.contains("1 ADS streams are open already"), "{what}");
 }
 
 #[tokio::test]

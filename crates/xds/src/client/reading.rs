@@ -24,6 +24,8 @@ pub enum Malformed {
     Unreadable { type_url: String, why: String },
     #[error("resource {name:?} of {type_url} comes twice, with different contents")]
     Twice { name: String, type_url: String },
+    #[error("more than {limit} resources of {type_url}, with those that are held")]
+    TooMany { limit: usize, type_url: String },
 }
 
 /// A response without its variant's particulars.

@@ -38,6 +38,9 @@ pub struct Update {
 /// The longest reason that a NACK carries.
 const LONGEST_REASON: usize = 16 * 1024;
 
+/// The most resources of one type that a client holds.
+const MOST_RESOURCES: usize = 1_000_000;
+
 /// One client's side of one ADS conversation, over as many streams as it takes.
 #[derive(Debug)]
 pub struct Session {
@@ -142,7 +145,14 @@ impl Session {
         let Some(interest) = self.interests.get_mut(&key) else { return Ok(None) };
         let (_, type_url) = key;
         interest.arrived(&nonce);
-        let reading = match Reading::of(response) {
+        let reading = Reading::of(response).and_then(|reading| {
+            // Counts repetitions twice: the limit is a fuse, not a measure.
+            match interest.held.len() + reading.resources.len() <= MOST_RESOURCES {
+                true => Ok(reading),
+                false => Err(Malformed::TooMany { limit: MOST_RESOURCES, type_url: type_url.to_string() }),
+            }
+        });
+        let reading = match reading {
             Ok(reading) => reading,
             Err(malformed) => {
                 interest.answer(Answer { nonce, error: Some(malformed.to_string()) }, sotw);

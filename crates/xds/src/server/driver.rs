@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
     AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
@@ -19,36 +19,25 @@ use super::{Client, Connected, Limits, Session, Source, Violation};
 use crate::{Protocol, Request, ResourceSet, Response};
 
 /// ADS over a [`Source`]. An authentication layer before it may put a [`SpiffeId`] into the HTTP request's
-/// extensions; it becomes [`Client::caller`].
+/// extensions; it becomes [`Client::caller`]. A listener that is not tonic's own may put the peer's
+/// [`SocketAddr`](std::net::SocketAddr) there; it becomes [`Client::peer`].
 pub struct Service<S> {
     shared: Arc<Shared<S>>,
-    largest_request: usize,
 }
 
 struct Shared<S> {
     source: S,
     limits: Limits,
-    most_streams: usize,
-    most_streams_per_node: usize,
-    first_message: Duration,
     streams: AtomicU64,
     connected: Connected,
 }
 
 impl<S: Source> Service<S> {
-    /// Ten thousand streams, two per node (a node whose old stream has not timed out yet), ten seconds for the first
-    /// request, requests up to 16 MiB.
+    /// A service over `source`. Whoever listens for it should probe idle connections (HTTP/2 PING), or a proxy that
+    /// vanished is shown as connected until TCP gives up.
     pub fn new(source: S, limits: Limits) -> Self {
-        let shared = Shared {
-            source,
-            limits,
-            most_streams: 10_000,
-            most_streams_per_node: 2,
-            first_message: Duration::from_secs(10),
-            streams: AtomicU64::new(0),
-            connected: Connected::default(),
-        };
-        Self { shared: Arc::new(shared), largest_request: 16 << 20 }
+        let shared = Shared { source, limits, streams: AtomicU64::new(0), connected: Connected::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The streams of this service, to look at.
@@ -60,7 +49,7 @@ impl<S: Source> Service<S> {
     /// What tonic's router takes.
     #[must_use]
     pub fn into_grpc(self) -> AggregatedDiscoveryServiceServer<impl AggregatedDiscoveryService> {
-        let largest = self.largest_request;
+        let largest = self.shared.limits.request_bytes;
         AggregatedDiscoveryServiceServer::new(self).max_decoding_message_size(largest)
     }
 
@@ -70,7 +59,7 @@ impl<S: Source> Service<S> {
         R: TryFrom<Response> + Send + 'static,
     {
         let caller = request.extensions().get::<SpiffeId>().cloned();
-        let peer = request.remote_addr();
+        let peer = request.extensions().get().copied().or_else(|| request.remote_addr());
         let shared = Arc::clone(&self.shared);
         let (answers, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -129,9 +118,11 @@ impl<S: Source> Shared<S> {
         peer: Option<std::net::SocketAddr>,
         requests: &mut Streaming<Q>,
     ) -> Result<(Client, Request), Status> {
-        let first = tokio::time::timeout(self.first_message, requests.message())
+        let first = tokio::time::timeout(self.limits.first_request, requests.message())
             .await
-            .map_err(|_| Status::deadline_exceeded(format!("no request within {:?}", self.first_message)))??
+            .map_err(|_| {
+                Status::deadline_exceeded(format!("no request within {:?}", self.limits.first_request))
+            })??
             .ok_or_else(|| Status::invalid_argument("the stream ended before its first request"))?;
         let first = first.into();
         let node = first.node().filter(|node| !node.id.is_empty()).ok_or(Violation::NoNode)?.clone();
@@ -148,12 +139,12 @@ impl<S: Source> Shared<S> {
         let entered = self.connected.enter(
             Arc::clone(&client),
             Instant::now(),
-            self.most_streams,
-            self.most_streams_per_node,
+            self.limits.streams,
+            self.limits.streams_per_node,
         );
         let replaced = entered.map_err(|_| {
             self.source.disconnected(&client);
-            Status::resource_exhausted(format!("{} ADS streams are open already", self.most_streams))
+            Status::resource_exhausted(format!("{} ADS streams are open already", self.limits.streams))
         })?;
         Ok(Admitted { client, target, replaced })
     }

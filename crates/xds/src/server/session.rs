@@ -17,9 +17,18 @@ mod status;
 
 pub use status::{Mark, Refusal, TypeStatus};
 
-/// What one stream may cost.
+/// What one stream may cost, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Streams of one service.
+    pub streams: usize,
+    /// Streams of one node and caller; a newer one ends the oldest. Two, since a proxy that lost its network comes back
+    /// before its old stream is found dead.
+    pub streams_per_node: usize,
+    /// How long a new stream may keep its first request to itself.
+    pub first_request: Duration,
+    /// Bytes of one request.
+    pub request_bytes: usize,
     /// Types a stream may ask for.
     pub types: usize,
     /// Names a stream may ask for, or claim to hold, of one type.
@@ -32,7 +41,16 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { types: 32, names: 100_000, name_length: 4096, patience: Duration::from_secs(10) }
+        Self {
+            streams: 10_000,
+            streams_per_node: 2,
+            first_request: Duration::from_secs(10),
+            request_bytes: 16 << 20,
+            types: 32,
+            names: 100_000,
+            name_length: 4096,
+            patience: Duration::from_secs(10),
+        }
     }
 }
 

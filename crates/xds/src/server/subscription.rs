@@ -179,7 +179,6 @@ impl Subscription {
     /// The pending response is in force.
     pub(super) fn accepted(&mut self, keep_resources: bool) {
         let Some(pending) = self.pending.take() else { return };
-        self.dirty = true;
         for (name, resource) in pending.sent {
             if self.wants(&name) && !pending.again.contains(&name) {
                 let version = Arc::clone(&resource.version);
@@ -227,8 +226,8 @@ impl Subscription {
         }
     }
 
-    /// While there are suspects, one group of them at a time is all that is sent.
-    pub(super) fn single_out(&mut self, diff: &mut Diff) {
+    /// While there are suspects, one group of them at a time is all that is sent; whether that left something out.
+    pub(super) fn single_out(&mut self, diff: &mut Diff) -> bool {
         while let Some(group) = self.suspects.pop_front() {
             let (chosen, rest): (Vec<_>, Vec<_>) =
                 diff.send.drain(..).partition(|resource| group.contains(&resource.name));
@@ -237,8 +236,9 @@ impl Subscription {
                 continue;
             }
             *diff = Diff { send: chosen, ..Diff::default() };
-            return;
+            return true;
         }
+        false
     }
 
     fn holds(&self, resource: &Resource) -> bool {
@@ -256,9 +256,9 @@ impl Subscription {
         }
     }
 
-    /// SotW: everything that a whole state takes away, refused before or not, but for what is held back.
+    /// SotW: everything that a whole state takes away, refused before or not, but for what is held back (sorted).
     pub(super) fn absent_from(&self, target: &Resources, held_back: &[Arc<str>]) -> Vec<Arc<str>> {
-        let gone = |name: &&Arc<str>| !target.contains_key(*name) && !held_back.contains(*name);
+        let gone = |name: &&Arc<str>| !target.contains_key(*name) && held_back.binary_search(name).is_err();
         self.held.keys().filter(gone).cloned().collect()
     }
 

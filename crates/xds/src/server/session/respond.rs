@@ -72,9 +72,7 @@ impl Session {
         if self.protocol == Protocol::Sotw && !whole {
             subscription.drop_silently(&mut diff);
         }
-        if !whole {
-            subscription.single_out(&mut diff);
-        }
+        let more = !whole && subscription.single_out(&mut diff);
         if diff.is_empty() && !subscription.owes_first {
             subscription.dirty = !held_back.is_empty();
             return None;
@@ -82,7 +80,10 @@ impl Session {
         if *type_url == *type_url::CLUSTER {
             self.warm(&diff.send, now);
         }
-        Some(self.push(index, target, &diff, &held_back, now))
+        let response = self.push(index, target, &diff, &held_back, now);
+        // Whatever changes from now on says so.
+        self.watched[index].1.subscription.dirty = more || !held_back.is_empty();
+        Some(response)
     }
 
     /// Rule 1: a user of clusters waits until they and their endpoints are answered, but not forever.

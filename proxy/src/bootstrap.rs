@@ -71,7 +71,8 @@ impl Bootstrap {
         let ip: IpAddr = parse("INSTANCE_IP", required("INSTANCE_IP")?)?;
         let localhost: IpAddr = parse("WEFT_LOCALHOST", text("WEFT_LOCALHOST").unwrap_or("127.0.0.1"))?;
         let (pod, namespace) = (required("POD_NAME")?, required("POD_NAMESPACE")?);
-        let discovery = text("XDS_ADDR").or_else(|| text("CA_ADDR")).unwrap_or("istiod.istio-system.svc:15012");
+        let discovery =
+            text("XDS_ADDR").or_else(|| text("CA_ADDR")).unwrap_or("istiod.istio-system.svc:15012");
         let interception = match text("ISTIO_META_INTERCEPTION_MODE").unwrap_or("REDIRECT") {
             "REDIRECT" => Interception::Redirect,
             "TPROXY" => Interception::Tproxy,
@@ -143,8 +144,15 @@ fn any(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(name: &'static str, value: &str) -> Result<T, BootstrapError> {
-    value.parse().map_err(|e: T::Err| BootstrapError::Wrong { name, value: value.to_owned(), why: e.to_string() })
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &'static str,
+    value: &str,
+) -> Result<T, BootstrapError> {
+    value.parse().map_err(|e: T::Err| BootstrapError::Wrong {
+        name,
+        value: value.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 fn json_map(name: &'static str, value: Option<&str>) -> Result<BTreeMap<String, String>, BootstrapError> {

@@ -20,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// The root cannot be read: nobody could be believed.
-    #[error("the control plane's root {path} cannot be used: {why}; it is mounted from ConfigMap istio-ca-root-cert")]
+    #[error(
+        "the control plane's root {path} cannot be used: {why}; it is mounted from ConfigMap istio-ca-root-cert"
+    )]
     Root {
         /// Which file.
         path: String,

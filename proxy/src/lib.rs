@@ -1,18 +1,22 @@
 //! The sidecar. README.md tells the life of a connection and the life of a request.
 
+pub mod admin;
 pub mod bootstrap;
 pub mod config;
 pub mod connection;
 pub mod control_channel;
+pub mod http;
 pub mod identity;
-pub mod sniff;
 pub mod listeners;
 pub mod observe;
+pub mod sidecar;
 pub mod snapshot;
+pub mod sniff;
 pub mod stream;
 pub mod tcp;
 pub mod tls;
 pub mod tunnel;
 pub mod upstream;
 pub mod worker;
-pub mod http;
+
+pub use sidecar::{SidecarArgs, sidecar};

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use weft_runtime::Acceptor;
 use weft_runtime::drain::Drain;
 use weft_runtime::listen::{ListenSettings, listen};
 use weft_runtime::workers::WorkersHandle;
-use weft_runtime::Acceptor;
 
 use crate::connection::arrive::arrive;
 use crate::snapshot::Snapshot;

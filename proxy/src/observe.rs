@@ -1,25 +1,39 @@
 //! What is written down of requests and connections: Istio's metrics, the access log, totals for `weft status`.
 
+mod logs;
+
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use weft_model::listener::Direction;
-use weft_telemetry::{Peer, PeerCache, PeerMetadata, Protocol, Reporter};
+use weft_model::table::chain::Terminal;
+use weft_telemetry::access_log::LogFiles;
+use weft_telemetry::summary::{Summary, SummaryLane};
+use weft_telemetry::{
+    ConnectionSecurity, Metrics, MetricsSettings, Peer, PeerCache, PeerMetadata, Protocol, Record, Reporter,
+    RequestMetrics, ResponseFlags, TcpConnection, TcpMetrics,
+};
 
 use crate::bootstrap::Bootstrap;
 use crate::connection::Conn;
-use crate::http::call::Call;
+use crate::http::call::{Call, LogFields};
+use crate::snapshot::ClusterView;
+use crate::tunnel::{Cut, Ended};
+
+use self::logs::Logs;
 
 /// What all workers share.
 #[derive(Debug)]
 pub struct Shared {
     /// Who we are, for the other end and for labels.
     pub own: Own,
-    /// Requests finished.
-    pub requests: AtomicU64,
-    /// Of these, failed by the server's or the mesh's fault.
-    pub failures: AtomicU64,
+    /// Istio's metrics.
+    pub metrics: Metrics,
+    /// Totals for `weft status`.
+    pub summary: Summary,
+    /// Access logs by path.
+    pub files: LogFiles,
 }
 
 /// Who we are.
@@ -39,35 +53,57 @@ impl Shared {
         let node = &bootstrap.node.metadata;
         let label = |name: &str| node.labels.get(name).cloned().unwrap_or_default();
         let or = |a: String, b: String| if a.is_empty() { b } else { a };
+        let app = or(label("app"), node.workload_name.clone());
         let metadata = PeerMetadata {
             name: node.name.clone(),
             namespace: node.namespace.clone(),
             workload: node.workload_name.clone(),
             cluster: node.cluster_id.clone(),
             owner: node.owner.clone(),
-            canonical_service: or(label("service.istio.io/canonical-name"), or(label("app"), node.workload_name.clone())),
-            canonical_revision: or(label("service.istio.io/canonical-revision"), or(label("version"), "latest".into())),
+            canonical_service: or(label("service.istio.io/canonical-name"), app),
+            canonical_revision: or(
+                label("service.istio.io/canonical-revision"),
+                or(label("version"), "latest".into()),
+            ),
             app: label("app"),
             version: label("version"),
         };
+        let principal =
+            format!("spiffe://{}/ns/{}/sa/{}", bootstrap.trust_domain, node.namespace, node.service_account);
         let own = Own {
             header: metadata.encode(),
             node_id: bootstrap.node.id(),
-            peer: Arc::new(Peer::new(metadata, None)),
+            peer: Arc::new(Peer::new(metadata, Some(&principal))),
         };
-        Self { own, requests: AtomicU64::new(0), failures: AtomicU64::new(0) }
+        let now = Instant::now();
+        Self {
+            own,
+            metrics: Metrics::new(MetricsSettings::default(), "proxy", env!("CARGO_PKG_VERSION"), now),
+            summary: Summary::new(now),
+            files: LogFiles::new(),
+        }
     }
 }
 
 /// One worker's part.
 pub struct Observer {
     peers: RefCell<PeerCache>,
+    requests: RefCell<RequestMetrics>,
+    tcp: TcpMetrics,
+    lane: SummaryLane,
+    logs: RefCell<Logs>,
 }
 
 impl Observer {
     /// A part of `shared`.
-    pub fn new(_shared: &Shared) -> Self {
-        Self { peers: RefCell::new(PeerCache::new()) }
+    pub fn new(shared: &Shared) -> Self {
+        Self {
+            peers: RefCell::new(PeerCache::new()),
+            requests: RefCell::new(shared.metrics.requests()),
+            tcp: shared.metrics.tcp(),
+            lane: shared.summary.lane(),
+            logs: RefCell::new(Logs::new(shared.files.clone())),
+        }
     }
 
     /// The peer that a header describes, with the identity that its certificate proves.
@@ -77,20 +113,172 @@ impl Observer {
 
     /// A request is over.
     pub fn finished(&self, conn: &Conn, call: &Call, protocol: Protocol) {
-        let reporter =
-            if conn.direction == Direction::Inbound { Reporter::Destination } else { Reporter::Source };
-        let shared = &conn.worker.shared.observer;
-        shared.requests.fetch_add(1, Ordering::Relaxed);
-        if call.response.status >= 500 {
-            shared.failures.fetch_add(1, Ordering::Relaxed);
+        let ledger = &call.ledger;
+        let (request, response) = (LogFields(&call.request.headers), LogFields(&call.response.headers));
+        let text = |name: &str| call.request.headers.get(name);
+        let own = &conn.worker.shared.observer.own.peer;
+        let inbound = conn.direction == Direction::Inbound;
+        let record = Record {
+            reporter: if inbound { Reporter::Destination } else { Reporter::Source },
+            start: ledger.started,
+            duration: ledger.start.elapsed(),
+            upstream_service_time: ledger.upstream_time,
+            protocol,
+            grpc: ledger.grpc,
+            method: Some(call.request.method().as_bytes()),
+            path: Some(call.request.target().as_bytes()),
+            original_path: ledger.original_path.as_deref().map(str::as_bytes),
+            scheme: text("x-forwarded-proto"),
+            authority: Some(call.request.authority().as_bytes()),
+            user_agent: text("user-agent"),
+            forwarded_for: text("x-forwarded-for"),
+            request_id: text("x-request-id"),
+            request: &request,
+            response: &response,
+            response_code: (call.response.status > 0).then_some(call.response.status),
+            flags: ledger.flags,
+            response_code_details: some(&ledger.details),
+            reason: some(&ledger.reason),
+            policy: ledger.policy.as_deref(),
+            upstream_transport_failure_reason: ledger.transport_failure.as_deref(),
+            grpc_status: ledger.grpc_status,
+            attempts: Some(ledger.attempts),
+            bytes_received: ledger.received,
+            bytes_sent: ledger.sent,
+            upstream_host: ledger.upstream,
+            upstream_cluster: ledger.cluster.as_ref().map(|c| c.cluster.settings.name.as_str()),
+            route_name: ledger.route.as_deref(),
+            source: if inbound { ledger.source.as_ref() } else { Some(own) },
+            destination: if inbound { Some(own) } else { ledger.destination.as_ref() },
+            service: ledger.cluster.as_ref().map(|c| &c.service),
+            ..connection_record(conn)
+        };
+        self.requests.borrow_mut().record(&record);
+        self.lane.record(&record);
+        if let Some((_, chain)) = conn.current()
+            && let Terminal::Http(manager) = &chain.terminal
+        {
+            self.logs.borrow_mut().log(&manager.settings.access_log, &record);
         }
-        tracing::debug!(
-            ?reporter, ?protocol, method = call.request.method(), path = call.request.target(), status = call.response.status,
-            details = %call.ledger.details, reason = %call.ledger.reason, policy = ?call.ledger.policy,
-            upstream = ?call.ledger.upstream, "request"
-        );
     }
 
-    /// Now and then.
-    pub fn upkeep(&self) {}
+    /// A TCP connection begins.
+    pub fn opened(&self, conn: &Conn, cluster: &ClusterView, endpoint: &Arc<Peer>) -> TcpConnection {
+        let source = self.peer(None, conn.names.as_ref().and_then(|n| n.uris.first()).map(String::as_str));
+        self.tcp.open(&tcp_record(conn, Some(cluster), &source, endpoint))
+    }
+
+    /// A TCP connection is over.
+    pub fn closed(&self, conn: &Conn, over: &Over<'_>, opened: Option<TcpConnection>) {
+        let source = self.peer(None, conn.names.as_ref().and_then(|n| n.uris.first()).map(String::as_str));
+        let unknown = Arc::new(Peer::unknown(None));
+        let record = Record {
+            start: over.started.1,
+            duration: over.started.0.elapsed(),
+            flags: over.flags,
+            response_code_details: over.details,
+            reason: some(&over.reason),
+            policy: over.policy,
+            connection_termination_details: over.details,
+            bytes_received: over.ended.as_ref().map_or(0, |e| e.sent),
+            bytes_sent: over.ended.as_ref().map_or(0, |e| e.received),
+            upstream_host: over.upstream,
+            ..tcp_record(conn, over.cluster, &source, over.endpoint.unwrap_or(&unknown))
+        };
+        if let Some(opened) = opened {
+            opened.carried(record.bytes_sent, record.bytes_received);
+            opened.close(&record);
+        }
+        self.lane.record(&record);
+        if let Some((_, chain)) = conn.current() {
+            let log = match &chain.terminal {
+                Terminal::Tcp(proxy) => &proxy.settings.access_log,
+                Terminal::Http(manager) => &manager.settings.access_log,
+                Terminal::Refuse(_) => return,
+            };
+            self.logs.borrow_mut().log(log, &record);
+        }
+    }
+}
+
+/// How a TCP connection ended.
+pub struct Over<'a> {
+    /// When it began.
+    pub started: (Instant, SystemTime),
+    /// Envoy's letters.
+    pub flags: ResponseFlags,
+    /// Envoy's words.
+    pub details: Option<&'a str>,
+    /// In plain words.
+    pub reason: String,
+    /// The policy that decided.
+    pub policy: Option<&'a str>,
+    /// The cluster it went to.
+    pub cluster: Option<&'a ClusterView>,
+    /// The endpoint's address.
+    pub upstream: Option<std::net::SocketAddr>,
+    /// The endpoint's workload.
+    pub endpoint: Option<&'a Arc<Peer>>,
+    /// What was copied.
+    pub ended: Option<&'a Ended>,
+}
+
+/// In plain words, why a tunnel was cut.
+pub fn words(cut: &Cut) -> String {
+    match cut {
+        Cut::Downstream(error) => format!("the client's connection failed: {error}"),
+        Cut::Upstream(error) => format!("the upstream's connection failed: {error}"),
+        Cut::Idle(limit) => format!("nothing moved for {} s (idle timeout)", limit.as_secs()),
+        Cut::Judged(why) => why.clone(),
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// What every record of a connection has.
+fn connection_record(conn: &Conn) -> Record<'_> {
+    let inbound = conn.direction == Direction::Inbound;
+    Record {
+        downstream_local: Some(conn.destination),
+        downstream_remote: Some(conn.source),
+        requested_server_name: some(&conn.sni),
+        connection_id: Some(conn.id),
+        security: match (inbound, conn.names.is_some()) {
+            (true, true) => ConnectionSecurity::MutualTls,
+            (true, false) => ConnectionSecurity::None,
+            (false, _) => ConnectionSecurity::Unknown,
+        },
+        ..Record::default()
+    }
+}
+
+fn tcp_record<'a>(
+    conn: &'a Conn,
+    cluster: Option<&'a ClusterView>,
+    source: &'a Arc<Peer>,
+    endpoint: &'a Arc<Peer>,
+) -> Record<'a> {
+    let inbound = conn.direction == Direction::Inbound;
+    let own = &conn.worker.shared.observer.own.peer;
+    Record {
+        reporter: if inbound { Reporter::Destination } else { Reporter::Source },
+        protocol: Protocol::Tcp,
+        upstream_cluster: cluster.map(|c| c.cluster.settings.name.as_str()),
+        source: Some(if inbound { source } else { own }),
+        destination: Some(if inbound { own } else { endpoint }),
+        service: cluster.map(|c| &c.service),
+        ..connection_record(conn)
+    }
+}
+
+/// Looks after the shared part for as long as the process lives: old series are forgotten, totals remembered.
+pub async fn upkeep(shared: Arc<crate::worker::Shared>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        shared.observer.metrics.upkeep(Instant::now());
+        shared.observer.summary.remember(Instant::now());
+    }
 }

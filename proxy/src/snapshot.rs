@@ -16,7 +16,7 @@ use weft_telemetry::{Peer, PeerMetadata, Service};
 use crate::tls::client::{Connector, Offer};
 use crate::tls::secrets::Secrets;
 use crate::tls::server::Acceptor;
-use crate::upstream::connect::{Carrier, CONNECT_TIMEOUT, SocketSettings, TlsCarrier};
+use crate::upstream::connect::{CONNECT_TIMEOUT, Carrier, SocketSettings, TlsCarrier};
 use crate::upstream::endpoint::EndpointState;
 use crate::upstream::pool::PoolKey;
 
@@ -115,7 +115,8 @@ impl Snapshot {
 
     /// The cluster of that name, with its number.
     pub fn cluster_by_name(&self, name: &str) -> Option<(ClusterId, &Arc<ClusterView>)> {
-        let place = self.clusters.iter().position(|c| c.as_ref().is_some_and(|c| c.cluster.settings.name == name))?;
+        let place =
+            self.clusters.iter().position(|c| c.as_ref().is_some_and(|c| c.cluster.settings.name == name))?;
         Some((ClusterId(u32::try_from(place).ok()?), self.clusters[place].as_ref()?))
     }
 

@@ -48,11 +48,7 @@ pub fn protocol(seen: &[u8], complete: bool) -> Option<Protocol> {
     }
     let n = seen.len().min(H2_PREFACE.len());
     if seen[..n] == H2_PREFACE[..n] {
-        return if n == H2_PREFACE.len() {
-            Some(Protocol::H2c)
-        } else {
-            complete.then_some(Protocol::Other)
-        };
+        return if n == H2_PREFACE.len() { Some(Protocol::H2c) } else { complete.then_some(Protocol::Other) };
     }
     let verdict = http1(seen);
     if verdict.is_none() && complete { Some(Protocol::Other) } else { verdict }

@@ -4,19 +4,22 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use rand::RngExt as _;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
-use weft_policy::authorize::{self, Verdict};
+use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
+use weft_telemetry::{ResponseFlag, ResponseFlags};
 
 use crate::connection::Conn;
-use crate::snapshot::ClusterView;
+use crate::observe::{Over, words};
+use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::Io;
-use crate::tunnel;
+use crate::tunnel::{self, Cut};
 use crate::upstream::connect::{Connected, Speaks, connect};
+use crate::upstream::endpoint::InFlight;
 use crate::upstream::pick::pick;
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
@@ -27,9 +30,26 @@ const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
 pub async fn serve(conn: Rc<Conn>, io: Io) {
+    let started = (Instant::now(), SystemTime::now());
+    let refuse = |flag: Option<ResponseFlag>, details: &str, reason: String| {
+        tracing::debug!(listener = %conn.listener, source = %conn.source, %reason, "connection closed");
+        let over = Over {
+            started,
+            flags: flag.map_or(ResponseFlags::NONE, |flag| ResponseFlags::NONE.with(flag)),
+            details: Some(details),
+            reason,
+            policy: None,
+            cluster: None,
+            upstream: None,
+            endpoint: None,
+            ended: None,
+        };
+        conn.worker.observer.closed(&conn, &over, None);
+    };
     let Some((snapshot, chain)) = conn.current() else { return };
-    if let Some(why) = judge(&conn) {
-        return tracing::info!(listener = %conn.listener, source = %conn.source, reason = %why, "connection denied");
+    if let Some((policy, why)) = judge(&conn) {
+        let details = format!("rbac_access_denied_matched_policy[{policy}]");
+        return refuse(Some(ResponseFlag::UnauthorizedExternalService), &details, why);
     }
     let Terminal::Tcp(proxy) = &chain.terminal else { return };
     let target = {
@@ -42,7 +62,8 @@ pub async fn serve(conn: Rc<Conn>, io: Io) {
     };
     let Some((target, _)) = target else { return };
     let Some(cluster) = snapshot.cluster(target.id).cloned() else {
-        return tracing::info!(cluster = %target.name, listener = %conn.listener, "connection closed: its cluster does not exist");
+        let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
+        return refuse(Some(ResponseFlag::NoClusterFound), "cluster_not_found", why);
     };
     let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
     let idle = proxy.settings.idle_timeout;
@@ -51,17 +72,22 @@ pub async fn serve(conn: Rc<Conn>, io: Io) {
     forward(&conn, io, id, &cluster, hash, Some(conn.destination), idle).await;
 }
 
-/// Why a connection may not go on, if it may not.
-fn judge(conn: &Conn) -> Option<String> {
+/// Which policy denies a connection and why, if one does.
+fn judge(conn: &Conn) -> Option<(String, String)> {
     let Some((_, chain)) = conn.current() else {
-        return Some("its listener changed and does not take it any more".to_owned());
+        return Some(("none".to_owned(), "its listener changed and does not take it any more".to_owned()));
     };
     let facts = conn.facts();
     match authorize::connection(&chain.gates, &facts).verdict {
         Verdict::Allowed { .. } => None,
         Verdict::Denied(denial) => {
-            let who = conn.names.as_ref().and_then(|n| n.uris.first()).map_or("nobody proven", String::as_str);
-            Some(format!("RBAC: access denied: {denial}; the peer is {who}"))
+            let who =
+                conn.names.as_ref().and_then(|n| n.uris.first()).map_or("nobody proven", String::as_str);
+            let policy = match &denial {
+                Denial::Policy { policy } | Denial::Undecided { policy, .. } => (*policy).to_owned(),
+                Denial::NoneMatched { .. } | Denial::Custom { .. } => "none".to_owned(),
+            };
+            Some((policy, format!("RBAC: access denied: {denial}; the peer is {who}")))
         }
     }
 }
@@ -77,7 +103,7 @@ async fn watched(conn: &Conn) -> String {
                 if !alive {
                     return "the process is ending".to_owned();
                 }
-                if let Some(why) = judge(conn) {
+                if let Some((_, why)) = judge(conn) {
                     return why;
                 }
             }
@@ -95,31 +121,75 @@ pub async fn forward(
     original: Option<SocketAddr>,
     idle: Option<Duration>,
 ) {
-    let name = &cluster.cluster.settings.name;
     let _guard = conn.drain.guard();
+    let mut over = Over {
+        started: (Instant::now(), SystemTime::now()),
+        flags: ResponseFlags::NONE,
+        details: None,
+        reason: String::new(),
+        policy: None,
+        cluster: Some(cluster),
+        upstream: None,
+        endpoint: None,
+        ended: None,
+    };
+    let (mut up, endpoint, in_flight) = match reach(conn, id, cluster, hash, original).await {
+        Ok(reached) => reached,
+        Err((flag, why)) => {
+            over.flags.insert(flag);
+            over.reason = why;
+            return conn.worker.observer.closed(conn, &over, None);
+        }
+    };
+    let opened = conn.worker.observer.opened(conn, cluster, &endpoint.peer);
+    let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
+    let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
+    drop(in_flight);
+    if let Some(cut) = &ended.why {
+        over.reason = words(cut);
+        over.flags.insert(match cut {
+            Cut::Downstream(_) => ResponseFlag::DownstreamConnectionTermination,
+            Cut::Upstream(_) => ResponseFlag::UpstreamConnectionTermination,
+            Cut::Idle(_) => ResponseFlag::StreamIdleTimeout,
+            Cut::Judged(_) => ResponseFlag::UnauthorizedExternalService,
+        });
+    }
+    over.upstream = Some(endpoint.address);
+    over.endpoint = Some(&endpoint.peer);
+    over.ended = Some(&ended);
+    conn.worker.observer.closed(conn, &over, Some(opened));
+}
+
+/// A connection to one of the cluster's endpoints; nothing was sent to those that could not be reached.
+async fn reach(
+    conn: &Conn,
+    id: ClusterId,
+    cluster: &Arc<ClusterView>,
+    hash: Option<u64>,
+    original: Option<SocketAddr>,
+) -> Result<(Io, EndpointView, InFlight), (ResponseFlag, String)> {
+    let name = &cluster.cluster.settings.name;
     let mut tried = Vec::new();
-    let (mut up, endpoint, in_flight) = loop {
-        let (place, endpoint) = match pick(&conn.worker, id, cluster, hash, &tried, original) {
-            Ok(picked) => picked,
-            Err(why) => return tracing::info!(cluster = %name, reason = %why, "connection closed: no endpoint"),
-        };
+    loop {
+        let picked = pick(&conn.worker, id, cluster, hash, &tried, original);
+        let (place, endpoint) =
+            picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
         let in_flight = endpoint.state.begin();
         let limit = cluster.connect_timeout;
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
-            Ok(Connected { io, .. }) => break (io, endpoint, in_flight),
+            Ok(Connected { io, .. }) => return Ok((io, endpoint, in_flight)),
             Err(error) => {
                 endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);
                 endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(cluster = %name, reason = %error, "no connection to an endpoint");
+                tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
                 if tried.len() >= TRIES.min(cluster.endpoints.len()) {
-                    return;
+                    return Err((
+                        ResponseFlag::UpstreamConnectionFailure,
+                        format!("cluster {name}: {error}"),
+                    ));
                 }
             }
         }
-    };
-    let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
-    let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
-    drop(in_flight);
-    tracing::debug!(cluster = %name, upstream = %endpoint.address, sent = ended.sent, received = ended.received, why = ?ended.why, "connection over");
+    }
 }

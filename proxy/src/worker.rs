@@ -93,7 +93,6 @@ impl Worker {
             }
             let now = Instant::now();
             self.pools.borrow_mut().sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.0)).copied());
-            self.observer.upkeep();
         }
     }
 }

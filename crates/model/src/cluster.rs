@@ -8,7 +8,7 @@ use crate::endpoint::LoadAssignment;
 use crate::tls::{Transport, UpstreamTls};
 
 /// One upstream cluster.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cluster {
     /// `outbound|80|v1|host`, `inbound|8000||`, `PassthroughCluster`...
     pub name: String,

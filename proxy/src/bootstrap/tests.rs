@@ -18,7 +18,10 @@ fn pod() -> BTreeMap<String, String> {
 #[test]
 fn a_pods_environment_says_who_the_sidecar_is() {
     let bootstrap = Bootstrap::from_environment(&pod(), "selfmonitor.svc.cluster.local").unwrap();
-    assert_eq!(bootstrap.node.id(), "sidecar~127.64.1.1~auth-service-0.selfmonitor~selfmonitor.svc.cluster.local");
+    assert_eq!(
+        bootstrap.node.id(),
+        "sidecar~127.64.1.1~auth-service-0.selfmonitor~selfmonitor.svc.cluster.local"
+    );
     assert_eq!(bootstrap.node.cluster, "auth-service.selfmonitor");
     assert_eq!(bootstrap.admin.to_string(), "127.64.1.2:15000");
     assert_eq!(bootstrap.status.to_string(), "127.64.1.1:15021");

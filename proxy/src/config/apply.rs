@@ -93,9 +93,12 @@ impl Applier {
     /// Which of those asked for have not arrived.
     pub fn missing(&self) -> Vec<String> {
         let endpoints = self.clusters.values().filter_map(|c| service_of(c));
-        let endpoints = endpoints.filter(|name| !self.assignments.contains_key(*name)).map(|n| format!("endpoints of {n}"));
+        let endpoints = endpoints
+            .filter(|name| !self.assignments.contains_key(*name))
+            .map(|n| format!("endpoints of {n}"));
         let routes = self.wanted_routes.values().flatten();
-        let has = |name: &&String| !self.held.get(type_url::ROUTES).is_some_and(|held| held.contains_key(*name));
+        let has =
+            |name: &&String| !self.held.get(type_url::ROUTES).is_some_and(|held| held.contains_key(*name));
         endpoints.chain(routes.filter(has).map(|n| format!("routes {n}"))).collect()
     }
 
@@ -168,7 +171,8 @@ impl Applier {
     }
 
     fn endpoints(&mut self, resource: &Resource) -> Result<(), String> {
-        let (assignment, not_honoured) = decode::load_assignment(&resource.value).map_err(|e| e.to_string())?;
+        let (assignment, not_honoured) =
+            decode::load_assignment(&resource.value).map_err(|e| e.to_string())?;
         let name = assignment.cluster.clone();
         self.assignments.insert(name.clone(), assignment);
         self.recompile_of(&name)?;

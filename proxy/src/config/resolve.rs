@@ -37,7 +37,9 @@ pub async fn keep_resolved(cluster: std::sync::Arc<Cluster>, answers: mpsc::Send
                 }
             }
             Ok(_) => {}
-            Err(why) => tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; the last answer stays"),
+            Err(why) => {
+                tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; the last answer stays")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(refresh) => {}
@@ -46,7 +48,11 @@ pub async fn keep_resolved(cluster: std::sync::Arc<Cluster>, answers: mpsc::Send
     }
 }
 
-async fn resolve(wanted: &LoadAssignment, family: DnsFamily, only_one: bool) -> Result<LoadAssignment, String> {
+async fn resolve(
+    wanted: &LoadAssignment,
+    family: DnsFamily,
+    only_one: bool,
+) -> Result<LoadAssignment, String> {
     let mut found = wanted.clone();
     for locality in &mut found.localities {
         let mut endpoints = Vec::new();
@@ -58,7 +64,11 @@ async fn resolve(wanted: &LoadAssignment, family: DnsFamily, only_one: bool) -> 
                     let take = if only_one { 1 } else { addresses.len() };
                     endpoints.extend(addresses.into_iter().take(take).map(|address| Endpoint {
                         address: Address::Socket(address),
-                        hostname: if endpoint.hostname.is_empty() { name.clone() } else { endpoint.hostname.clone() },
+                        hostname: if endpoint.hostname.is_empty() {
+                            name.clone()
+                        } else {
+                            endpoint.hostname.clone()
+                        },
                         ..endpoint.clone()
                     }));
                 }
@@ -78,8 +88,20 @@ fn choose(mut addresses: Vec<SocketAddr>, family: DnsFamily) -> Vec<SocketAddr> 
     match family {
         DnsFamily::V4Only => v4,
         DnsFamily::V6Only => v6,
-        DnsFamily::V4Preferred => if v4.is_empty() { v6 } else { v4 },
-        DnsFamily::Auto => if v6.is_empty() { v4 } else { v6 },
+        DnsFamily::V4Preferred => {
+            if v4.is_empty() {
+                v6
+            } else {
+                v4
+            }
+        }
+        DnsFamily::Auto => {
+            if v6.is_empty() {
+                v4
+            } else {
+                v6
+            }
+        }
         DnsFamily::All => v4.into_iter().chain(v6).collect(),
     }
 }

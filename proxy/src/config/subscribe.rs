@@ -48,7 +48,9 @@ pub fn start(
     conditions: Conditions,
 ) -> io::Result<Configuration> {
     let address = bootstrap.discovery.clone();
-    let uri = format!("https://{address}").parse().map_err(|_| io::Error::other(format!("{address:?} is no host:port")))?;
+    let uri = format!("https://{address}")
+        .parse()
+        .map_err(|_| io::Error::other(format!("{address:?} is no host:port")))?;
     let mut settings = Settings::new(uri);
     let credentials = bootstrap.clone();
     settings.credentials = Arc::new(move || {
@@ -69,11 +71,8 @@ pub fn start(
         session.subscribe_all(type_url::CLUSTER);
         session.subscribe_all(type_url::LISTENER);
     });
-    let configuration = Configuration {
-        applier: Arc::new(Mutex::new(applier)),
-        refusals: Arc::default(),
-        handle,
-    };
+    let configuration =
+        Configuration { applier: Arc::new(Mutex::new(applier)), refusals: Arc::default(), handle };
     tokio::spawn(driver.run());
     tokio::spawn(apply_all(configuration.clone(), updates, live, conditions));
     Ok(configuration)
@@ -148,7 +147,9 @@ fn follow_names(
 ) {
     let wanted: HashMap<&str, _> = applier.by_name().map(|c| (c.name.as_str(), c)).collect();
     resolvers.retain(|name, (cluster, task)| {
-        let keep = wanted.get(name.as_str()).is_some_and(|c| c.load_assignment == cluster.load_assignment && c.dns == cluster.dns);
+        let keep = wanted
+            .get(name.as_str())
+            .is_some_and(|c| c.load_assignment == cluster.load_assignment && c.dns == cluster.dns);
         if !keep {
             task.abort();
         }

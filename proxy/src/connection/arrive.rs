@@ -13,8 +13,8 @@ use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
 
 use super::{Conn, Parts};
-use crate::sniff::{self, Protocol};
 use crate::snapshot::{ListenerView, Snapshot};
+use crate::sniff::{self, Protocol};
 use crate::stream::{Io, Tcp};
 use crate::tls::names::PeerNames;
 use crate::worker::Worker;
@@ -92,7 +92,8 @@ async fn take(
 
     let looks = Looks::of(&view, destination.port());
     let seen = look(&mut tcp, &view, looks).await?;
-    let hello = if seen == Some(Protocol::Tls) && looks.tls { Some(client_hello(&mut tcp).await?) } else { None };
+    let hello =
+        if seen == Some(Protocol::Tls) && looks.tls { Some(client_hello(&mut tcp).await?) } else { None };
     let transport = if hello.is_some() { "tls" } else { "raw_buffer" };
     let (sni, protocols) = match hello {
         Some(hello) => (hello.sni, hello.alpn),
@@ -134,9 +135,13 @@ impl Looks {
         let filters = &listener.settings.listener_filters;
         let ends_tls = |c: &Arc<Chain>| !matches!(c.settings.transport, Transport::Raw);
         Self {
-            tls: filters.iter().any(|f| matches!(f, ListenerFilter::TlsInspector { disabled } if on(disabled)))
+            tls: filters
+                .iter()
+                .any(|f| matches!(f, ListenerFilter::TlsInspector { disabled } if on(disabled)))
                 || listener.chains.iter().chain(&listener.default).any(ends_tls),
-            http: filters.iter().any(|f| matches!(f, ListenerFilter::HttpInspector { disabled } if on(disabled))),
+            http: filters
+                .iter()
+                .any(|f| matches!(f, ListenerFilter::HttpInspector { disabled } if on(disabled))),
         }
     }
 }
@@ -255,5 +260,7 @@ async fn wait_for_identity(worker: &Worker) -> Result<(), Refused> {
         }
     };
     let waited = tokio::time::timeout(hold, waiting).await;
-    waited.map_err(|_| Refused::Tls(format!("this workload still has no certificate after {hold:?}; see /ready")))
+    waited.map_err(|_| {
+        Refused::Tls(format!("this workload still has no certificate after {hold:?}; see /ready"))
+    })
 }

@@ -87,7 +87,9 @@ pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &s
     let outcome = authorize::request(&manager.gates, &view, &facts);
     for note in &outcome.notes {
         match note {
-            Note::Logged { policy } => tracing::info!(target: "audit", policy, path = call.request.target(), "AUDIT policy matches"),
+            Note::Logged { policy } => {
+                tracing::info!(target: "audit", policy, path = call.request.target(), "AUDIT policy matches")
+            }
             Note::Shadow { prefix, allowed, policy } => {
                 tracing::debug!(target: "audit", prefix, allowed, policy, "dry run");
             }
@@ -108,11 +110,8 @@ fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {
         Denial::Policy { policy } | Denial::Undecided { policy, .. } => *policy,
         Denial::NoneMatched { .. } | Denial::Custom { .. } => "none",
     };
-    let mut reply = Reply::new(
-        403,
-        "RBAC: access denied",
-        format!("rbac_access_denied_matched_policy[{matched}]"),
-    );
+    let mut reply =
+        Reply::new(403, "RBAC: access denied", format!("rbac_access_denied_matched_policy[{matched}]"));
     reply.policy = Some(matched.to_owned());
     reply.flag(ResponseFlag::UnauthorizedExternalService).because(format!("{denial}; the caller is {who}"))
 }

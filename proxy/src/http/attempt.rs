@@ -109,7 +109,9 @@ impl Failure {
         use ResponseFlag as Flag;
         let reason = self.to_string();
         let (status, body, details, flag) = match self {
-            Self::NoEndpoint { .. } => (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream),
+            Self::NoEndpoint { .. } => {
+                (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream)
+            }
             Self::Connect(error) if error.is_timeout() => (
                 503,
                 "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
@@ -122,9 +124,12 @@ impl Failure {
                 "upstream_reset_before_response_started{connection_failure}",
                 Flag::UpstreamConnectionFailure,
             ),
-            Self::Reset { broken: Broken::Head(_) | Broken::Header(_), .. } => {
-                (502, "", "upstream_reset_before_response_started{protocol_error}", Flag::UpstreamProtocolError)
-            }
+            Self::Reset { broken: Broken::Head(_) | Broken::Header(_), .. } => (
+                502,
+                "",
+                "upstream_reset_before_response_started{protocol_error}",
+                Flag::UpstreamProtocolError,
+            ),
             Self::Reset { .. } => (
                 503,
                 "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
@@ -149,8 +154,7 @@ impl Failure {
 pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Vec<usize>) -> Result<Sent, Failure> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
-    let no_endpoint =
-        |why| Failure::NoEndpoint { cluster: cluster.cluster.settings.name.clone(), why };
+    let no_endpoint = |why| Failure::NoEndpoint { cluster: cluster.cluster.settings.name.clone(), why };
     let picked = pick(ask.worker, plan.id, cluster, plan.hash, tried, ask.original);
     let (place, endpoint) = picked.map_err(no_endpoint)?;
     tried.push(place);
@@ -162,7 +166,11 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Vec<usize>)
     Ok(Sent { upstream: sent?, endpoint, in_flight })
 }
 
-async fn to_endpoint(ask: &Ask<'_>, endpoint: &EndpointView, head: &mut RequestHead) -> Result<Upstream, Failure> {
+async fn to_endpoint(
+    ask: &Ask<'_>,
+    endpoint: &EndpointView,
+    head: &mut RequestHead,
+) -> Result<Upstream, Failure> {
     let http = &ask.plan.cluster.cluster.settings.http;
     let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: "" };
     let h2 = !ask.upgrade

@@ -68,15 +68,20 @@ fn decide(conn: &Conn, call: &mut Call) -> Result<Found, Reply> {
     let gone = || Reply::new(503, "", "listener_changed").because("the listener changed: connect again");
     let (snapshot, chain) = conn.current().ok_or_else(gone)?;
     let Terminal::Http(manager) = &chain.terminal else { return Err(gone()) };
-    let allowed = manager.settings.upgrades.iter().any(|u| u.enabled && u.token.eq_ignore_ascii_case("connect"));
+    let allowed =
+        manager.settings.upgrades.iter().any(|u| u.enabled && u.token.eq_ignore_ascii_case("connect"));
     if !allowed {
-        return Err(Reply::new(403, "", "upgrade_failed").because("this listener is no HTTP proxy: CONNECT is not served here"));
+        return Err(Reply::new(403, "", "upgrade_failed")
+            .because("this listener is no HTTP proxy: CONNECT is not served here"));
     }
     let table = match &manager.routes {
         weft_model::table::chain::RouteSource::Inline(table) => table.clone(),
-        weft_model::table::chain::RouteSource::Named(id, name) => snapshot.table.routes(*id).cloned().ok_or_else(|| {
-            Reply::new(503, "", "route_configuration_missing").because(format!("route configuration {name} has not arrived"))
-        })?,
+        weft_model::table::chain::RouteSource::Named(id, name) => {
+            snapshot.table.routes(*id).cloned().ok_or_else(|| {
+                Reply::new(503, "", "route_configuration_missing")
+                    .because(format!("route configuration {name} has not arrived"))
+            })?
+        }
     };
     let plan = plan(conn, &snapshot, &table, call, "http")?;
     Ok((plan.id, plan.cluster))
@@ -98,7 +103,13 @@ async fn content(h1: &mut H1) -> Option<Protocol> {
     }
 }
 
-async fn forward(conn: &Rc<Conn>, io: Io, authority: &str, id: weft_model::table::ClusterId, cluster: std::sync::Arc<crate::snapshot::ClusterView>) {
+async fn forward(
+    conn: &Rc<Conn>,
+    io: Io,
+    authority: &str,
+    id: weft_model::table::ClusterId,
+    cluster: std::sync::Arc<crate::snapshot::ClusterView>,
+) {
     use weft_model::cluster::Discovery;
     let original = if cluster.cluster.settings.discovery == Discovery::OriginalDst {
         match crate::upstream::outside::resolve(authority, 443, conn).await {

@@ -4,7 +4,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use weft_http1::{Framing, Headers, RequestHead, ResponseHead, Version, keep_alive, set_framing, write_response};
+use weft_http1::{
+    Framing, Headers, RequestHead, ResponseHead, Version, keep_alive, set_framing, write_response,
+};
 use weft_telemetry::record::Protocol;
 
 use super::h1::H1;
@@ -62,7 +64,10 @@ impl Downstream for DownH1<'_> {
         }
         head.version = Version::Http11;
         let mut chunked = false;
-        if head.status != 101 && !(self.is_head || matches!(head.status, 204 | 304)) {
+        if self.is_head || matches!(head.status, 204 | 304) {
+            // A content-length may stand there for information; a transfer-encoding may not.
+            set_framing(&mut head.headers, Framing::None)?;
+        } else if head.status != 101 {
             match length {
                 Length::None => set_framing(&mut head.headers, Framing::Length(0))?,
                 Length::Exact(n) => set_framing(&mut head.headers, Framing::Length(n))?,
@@ -173,6 +178,7 @@ impl Downstream for DownH2 {
     fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken> {
         let bodiless = self.is_head || matches!(head.status, 204 | 304);
         let end = length == Length::None || bodiless;
+        head.headers.remove("transfer-encoding");
         match length {
             Length::Exact(n) if !bodiless => set_framing(&mut head.headers, Framing::Length(n))?,
             Length::Unknown => {

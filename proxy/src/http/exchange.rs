@@ -69,10 +69,16 @@ impl From<Reply> for End {
     }
 }
 
-async fn run<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, length: Length) -> Result<After, End> {
+async fn run<D: Downstream>(
+    conn: &Conn,
+    call: &mut Call,
+    down: &mut D,
+    length: Length,
+) -> Result<After, End> {
     let (snapshot, chain) = conn.current().ok_or_else(|| {
         down.abort();
-        Reply::new(503, "", "listener_changed").because("the listener no longer takes this connection: connect again")
+        Reply::new(503, "", "listener_changed")
+            .because("the listener no longer takes this connection: connect again")
     })?;
     let Terminal::Http(manager) = &chain.terminal else {
         down.abort();
@@ -82,7 +88,8 @@ async fn run<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, length: 
         let mut rng = conn.worker.rng.borrow_mut();
         admit::prepare(conn, manager, call, &mut rng)?;
     }
-    let scheme = if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let scheme =
+        if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
     peers::on_request(conn, manager, call);
     admit::authorize(conn, manager, call, scheme)?;
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
@@ -114,7 +121,9 @@ async fn routes(
         if !matches!(waited, Ok(true)) {
             return Err(Reply::new(503, "", "route_configuration_missing")
                 .flag(ResponseFlag::NoRouteFound)
-                .because(format!("route configuration {name} has not arrived within {hold:?}; is the control plane up?")));
+                .because(format!(
+                    "route configuration {name} has not arrived within {hold:?}; is the control plane up?"
+                )));
         }
         snapshot = conn.worker.snapshot();
     }
@@ -131,15 +140,8 @@ async fn forward<D: Downstream>(
 ) -> Result<After, End> {
     let upgrade = call.request.headers.contains("upgrade");
     let original = original_destination(conn, plan, call).await?;
-    let ask = Ask {
-        worker: &conn.worker,
-        plan,
-        length,
-        scheme,
-        downstream: down.protocol(),
-        upgrade,
-        original,
-    };
+    let ask =
+        Ask { worker: &conn.worker, plan, length, scheme, downstream: down.protocol(), upgrade, original };
     let has_body = length != Length::None;
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0));
     let mut tried = Vec::new();
@@ -193,7 +195,14 @@ async fn forward<D: Downstream>(
 
 /// Is it worth another try? A failure to connect is safe to try elsewhere even where the route asks for no retry:
 /// nothing was sent; but only on endpoints that were not tried yet.
-fn elsewhere(plan: &Plan, outcome: Outcome, failure: &Failure, call: &Call, upload: &Upload, tried: &[usize]) -> bool {
+fn elsewhere(
+    plan: &Plan,
+    outcome: Outcome,
+    failure: &Failure,
+    call: &Call,
+    upload: &Upload,
+    tried: &[usize],
+) -> bool {
     if retry_again(plan, outcome, call, upload) {
         return true;
     }
@@ -201,11 +210,13 @@ fn elsewhere(plan: &Plan, outcome: Outcome, failure: &Failure, call: &Call, uplo
         Failure::Connect(_) => true,
         // The keep-alive race: the connection was closed as the request was on its way, and what is idempotent may go again.
         Failure::Reset { sent, race, .. } => {
-            !sent || (!race.is_empty() && matches!(call.request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE"))
+            !sent
+                || (!race.is_empty() && matches!(call.request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE"))
         }
         _ => false,
     };
-    let untried = tried.len() < plan.cluster.endpoints.len().min(3) || matches!(failure, Failure::Reset { .. });
+    let untried =
+        tried.len() < plan.cluster.endpoints.len().min(3) || matches!(failure, Failure::Reset { .. });
     unsent && untried && tried.len() < 4 && upload.can_replay()
 }
 
@@ -270,10 +281,14 @@ async fn attempt<D: Downstream>(
         loop {
             if !upload.is_done() {
                 match upload.poll(cx, down, &mut sent.upstream) {
-                    Poll::Ready(Err(PumpError::From(broken))) => return Poll::Ready(Err(Halt::Client(broken))),
+                    Poll::Ready(Err(PumpError::From(broken))) => {
+                        return Poll::Ready(Err(Halt::Client(broken)));
+                    }
                     Poll::Ready(Err(PumpError::To(broken))) => {
                         // It may have answered before it stopped listening.
-                        if let Poll::Ready(Ok(answer)) = sent.upstream.poll_head(cx, request.method(), response) {
+                        if let Poll::Ready(Ok(answer)) =
+                            sent.upstream.poll_head(cx, request.method(), response)
+                        {
                             return Poll::Ready(Ok(answer));
                         }
                         return Poll::Ready(Err(Halt::Upstream(broken)));
@@ -318,7 +333,9 @@ async fn attempt<D: Downstream>(
             sent.upstream.cancel();
             sent.endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
             match halt {
-                Halt::Upstream(broken) => Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: true, race })),
+                Halt::Upstream(broken) => {
+                    Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: true, race }))
+                }
                 Halt::PerTry(limit) => Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit })),
                 Halt::Timeout(limit) => Ok(Tried::Failed(Failure::Timeout { limit })),
                 Halt::Client(broken) => {

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use weft_http1::{
-    BodyEvent, BodyReader, Framing, Headers, Limits, Parsed, RequestHead, ResponseHead, chunk_head, last_chunk,
-    parse_request, parse_response,
+    BodyEvent, BodyReader, Framing, Headers, Limits, Parsed, RequestHead, ResponseHead, chunk_head,
+    last_chunk, parse_request, parse_response,
 };
 
 use super::message::{Broken, Event, Inlet, Outlet};
@@ -87,7 +87,9 @@ impl H1 {
         loop {
             if self.at < self.input.len() {
                 // An empty line before a request is tolerated (RFC 9112 2.2), once per read.
-                if let Parsed::Complete { consumed } = parse_request(&self.input[self.at..], &self.limits, head)? {
+                if let Parsed::Complete { consumed } =
+                    parse_request(&self.input[self.at..], &self.limits, head)?
+                {
                     self.at += consumed;
                     return Poll::Ready(Ok(Some(())));
                 }
@@ -102,10 +104,15 @@ impl H1 {
     ///
     /// # Errors
     /// A refusal or a close means that the connection is of no more use.
-    pub fn poll_response(&mut self, cx: &mut Context<'_>, head: &mut ResponseHead) -> Poll<Result<(), Broken>> {
+    pub fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<(), Broken>> {
         loop {
             if self.at < self.input.len()
-                && let Parsed::Complete { consumed } = parse_response(&self.input[self.at..], &self.limits, head)?
+                && let Parsed::Complete { consumed } =
+                    parse_response(&self.input[self.at..], &self.limits, head)?
             {
                 self.at += consumed;
                 return Poll::Ready(Ok(()));

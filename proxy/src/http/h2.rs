@@ -61,6 +61,7 @@ impl Inlet for Incoming {
                 None => {
                     if let Some(trailers) = ready!(stream.poll_trailers(cx))? {
                         append_all(&mut self.trailers, &trailers)?;
+                        weft_http1::strip_trailers(&mut self.trailers);
                     }
                     self.ended = true;
                 }
@@ -251,7 +252,8 @@ fn to_map(headers: &Headers) -> HeaderMap {
 
 /// Headers that HTTP/2 forbids have no place here: they were hop-by-hop and are gone, save what framing put there.
 fn fill(map: &mut HeaderMap, headers: &Headers, keep: impl Fn(&[u8]) -> bool) {
-    const FORBIDDEN: [&str; 5] = ["connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection"];
+    const FORBIDDEN: [&str; 5] =
+        ["connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection"];
     map.reserve(headers.len());
     for (name, value) in headers.iter() {
         if !keep(name) || FORBIDDEN.iter().any(|f| name.eq_ignore_ascii_case(f.as_bytes())) {

@@ -136,7 +136,9 @@ pub fn on_response(head: &mut ResponseHead, manager: &HttpConnectionManager) -> 
     let name = if manager.server_name.is_empty() { "envoy" } else { &manager.server_name };
     match manager.server_header {
         ServerHeader::Overwrite => head.headers.set("server", name),
-        ServerHeader::AppendIfAbsent if !head.headers.contains("server") => head.headers.append("server", name),
+        ServerHeader::AppendIfAbsent if !head.headers.contains("server") => {
+            head.headers.append("server", name)
+        }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => Ok(()),
     }
 }

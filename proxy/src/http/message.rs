@@ -35,7 +35,9 @@ impl Broken {
         match self {
             Self::H2(error) => {
                 error.reason() == Some(h2::Reason::REFUSED_STREAM)
-                    || (error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR))
+                    || (error.is_go_away()
+                        && error.is_remote()
+                        && error.reason() == Some(h2::Reason::NO_ERROR))
             }
             _ => false,
         }

@@ -9,7 +9,11 @@ use crate::connection::Conn;
 ///
 /// # Errors
 /// If a value is no header value.
-pub fn on_request(operations: &HeaderOperations, headers: &mut Headers, conn: &Conn) -> Result<(), InvalidHeader> {
+pub fn on_request(
+    operations: &HeaderOperations,
+    headers: &mut Headers,
+    conn: &Conn,
+) -> Result<(), InvalidHeader> {
     apply(&operations.request_remove, &operations.request_set, headers, conn)
 }
 
@@ -17,7 +21,11 @@ pub fn on_request(operations: &HeaderOperations, headers: &mut Headers, conn: &C
 ///
 /// # Errors
 /// If a value is no header value.
-pub fn on_response(operations: &HeaderOperations, headers: &mut Headers, conn: &Conn) -> Result<(), InvalidHeader> {
+pub fn on_response(
+    operations: &HeaderOperations,
+    headers: &mut Headers,
+    conn: &Conn,
+) -> Result<(), InvalidHeader> {
     apply(&operations.response_remove, &operations.response_set, headers, conn)
 }
 
@@ -63,7 +71,9 @@ fn expand(value: &str, headers: &Headers, conn: &Conn) -> String {
             "DOWNSTREAM_REMOTE_ADDRESS" => out.push_str(&conn.source.to_string()),
             "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => out.push_str(&conn.source.ip().to_string()),
             "DOWNSTREAM_LOCAL_ADDRESS" => out.push_str(&conn.destination.to_string()),
-            "DOWNSTREAM_PEER_URI_SAN" => out.push_str(&conn.names.as_ref().map_or(String::new(), |n| n.uris.join(","))),
+            "DOWNSTREAM_PEER_URI_SAN" => {
+                out.push_str(&conn.names.as_ref().map_or(String::new(), |n| n.uris.join(",")))
+            }
             "REQUESTED_SERVER_NAME" => out.push_str(&conn.sni),
             _ => match operator.strip_prefix("REQ(").and_then(|r| r.strip_suffix(')')) {
                 Some(name) => out.push_str(headers.text(name).unwrap_or_default()),

@@ -62,7 +62,9 @@ pub fn plan(
     };
     let settings = &forwarding.forward.settings;
     let (id, name, destination) = match forwarding.to {
-        Choice::Cluster(destination) => (Some(destination.cluster.id), &*destination.cluster.name, Some(destination)),
+        Choice::Cluster(destination) => {
+            (Some(destination.cluster.id), &*destination.cluster.name, Some(destination))
+        }
         Choice::NamedByHeader(header) => {
             let name = call.request.headers.text(header).unwrap_or_default();
             (None, name, None)
@@ -103,7 +105,10 @@ pub fn plan(
     call.ledger.route = Some(found.name.to_string());
     call.ledger.cluster = Some(cluster.clone());
     let write = |call: &mut Call| -> Result<(), Reply> {
-        let bad = |_| Reply::new(500, "", "header_operation_failed").because("a route's header or host is no valid header");
+        let bad = |_| {
+            Reply::new(500, "", "header_operation_failed")
+                .because("a route's header or host is no valid header")
+        };
         if rewritten {
             let old = call.request.target().to_owned();
             call.request.headers.set("x-envoy-original-path", &old).map_err(bad)?;
@@ -123,9 +128,9 @@ pub fn plan(
 }
 
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {
-    Reply::new(status.unwrap_or(503), "", "cluster_not_found")
-        .flag(ResponseFlag::NoClusterFound)
-        .because(format!("the route leads to cluster {name:?}, which does not exist: is the subset or port defined?"))
+    Reply::new(status.unwrap_or(503), "", "cluster_not_found").flag(ResponseFlag::NoClusterFound).because(
+        format!("the route leads to cluster {name:?}, which does not exist: is the subset or port defined?"),
+    )
 }
 
 /// The answer to a request that is not forwarded.
@@ -139,7 +144,9 @@ fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply
             table.name,
             view.head.authority()
         )),
-        Decision::NoRoute { host } => not_found(format!("virtual host {} has no route for this request", host.name)),
+        Decision::NoRoute { host } => {
+            not_found(format!("virtual host {} has no route for this request", host.name))
+        }
         Decision::Refused { host, route, why } => Reply::new(500, "", "route_refused")
             .because(format!("virtual host {}, route {:?}: {why}", host.name, route.name)),
         Decision::DirectResponse { route, status, body, .. } => {
@@ -147,7 +154,11 @@ fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply
             reply.body = body.to_vec().into();
             if &*route.name == "block_all" {
                 reply.details = "blocked_by_registry_only".into();
-                reply.reason = format!("outboundTrafficPolicy is REGISTRY_ONLY and no service is called {:?}", view.head.authority()).into();
+                reply.reason = format!(
+                    "outboundTrafficPolicy is REGISTRY_ONLY and no service is called {:?}",
+                    view.head.authority()
+                )
+                .into();
             }
             reply
         }
@@ -166,6 +177,8 @@ fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply
             reply.headers.push(("location", location));
             reply
         }
-        Decision::Forward(_) => Reply::new(500, "", "").because("a request to be forwarded has no answer of ours"),
+        Decision::Forward(_) => {
+            Reply::new(500, "", "").because("a request to be forwarded has no answer of ours")
+        }
     }
 }

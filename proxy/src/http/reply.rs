@@ -75,7 +75,11 @@ impl Reply {
     ///
     /// # Errors
     /// If one of the headers cannot be written.
-    pub fn write<'a>(&'a self, head: &mut ResponseHead, request: &RequestHead) -> Result<&'a [u8], InvalidHeader> {
+    pub fn write<'a>(
+        &'a self,
+        head: &mut ResponseHead,
+        request: &RequestHead,
+    ) -> Result<&'a [u8], InvalidHeader> {
         head.clear();
         if is_grpc(request) {
             head.set_status(200);
@@ -101,7 +105,8 @@ impl Reply {
 /// Does a request speak gRPC?
 pub fn is_grpc(request: &RequestHead) -> bool {
     request.headers.get("content-type").is_some_and(|kind| {
-        kind.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        kind.strip_prefix(b"application/grpc")
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     })
 }
 

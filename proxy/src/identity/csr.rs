@@ -29,7 +29,9 @@ pub enum CsrError {
     #[error(transparent)]
     Channel(#[from] control_channel::ChannelError),
     /// The authority refused or could not be reached.
-    #[error("the authority at {ca} gave no certificate: {status}; is it running, and is the token for this service account?")]
+    #[error(
+        "the authority at {ca} gave no certificate: {status}; is it running, and is the token for this service account?"
+    )]
     Refused {
         /// Where it was asked.
         ca: String,
@@ -97,7 +99,9 @@ fn take(mut chain: Vec<String>, key: &KeyPair, trust_domain: &str) -> Result<(Sv
         )));
     }
     if svid.not_after <= SystemTime::now() {
-        return Err(CsrError::Answer("the certificate has expired already; look at the machines' clocks".into()));
+        return Err(CsrError::Answer(
+            "the certificate has expired already; look at the machines' clocks".into(),
+        ));
     }
     Ok((svid, Trust::new(roots)?))
 }

@@ -12,7 +12,12 @@ use crate::tls::secrets::Secrets;
 
 /// How long to wait before a certificate valid within these bounds is renewed: half of its life, a tenth sooner or later
 /// by `chance` (0..1); counted from `now`, and never negative.
-pub fn renewal_delay(not_before: SystemTime, not_after: SystemTime, now: SystemTime, chance: f64) -> Duration {
+pub fn renewal_delay(
+    not_before: SystemTime,
+    not_after: SystemTime,
+    now: SystemTime,
+    chance: f64,
+) -> Duration {
     let life = not_after.duration_since(not_before).unwrap_or_default();
     let share = 0.45 + 0.1 * chance.clamp(0.0, 1.0);
     let due = not_before + life.mul_f64(share);
@@ -29,7 +34,8 @@ pub async fn keep_renewed(bootstrap: Bootstrap, secrets: Secrets, ready: Conditi
     loop {
         let wait = match request_svid(&bootstrap).await {
             Ok((svid, trust)) => {
-                let wait = renewal_delay(svid.not_before, svid.not_after, SystemTime::now(), rand::rng().random());
+                let wait =
+                    renewal_delay(svid.not_before, svid.not_after, SystemTime::now(), rand::rng().random());
                 tracing::info!(serial = %svid.serial, uris = ?svid.names.uris, renew_in = ?wait, "certificate in force");
                 // The bundle first: whoever meets the new certificate must be able to believe its issuer.
                 secrets.publish_trust(trust);

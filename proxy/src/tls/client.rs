@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, ResolvesClientCert, Resumption, verify_server_cert_signed_by_trust_anchor};
+use rustls::client::{
+    ClientConfig, ResolvesClientCert, Resumption, verify_server_cert_signed_by_trust_anchor,
+};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -93,10 +95,21 @@ impl Connector {
 
     /// The server name to ask for, given the request's host; without one, the endpoint's address.
     pub fn server_name(&self, host: Option<&str>, address: std::net::IpAddr) -> ServerName<'static> {
-        let wanted = if !self.sni.is_empty() { Some(self.sni.as_str()) } else if self.auto_sni { host } else { None };
-        let host_only = wanted.map(|h| h.rsplit_once(':').map_or(h, |(name, port)| {
-            if port.bytes().all(|b| b.is_ascii_digit()) { name } else { h }
-        }));
+        let wanted = if !self.sni.is_empty() {
+            Some(self.sni.as_str())
+        } else if self.auto_sni {
+            host
+        } else {
+            None
+        };
+        let host_only = wanted.map(|h| {
+            h.rsplit_once(':').map_or(
+                h,
+                |(name, port)| {
+                    if port.bytes().all(|b| b.is_ascii_digit()) { name } else { h }
+                },
+            )
+        });
         host_only
             .and_then(|name| ServerName::try_from(name.to_owned()).ok())
             .unwrap_or(ServerName::IpAddress(address.into()))
@@ -142,7 +155,8 @@ fn trust(tls: &UpstreamTls) -> Result<Believed, TlsError> {
         Some(Roots::Sds(secret)) => match secret.name.strip_prefix("file-root:") {
             Some("system") => {
                 let native = rustls_native_certs::load_native_certs();
-                fixed(native.certs).ok_or_else(|| TlsError::Refused("the system has no root certificates".into()))
+                fixed(native.certs)
+                    .ok_or_else(|| TlsError::Refused("the system has no root certificates".into()))
             }
             Some(path) => from_file(path),
             None => Err(TlsError::Refused(format!("secret {} is not served here", secret.name))),

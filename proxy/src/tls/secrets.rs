@@ -80,7 +80,10 @@ impl Svid {
     ///
     /// # Errors
     /// If the key is of no known kind, does not belong to the leaf, or the leaf cannot be read.
-    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, SecretError> {
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, SecretError> {
         let refused = |e: String| SecretError::Chain(e);
         let leaf = chain.first().ok_or_else(|| refused("it is empty".into()))?;
         let names = PeerNames::of(leaf).map_err(|e| refused(e.to_string()))?;
@@ -90,7 +93,8 @@ impl Svid {
         };
         let (not_before, not_after) = (at(parsed.validity().not_before), at(parsed.validity().not_after));
         let serial = parsed.raw_serial_as_string();
-        let key = CertifiedKey::from_der(chain.clone(), key, &super::provider()).map_err(|e| refused(e.to_string()))?;
+        let key = CertifiedKey::from_der(chain.clone(), key, &super::provider())
+            .map_err(|e| refused(e.to_string()))?;
         Ok(Self { key: Arc::new(key), names, not_before, not_after, serial })
     }
 }

@@ -45,7 +45,11 @@ impl Acceptor {
     ///
     /// # Errors
     /// If the settings cannot be met; nothing is weakened to meet them.
-    pub fn new(tls: &DownstreamTls, own: Arc<dyn ResolvesServerCert>, secrets: &Secrets) -> Result<Self, TlsError> {
+    pub fn new(
+        tls: &DownstreamTls,
+        own: Arc<dyn ResolvesServerCert>,
+        secrets: &Secrets,
+    ) -> Result<Self, TlsError> {
         let builder = ServerConfig::builder_with_provider(super::provider())
             .with_protocol_versions(versions(tls.common.min_version, tls.common.max_version))
             .map_err(|e| TlsError::Refused(e.to_string()))?;
@@ -160,7 +164,9 @@ impl ClientCertVerifier for ClientVerifier {
 
 /// No trust bundle yet: nobody is believed.
 pub(super) fn no_bundle(whose: &str) -> rustls::Error {
-    rustls::Error::General(format!("no trust bundle yet, so no {whose} can be believed; see /ready for what is missing"))
+    rustls::Error::General(format!(
+        "no trust bundle yet, so no {whose} can be believed; see /ready for what is missing"
+    ))
 }
 
 /// The chain is good, the name is not.

@@ -21,7 +21,9 @@ pub async fn resolve(authority: &str, default_port: u16, conn: &Conn) -> Result<
     let mut found = match looked {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
-            return Err(format!("no service of the mesh is called {name:?}, and it does not resolve outside: {error}"));
+            return Err(format!(
+                "no service of the mesh is called {name:?}, and it does not resolve outside: {error}"
+            ));
         }
         Err(_) => return Err(format!("{name:?} did not resolve within {PATIENCE:?}")),
     };

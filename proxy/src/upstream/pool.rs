@@ -67,7 +67,12 @@ impl Pools {
     }
 
     /// An HTTP/2 connection with room.
-    pub fn h2(&mut self, key: PoolKey, max_streams: Option<u32>, max_requests: Option<u32>) -> Option<H2Client> {
+    pub fn h2(
+        &mut self,
+        key: PoolKey,
+        max_streams: Option<u32>,
+        max_requests: Option<u32>,
+    ) -> Option<H2Client> {
         let clients = self.h2.get_mut(&key)?;
         clients.retain(|client| !client.is_spent(max_requests));
         clients.iter().find(|client| client.has_room(max_streams, max_requests)).cloned()
@@ -85,7 +90,8 @@ impl Pools {
         self.h1.retain(|key, idle| {
             let Some(limit) = idle_limit(*key) else { return false };
             idle.retain_mut(|spare| {
-                now.saturating_duration_since(spare.idle_since) < limit && spare.conn.poll_idle(&mut cx).is_pending()
+                now.saturating_duration_since(spare.idle_since) < limit
+                    && spare.conn.poll_idle(&mut cx).is_pending()
             });
             idle.iter_mut().for_each(|spare| spare.conn.rest());
             !idle.is_empty()

@@ -55,7 +55,8 @@ fn an_apps_own_steering_headers_are_removed_and_its_request_id_is_kept() {
         ("X-Forwarded-For", "1.2.3.4"),
     ]);
     pass(&mut request, &manager, None);
-    let names: Vec<_> = request.headers.iter().map(|(n, _)| String::from_utf8_lossy(n).into_owned()).collect();
+    let names: Vec<_> =
+        request.headers.iter().map(|(n, _)| String::from_utf8_lossy(n).into_owned()).collect();
     assert_eq!(names, ["x-envoy-original-path", "X-Request-Id", "X-Forwarded-For", "x-forwarded-proto"]);
     assert_eq!(request.headers.text("x-request-id"), Some("mine"));
     assert_eq!(request.headers.text("x-forwarded-for"), Some("1.2.3.4"));
@@ -65,7 +66,8 @@ fn an_apps_own_steering_headers_are_removed_and_its_request_id_is_kept() {
 fn a_gateway_believes_the_connection_alone() {
     let mut manager = manager(ForwardClientCert::SanitizeSet);
     manager.use_remote_address = true;
-    let mut request = head(&[("x-request-id", "stranger"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "6.6.6.6")]);
+    let mut request =
+        head(&[("x-request-id", "stranger"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "6.6.6.6")]);
     pass(&mut request, &manager, None);
     assert_eq!(request.headers.text("x-forwarded-for"), Some("6.6.6.6,10.0.0.9"));
     assert_eq!(request.headers.text("x-forwarded-proto"), Some("http"));

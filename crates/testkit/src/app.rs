@@ -1,0 +1,101 @@
+//! An app that answers what it saw, over HTTP/1.1 and HTTP/2 with prior knowledge.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Starts an app on a free port. `GET /...` answers JSON: method, path, headers, body; `POST /stream` echoes its body piece
+/// by piece and its trailers; `x-status` sets the status; `/slow` never answers; `/close` closes instead of answering.
+pub async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                let service = service_fn(move |request| answer(request, address));
+                let _ = builder.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+    address
+}
+
+type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+
+async fn answer(request: Request<Incoming>, own: SocketAddr) -> Result<Response<Body>, std::io::Error> {
+    match request.uri().path() {
+        "/slow" => std::future::pending().await,
+        "/close" => Err(std::io::Error::other("closing as asked")),
+        "/stream" => Ok(stream(request)),
+        _ => Ok(describe(request, own).await),
+    }
+}
+
+fn stream(request: Request<Incoming>) -> Response<Body> {
+    let (sender, mut receiver) = mpsc::channel::<Frame<Bytes>>(1);
+    let mut body = request.into_body();
+    tokio::spawn(async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            if sender.send(frame).await.is_err() {
+                return;
+            }
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-end", http::HeaderValue::from_static("yes"));
+        let _ = sender.send(Frame::trailers(trailers)).await;
+    });
+    let frames = futures(move |cx| receiver.poll_recv(cx).map(|f| f.map(Ok)));
+    Response::builder().header("trailer", "x-end").body(BodyExt::boxed(StreamBody::new(frames))).unwrap()
+}
+
+fn futures<T>(
+    poll: impl FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<T>> + Unpin,
+) -> impl futures_core::Stream<Item = T> {
+    Polled(poll)
+}
+
+struct Polled<F>(F);
+
+impl<T, F: FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<T>> + Unpin> futures_core::Stream
+    for Polled<F>
+{
+    type Item = T;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<T>> {
+        (self.0)(cx)
+    }
+}
+
+async fn describe(request: Request<Incoming>, own: SocketAddr) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let collected = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let headers: serde_json::Map<String, serde_json::Value> = parts
+        .headers
+        .iter()
+        .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned().into()))
+        .collect();
+    let status =
+        parts.headers.get("x-status").and_then(|v| v.to_str().ok()?.parse::<u16>().ok()).unwrap_or(200);
+    let told = serde_json::json!({
+        "app": own.to_string(),
+        "method": parts.method.as_str(),
+        "path": parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
+        "version": format!("{:?}", parts.version),
+        "headers": headers,
+        "body": String::from_utf8_lossy(&collected),
+    });
+    let body = http_body_util::Full::new(Bytes::from(told.to_string())).boxed();
+    Response::builder().status(status).header("content-type", "application/json").body(body).unwrap()
+}

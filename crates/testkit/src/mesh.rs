@@ -1,0 +1,155 @@
+//! Sidecars within the test's process: real workers, real sockets, real TLS; configuration is put in force by hand.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use weft_certs::Authority;
+use weft_model::cluster::Cluster;
+use weft_model::identity::SpiffeId;
+use weft_model::listener::Listener;
+use weft_proxy::bootstrap::Bootstrap;
+use weft_proxy::config::apply::Applier;
+use weft_proxy::listeners::{self, Listeners};
+use weft_proxy::observe;
+use weft_proxy::snapshot::Snapshot;
+use weft_proxy::tls::secrets::{Secrets, Svid, Trust};
+use weft_proxy::worker::{Shared, Worker};
+use weft_runtime::live::Live;
+use weft_runtime::workers::Workers;
+use weft_wire::encode;
+use weft_xds::{Resource, type_url};
+
+/// A trust domain with an authority of its own.
+pub struct Mesh {
+    authority: Authority,
+}
+
+/// One sidecar.
+pub struct Sidecar {
+    /// What its workers share.
+    pub shared: Arc<Shared>,
+    applier: Mutex<Applier>,
+    listeners: Arc<Mutex<Listeners>>,
+    _workers: Workers<Worker>,
+}
+
+impl Mesh {
+    /// A new one, `cluster.local`.
+    pub fn new() -> Self {
+        Self { authority: Authority::fresh("cluster.local", SystemTime::now()).unwrap() }
+    }
+
+    /// The SPIFFE ID of an account in namespace `test`.
+    pub fn uri(account: &str) -> String {
+        format!("spiffe://cluster.local/ns/test/sa/{account}")
+    }
+
+    /// The trust bundle, PEM.
+    pub fn roots(&self) -> String {
+        self.authority.trust_bundle()
+    }
+
+    /// A certificate chain (PEM) and key (PEM) for an account.
+    pub fn identity(&self, account: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+        let id = SpiffeId::new("cluster.local", "test", account).unwrap();
+        let mut chain = self.authority.issue(&request, &id, None, SystemTime::now()).unwrap();
+        chain.pop();
+        (chain.concat(), key.serialize_pem())
+    }
+
+    /// Secrets of an account, as a sidecar holds them.
+    pub fn secrets(&self, account: &str) -> Secrets {
+        let (chain, key) = self.identity(account);
+        let certs = |pem: &str| {
+            CertificateDer::pem_slice_iter(pem.as_bytes()).map(|c| c.unwrap()).collect::<Vec<_>>()
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).unwrap());
+        let secrets = Secrets::default();
+        secrets.publish_trust(Trust::new(certs(&self.roots())).unwrap());
+        secrets.publish_svid(Svid::new(certs(&chain), key).unwrap());
+        secrets
+    }
+
+    /// A sidecar of an account, on two workers. Must be called on a tokio runtime.
+    pub fn sidecar(&self, account: &str) -> Sidecar {
+        let secrets = self.secrets(account);
+        let env: BTreeMap<String, String> = [
+            ("POD_NAME", account),
+            ("POD_NAMESPACE", "test"),
+            ("INSTANCE_IP", "127.0.0.1"),
+            ("SERVICE_ACCOUNT", account),
+            ("ISTIO_META_WORKLOAD_NAME", account),
+            ("XDS_ADDR", "127.0.0.1:1"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into();
+        let bootstrap = Bootstrap::from_environment(&env, "test.svc.cluster.local").unwrap();
+        let shared = Arc::new(Shared {
+            secrets: secrets.clone(),
+            live: Live::new(Snapshot::default()),
+            observer: observe::Shared::new(&bootstrap),
+            bootstrap,
+        });
+        let for_workers = shared.clone();
+        let two = NonZeroUsize::new(2).unwrap();
+        let workers = Workers::start(two, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
+        workers.handle().run_on_each(Worker::housekeeping).unwrap();
+        let open = Arc::new(Mutex::new(Listeners::default()));
+        tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
+        Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, _workers: workers }
+    }
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sidecar {
+    /// Puts clusters and listeners in force, by way of their wire form, and waits until the listeners listen.
+    pub async fn apply(&self, clusters: &[Cluster], listeners: &[Listener]) {
+        let resources = |of: &str, all: Vec<(String, encode::Any)>| -> Vec<Resource> {
+            all.into_iter().map(|(name, any)| Resource::versioned_by_content(of, name, any.value)).collect()
+        };
+        let clusters = clusters.iter().map(|c| (c.name.clone(), encode::cluster(c))).collect();
+        let wanted: Vec<_> = listeners.iter().map(|l| l.address).collect();
+        let listeners = listeners.iter().map(|l| (l.name.clone(), encode::listener(l))).collect();
+        {
+            let mut applier = self.applier.lock().unwrap();
+            for (of, all) in [(type_url::CLUSTER, clusters), (type_url::LISTENER, listeners)] {
+                let applied = applier.update(of, &resources(of, all), &[]);
+                assert!(applied.refused.is_empty(), "{:?}", applied.refused);
+            }
+            self.shared.live.publish(applier.snapshot().clone());
+        }
+        crate::eventually("listeners listen", async || {
+            let failed = self.listeners.lock().unwrap().failed.clone();
+            assert!(failed.is_empty(), "{failed:?}");
+            let mut all = true;
+            for address in &wanted {
+                all &= tokio::net::TcpStream::connect(address).await.is_ok();
+            }
+            all
+        })
+        .await;
+    }
+
+    /// Takes a listener away.
+    pub fn remove_listener(&self, name: &str) {
+        let mut applier = self.applier.lock().unwrap();
+        applier.update(type_url::LISTENER, &[], &[name.into()]);
+        self.shared.live.publish(applier.snapshot().clone());
+    }
+
+    /// The metrics page.
+    pub fn metrics(&self) -> String {
+        self.shared.observer.metrics.render(std::time::Instant::now())
+    }
+}

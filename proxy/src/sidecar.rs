@@ -1,0 +1,113 @@
+//! The sidecar as a process: everything is started here, in order, and ended in order.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use weft_runtime::live::Live;
+use weft_runtime::readiness::Readiness;
+use weft_runtime::signals::Signals;
+use weft_runtime::workers::{Workers, worker_count};
+
+use crate::admin::{self, Admin};
+use crate::bootstrap::Bootstrap;
+use crate::config::apply::Applier;
+use crate::config::subscribe::{self, Conditions};
+use crate::listeners::{self, Listeners};
+use crate::snapshot::Snapshot;
+use crate::tls::secrets::Secrets;
+use crate::worker::{Shared, Worker};
+use crate::{identity, observe};
+
+/// What is in flight when the process is told to end may take this long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// `proxy sidecar`, as Istio's injector starts it.
+#[derive(Debug, Args)]
+pub struct SidecarArgs {
+    /// The DNS domain of the node: `<namespace>.svc.<cluster domain>`.
+    #[arg(long, default_value = "default.svc.cluster.local")]
+    pub domain: String,
+    /// Accepted for the injector's sake; levels are set by --log-level.
+    #[arg(long = "proxyLogLevel", hide = true)]
+    pub proxy_log_level: Option<String>,
+    /// Accepted for the injector's sake.
+    #[arg(long = "proxyComponentLogLevel", hide = true)]
+    pub proxy_component_log_level: Option<String>,
+    /// Accepted for the injector's sake.
+    #[arg(long = "log_output_level", hide = true)]
+    pub log_output_level: Option<String>,
+}
+
+/// Runs a sidecar until it is told to end. The environment is the pod's.
+///
+/// # Errors
+/// If it cannot start: the environment does not do, or one of its own ports is taken.
+pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
+    let env: BTreeMap<String, String> = std::env::vars().collect();
+    let bootstrap = Bootstrap::from_environment(&env, &args.domain)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(bootstrap, log))
+}
+
+async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let secrets = Secrets::default();
+    let readiness = Readiness::new();
+    let certificate = readiness.expect("certificate", "the authority's answer");
+    let conditions = Conditions {
+        clusters: readiness.expect("clusters", "the control plane's first answer to CDS"),
+        listeners: readiness.expect("listeners", "the control plane's first answer to LDS"),
+        rest: readiness.expect("configuration", "endpoints and routes"),
+    };
+    let sockets = readiness.expect("sockets", "listeners that are bound");
+    let shared = Arc::new(Shared {
+        secrets: secrets.clone(),
+        live: Live::new(Snapshot::default()),
+        observer: observe::Shared::new(&bootstrap),
+        bootstrap: bootstrap.clone(),
+    });
+    let count = bootstrap.concurrency.and_then(NonZeroUsize::new).unwrap_or_else(worker_count);
+    let for_workers = shared.clone();
+    let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone()))?;
+    workers.handle().run_on_each(Worker::housekeeping)?;
+
+    let admin_socket = TcpListener::bind(bootstrap.admin).await?;
+    let status_socket = TcpListener::bind(bootstrap.status).await?;
+    let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
+
+    tokio::spawn(identity::keep_renewed(bootstrap.clone(), secrets.clone(), certificate));
+    let node = weft_xds::Node { id: bootstrap.node.id(), ..weft_xds::Node::default() };
+    let configuration =
+        subscribe::start(&bootstrap, node, Applier::new(secrets), shared.live.clone(), conditions)?;
+    let listeners = Arc::new(Mutex::new(Listeners::default()));
+    let bound = move |listeners: &Listeners, snapshot: &Snapshot| match listeners.failed.values().next() {
+        Some(why) => sockets.unmet(why),
+        None if snapshot.listeners().next().is_some() => sockets.met(),
+        None => {}
+    };
+    tokio::spawn(listeners::follow(shared.clone(), workers.handle(), listeners.clone(), bound));
+    tokio::spawn(observe::upkeep(shared.clone()));
+    let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
+    admin::serve(admin, admin_socket, status_socket, prometheus_socket);
+
+    let signal = signals.next().await;
+    tracing::info!(?signal, "ending: connections drain");
+    listeners.lock().unwrap_or_else(PoisonError::into_inner).drain();
+    let deadline = tokio::time::Instant::now() + GRACE;
+    while listeners.lock().unwrap_or_else(PoisonError::into_inner).active() > 0
+        && tokio::time::Instant::now() < deadline
+    {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            _ = signals.next() => break,
+        }
+    }
+    listeners.lock().unwrap_or_else(PoisonError::into_inner).close();
+    workers.stop(Duration::from_millis(200)).await;
+    shared.observer.files.flush(Duration::from_secs(1));
+    Ok(())
+}

@@ -110,5 +110,6 @@ fn of_spec(
         named_ports,
         ports,
         ready: true,
+        entry: false,
     }
 }

@@ -146,6 +146,17 @@ impl Service {
         self.ports.iter().position(|known| known.number == port)
     }
 
+    /// Leaves out the other ports, of its endpoints too.
+    pub fn keep_ports(&mut self, keeps: impl Fn(&Port) -> bool) {
+        let kept: Vec<bool> = self.ports.iter().map(keeps).collect();
+        let mut places = kept.iter();
+        self.ports.retain(|_| places.next() == Some(&true));
+        for endpoint in &mut self.endpoints {
+            let mut places = kept.iter();
+            endpoint.ports.retain(|_| places.next() == Some(&true));
+        }
+    }
+
     /// How policies, traces and access logs of a client know it: `host:port`.
     pub fn at(&self, port: u16) -> String {
         format!("{}:{port}", self.host)

@@ -36,6 +36,8 @@ pub struct Workload {
     pub ready: bool,
     /// What made it (a Deployment's name); its own name where nothing did.
     pub owner: String,
+    /// A WorkloadEntry rather than a pod: it names its ports by the service's names.
+    pub entry: bool,
 }
 
 /// Where a workload is.

@@ -1,0 +1,83 @@
+//! What a workload's port asks of those that connect: PeerAuthentication of the workload, its namespace, the mesh.
+
+use std::collections::BTreeMap;
+
+use super::mesh::Mesh;
+use super::workload::selects;
+use crate::resources::peer_authentication::{MutualTlsMode, PeerAuthentication};
+use crate::resources::{Object, Resources};
+
+/// What is taken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MutualTls {
+    /// Plaintext alone.
+    Disable,
+    /// Both.
+    #[default]
+    Permissive,
+    /// mTLS alone.
+    Strict,
+}
+
+/// The modes of one workload.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MutualTlsModes {
+    /// Of all ports that are not named.
+    pub default: MutualTls,
+    /// Of single ports.
+    pub ports: BTreeMap<u16, MutualTls>,
+}
+
+impl MutualTlsModes {
+    /// The mode of one port of the workload.
+    pub fn of(&self, port: u16) -> MutualTls {
+        self.ports.get(&port).copied().unwrap_or(self.default)
+    }
+
+    /// Those of a workload with these labels: its own policy before its namespace's before the mesh's, and of each
+    /// level the oldest.
+    pub(crate) fn new(
+        resources: &Resources,
+        mesh: &Mesh,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Self {
+        let own = oldest(resources, |object| {
+            let selector = selector(object);
+            object.meta.namespace == namespace && !selector.is_empty() && selects(selector, labels)
+        });
+        let of_namespace =
+            oldest(resources, |object| object.meta.namespace == namespace && selector(object).is_empty());
+        let of_mesh = oldest(resources, |object| {
+            object.meta.namespace == mesh.root_namespace && selector(object).is_empty()
+        });
+        let said = |policy: Option<&PeerAuthentication>| {
+            policy.and_then(|policy| policy.mtls.as_ref()).and_then(|mtls| mode(mtls.mode))
+        };
+        let default = said(own).or_else(|| said(of_namespace)).or_else(|| said(of_mesh)).unwrap_or_default();
+        let ports = own.iter().flat_map(|policy| &policy.port_level_mtls);
+        Self { default, ports: ports.filter_map(|(port, mtls)| Some((*port, mode(mtls.mode)?))).collect() }
+    }
+}
+
+const fn mode(mode: MutualTlsMode) -> Option<MutualTls> {
+    match mode {
+        MutualTlsMode::Unset => None,
+        MutualTlsMode::Disable => Some(MutualTls::Disable),
+        MutualTlsMode::Permissive => Some(MutualTls::Permissive),
+        MutualTlsMode::Strict => Some(MutualTls::Strict),
+    }
+}
+
+fn selector(object: &Object<PeerAuthentication>) -> &BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    object.spec.selector.as_ref().map_or(&NONE, |selector| &selector.match_labels)
+}
+
+fn oldest(
+    resources: &Resources,
+    holds: impl Fn(&Object<PeerAuthentication>) -> bool,
+) -> Option<&PeerAuthentication> {
+    let candidates = resources.peer_authentications.iter().filter(|object| holds(object));
+    candidates.min_by_key(|object| object.meta.age).map(|object| &object.spec)
+}

@@ -3,6 +3,7 @@
 //! Equal models give equal bytes: a proxy that was told something twice can see that it is the same.
 
 pub(crate) mod access_log;
+pub(crate) mod canonical;
 pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod ext_authz;

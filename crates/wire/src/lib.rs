@@ -3,6 +3,7 @@
 //! - [`decode`]: xDS resources to `weft_model` settings. What is not honoured is listed with its path, what cannot be
 //!   decided becomes an explicit `Unknown`, what is malformed is an error that names its place.
 //! - [`encode`]: the same settings to xDS resources, in the shapes that istiod serves: `decode(encode(m)) == m`.
+//! - [`nds`] and [`node`]: the name table of a sidecar's DNS, and a proxy's account of itself, both ways.
 //! - [`istio`]: the few messages that Envoy's protos do not hold.
 //!
 //! Both folders have one file a subject, under the same names.
@@ -10,4 +11,6 @@
 pub mod decode;
 pub mod encode;
 pub mod istio;
+pub mod nds;
+pub mod node;
 mod pb;

@@ -115,6 +115,9 @@ fn slow_start_parts(
     min_weight: Option<types::Percent>,
 ) -> Decoded<SlowStart> {
     let at = at.field("slow_start_config");
+    if let Some(aggression) = &aggression {
+        at.field("aggression").left("runtime_key", &aggression.runtime_key);
+    }
     Ok(SlowStart {
         window: duration(&at, "slow_start_window", window)?.unwrap_or_default(),
         aggression: finite(&at, "aggression", aggression.map_or(1.0, |value| value.default_value))?,

@@ -7,11 +7,12 @@ use ipnet::IpNet;
 use prost::{Message, Name};
 use weft_model::route::Fraction;
 
+use super::canonical;
 use crate::istio;
 use crate::pb::{self, Any, BoolValue, Kind, Struct, UInt32Value, UInt64Value, Value, core, matcher, types};
 
 pub(crate) fn pack<T: Message + Name>(message: &T) -> Any {
-    Any { type_url: T::type_url(), value: message.encode_to_vec() }
+    Any { type_url: T::type_url(), value: canonical::sorted(&T::full_name(), message.encode_to_vec()) }
 }
 
 /// A message as JSON, in the flavour that Istio sends.

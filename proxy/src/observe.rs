@@ -158,7 +158,7 @@ impl Observer {
         if let Some((_, chain)) = conn.current()
             && let Terminal::Http(manager) = &chain.terminal
         {
-            self.logs.borrow_mut().log(&manager.settings.access_log, &record);
+            self.logs.borrow_mut().log(&chain, &manager.settings.access_log, &record);
         }
     }
 
@@ -196,7 +196,7 @@ impl Observer {
                 Terminal::Http(manager) => &manager.settings.access_log,
                 Terminal::Refuse(_) => return,
             };
-            self.logs.borrow_mut().log(log, &record);
+            self.logs.borrow_mut().log(&chain, log, &record);
         }
     }
 }
@@ -275,9 +275,16 @@ fn tcp_record<'a>(
 
 /// Looks after the shared part for as long as the process lives: old series are forgotten, totals remembered.
 pub async fn upkeep(shared: Arc<crate::worker::Shared>) {
+    let dropped = shared.observer.metrics.gauge(
+        "weft_access_log_lines_dropped",
+        "Access log lines lost because nobody took them in time",
+        &[],
+    );
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     loop {
         tick.tick().await;
+        #[expect(clippy::cast_precision_loss, reason = "a gauge of lines is no exact science")]
+        dropped.set(shared.observer.files.dropped() as f64);
         shared.observer.metrics.upkeep(Instant::now());
         shared.observer.summary.remember(Instant::now());
     }

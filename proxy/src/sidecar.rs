@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use weft_runtime::live::Live;
 use weft_runtime::readiness::Readiness;
-use weft_runtime::signals::Signals;
+use weft_runtime::signals::{Signal, Signals};
 use weft_runtime::workers::{Workers, worker_count};
 
 use crate::admin::{self, Admin};
@@ -80,7 +80,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
 
     tokio::spawn(identity::keep_renewed(bootstrap.clone(), secrets.clone(), certificate));
-    let node = weft_xds::Node { id: bootstrap.node.id(), ..weft_xds::Node::default() };
+    let node = weft_wire::node::encode(&bootstrap.node);
     let configuration =
         subscribe::start(&bootstrap, node, Applier::new(secrets), shared.live.clone(), conditions)?;
     let listeners = Arc::new(Mutex::new(Listeners::default()));
@@ -94,7 +94,12 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
     admin::serve(admin, admin_socket, status_socket, prometheus_socket);
 
-    let signal = signals.next().await;
+    let signal = loop {
+        match signals.next().await {
+            Signal::ReopenLogs => shared.observer.files.reopen(),
+            other => break other,
+        }
+    };
     tracing::info!(?signal, "ending: connections drain");
     listeners.lock().unwrap_or_else(PoisonError::into_inner).drain();
     let deadline = tokio::time::Instant::now() + GRACE;

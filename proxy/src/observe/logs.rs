@@ -1,41 +1,51 @@
 //! One worker's access logs: each format compiled once, each file opened once.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use weft_model::access_log::{AccessLog as Settings, LogFormat};
+use weft_model::table::chain as table;
 use weft_telemetry::access_log::{AccessLog, Format, LogFiles, Surroundings};
 use weft_telemetry::{Record, ResponseFlag};
 
-/// Loggers that were asked for so far.
+/// The loggers of the chains that had something to log so far.
 pub(super) struct Logs {
     files: LogFiles,
-    known: Vec<(Settings, Option<AccessLog>)>,
+    /// By the chain's address; the chain is kept, so that the address stays its own.
+    chains: HashMap<usize, Chain>,
 }
 
-/// More differing loggers than this are made by nobody but a configuration that churns; then all are made anew.
-const MOST: usize = 64;
+struct Chain {
+    _keep: Arc<table::Chain>,
+    logs: Vec<(bool, AccessLog)>,
+}
+
+/// Chains that went away are forgotten when so many are known.
+const MOST: usize = 256;
 
 impl Logs {
     /// None was asked for yet.
     pub(super) fn new(files: LogFiles) -> Self {
-        Self { files, known: Vec::new() }
+        Self { files, chains: HashMap::new() }
     }
 
-    /// Writes a record wherever the settings say.
-    pub(super) fn log(&mut self, settings: &[Settings], record: &Record<'_>) {
-        for wanted in settings {
-            if wanted.only_no_route && !record.flags.contains(ResponseFlag::NoRouteFound) {
-                continue;
+    /// Writes a record wherever the chain's settings say.
+    pub(super) fn log(&mut self, chain: &Arc<table::Chain>, settings: &[Settings], record: &Record<'_>) {
+        if settings.is_empty() {
+            return;
+        }
+        let key = Arc::as_ptr(chain).addr();
+        if !self.chains.contains_key(&key) {
+            if self.chains.len() >= MOST {
+                self.chains.clear();
             }
-            let place = self.known.iter().position(|(known, _)| known == wanted).unwrap_or_else(|| {
-                if self.known.len() >= MOST {
-                    self.known.clear();
-                }
-                self.known.push((wanted.clone(), self.make(wanted)));
-                self.known.len() - 1
-            });
-            if let Some(log) = &self.known[place].1 {
+            let logs = settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect();
+            self.chains.insert(key, Chain { _keep: chain.clone(), logs });
+        }
+        let Some(known) = self.chains.get(&key) else { return };
+        for (only_no_route, log) in &known.logs {
+            if !only_no_route || record.flags.contains(ResponseFlag::NoRouteFound) {
                 log.log(record);
             }
         }

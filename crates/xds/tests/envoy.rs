@@ -282,7 +282,7 @@ async fn a_life(api_type: &str) {
     let envoy = Envoy::start(address, api_type, directory.path());
     control.in_force("one").await;
 
-    // A changed cluster warms, since its endpoints come again.
+    // A changed cluster is warm again (recent Envoys also remember its endpoints by themselves).
     control.target.send_replace(Some(set("two", &[cluster("a", 2)], "a")));
     control.in_force("two").await;
     let stats = envoy.admin("/stats?filter=warming_clusters|cluster.a.membership_total").await;

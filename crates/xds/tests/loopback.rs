@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -392,19 +395,43 @@ async fn a_response_beyond_grpcs_default_of_four_mebibytes_arrives() {
     assert_eq!(proxy.accept().await, "Cluster +a");
 }
 
+/// What the server says to a stream of these requests, which stays open.
+async fn refusal(limits: Limits, request: Option<DeltaDiscoveryRequest>) -> tonic::Status {
+    let control = Control::start_limited(Some(set("r", &[])), limits);
+    let uri = format!("http://{}", control.address);
+    let mut stub = AggregatedDiscoveryServiceClient::connect(uri).await.expect("a server");
+    let requests = tokio_stream::iter(request).chain(tokio_stream::pending());
+    let mut responses = stub.delta_aggregated_resources(requests).await.expect("a stream").into_inner();
+    within(responses.message()).await.expect_err("a refusal")
+}
+
 #[tokio::test]
 async fn a_first_message_without_a_node_is_an_invalid_argument() {
-    use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
-    use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
-    let control = Control::start(Some(set("r", &[])));
-    let mut stub =
-        AggregatedDiscoveryServiceClient::connect(format!("http://{}", control.address)).await.unwrap();
     let request = DeltaDiscoveryRequest { type_url: CLUSTER.into(), ..Default::default() };
-    let requests = tokio_stream::iter([request]);
-    let mut responses = stub.delta_aggregated_resources(requests).await.unwrap().into_inner();
-    let status = within(responses.message()).await.unwrap_err();
+    let status = refusal(Limits::default(), Some(request)).await;
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert_eq!(status.message(), "missing node information");
+}
+
+#[tokio::test]
+async fn a_stream_that_keeps_silent_is_ended() {
+    let limits = Limits { first_request: Duration::from_millis(20), ..Limits::default() };
+    assert_eq!(refusal(limits, None).await.code(), tonic::Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_limits_ends_its_stream() {
+    let node = Some(Node { id: NODE.into(), ..Node::default() });
+    let request = DeltaDiscoveryRequest {
+        node,
+        type_url: CLUSTER.into(),
+        resource_names_subscribe: (0..100).map(|n| n.to_string()).collect(),
+        ..Default::default()
+    };
+    let limits = Limits { request_bytes: 100, ..Limits::default() };
+    assert_eq!(refusal(limits, Some(request.clone())).await.code(), tonic::Code::OutOfRange);
+    let limits = Limits { names: 99, ..Limits::default() };
+    assert_eq!(refusal(limits, Some(request)).await.code(), tonic::Code::ResourceExhausted);
 }
 
 #[tokio::test]

@@ -206,9 +206,6 @@ impl<S: Source> Shared<S> {
                     return Status::aborted("a newer stream of the same node has taken over");
                 }
             }
-            if may_send {
-                continue;
-            }
             let revision = session.target().map(|set| Arc::clone(set.revision()));
             self.connected.update(client.stream, revision, session.status());
         }

@@ -27,6 +27,7 @@ mod node;
 mod not_honoured;
 mod path;
 mod place;
+mod report;
 mod scalar;
 mod shape;
 mod validate;

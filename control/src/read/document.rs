@@ -10,26 +10,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::diagnostic::{Diagnostic, Severity};
-use super::finding::{Finding, Findings};
+use super::diagnostic::Severity;
+use super::finding::Findings;
 use super::header::{self, TypeMeta};
 use super::kind::{self, Found, Handling, Kind};
-use super::node::{Node, Position};
+use super::node::{Node, Position, short};
 use super::path::Path;
+use super::report::label;
 use super::shape::{self, Rules};
 use super::{Reading, emptied, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
-/// More warnings than these are not kept, nor twice as many errors; the last one says so.
-const MOST_DIAGNOSTICS: usize = 2_000;
-
 /// Gathers what documents say.
 #[derive(Default)]
 pub(super) struct Reader {
-    reading: Reading,
+    pub(super) reading: Reading,
     /// Where each resource was written, by kind, namespace and name.
     seen: HashMap<(&'static str, String, String), Source>,
-    file: Arc<str>,
+    pub(super) file: Arc<str>,
     order: u32,
 }
 
@@ -98,18 +96,6 @@ impl Reader {
         }
     }
 
-    /// Says that a document is not YAML.
-    pub(super) fn syntax_error(&mut self, error: yaml::SyntaxError) {
-        self.report(None, error.at, Severity::Error, String::new(), error.message, error.hint);
-    }
-
-    /// Says that a file as a whole cannot be used.
-    pub(super) fn file_error(&mut self, file: &str, message: String, hint: Option<&str>) {
-        self.file = Arc::from(file);
-        let nowhere = Position { line: 0, column: 0 };
-        self.report(None, nowhere, Severity::Error, String::new(), message, hint.map(str::to_owned));
-    }
-
     fn document(&mut self, node: &Node, text: &str) {
         if mesh::is_bare(node) {
             self.bare_mesh(node);
@@ -138,8 +124,10 @@ impl Reader {
             }
             Found::NoSuchKind(near) => {
                 let at = Path::ROOT;
-                findings
-                    .error(&at.key("kind"), format!("{} has no kind {:?}", types.api_version(), types.kind));
+                findings.error(
+                    &at.key("kind"),
+                    format!("{} has no kind {}", types.api_version(), short(&types.kind)),
+                );
                 if let Some(near) = near {
                     findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
                 }
@@ -148,7 +136,7 @@ impl Reader {
             Found::Foreign(near) => {
                 let at = Path::ROOT;
                 let message =
-                    format!("unknown kind {:?} of {}: passed over", types.kind, types.api_version());
+                    format!("unknown kind {} of {}: passed over", short(&types.kind), types.api_version());
                 findings.warning(&at.key("kind"), message);
                 if let Some(near) = near {
                     findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
@@ -200,6 +188,13 @@ impl Reader {
             }
             _ => header::name(node, namespaced, &mut findings),
         };
+        // A name that becomes part of a host name is one label of it.
+        if let (Kind::Service | Kind::Namespace, Some((name, _))) = (kind, &named)
+            && name.contains('.')
+        {
+            let at = Path::ROOT;
+            findings.error(&at.key("metadata").key("name"), format!("a {}'s name has no dots", known.name));
+        }
         let Some((name, namespace)) = named else {
             self.conclude(node, None, findings);
             return;
@@ -400,66 +395,11 @@ impl Reader {
         }
     }
 
-    /// Reports the findings of a document with its name.
-    pub(super) fn close(&mut self, document: Document<'_>) {
-        let resource = label(document.kind, &document.namespace, &document.name);
-        self.conclude(document.node, Some(resource), document.findings);
-    }
-
-    /// Reports the findings of a document, in the order of their places.
-    pub(super) fn conclude(&mut self, node: &Node, resource: Option<String>, findings: Findings) {
-        let mut placed: Vec<(Position, Finding)> =
-            findings.0.into_iter().map(|f| (f.at.unwrap_or_else(|| node.locate(&f.trail)), f)).collect();
-        placed.sort_by_key(|(at, _)| *at);
-        for (at, finding) in placed {
-            let path = finding.trail.to_string();
-            self.report(resource.clone(), at, finding.severity, path, finding.message, finding.hint);
-        }
-    }
-
-    fn report(
-        &mut self,
-        resource: Option<String>,
-        at: Position,
-        severity: Severity,
-        path: String,
-        message: String,
-        hint: Option<String>,
-    ) {
-        let diagnostics = &mut self.reading.diagnostics;
-        // Errors have room beyond the warnings: that there is one is never left out.
-        let room = if severity == Severity::Error { 2 * MOST_DIAGNOSTICS } else { MOST_DIAGNOSTICS };
-        if diagnostics.len() > room {
-            return;
-        }
-        let (message, hint) = if diagnostics.len() == room {
-            ("there is more to say than can be listed; the rest is left out".to_owned(), None)
-        } else {
-            (message, hint)
-        };
-        let file = self.file.clone();
-        diagnostics.push(Diagnostic {
-            severity,
-            file,
-            line: at.line,
-            column: at.column,
-            resource,
-            path,
-            message,
-            hint,
-        });
-    }
-
     fn pass_over(&mut self, kind: &str) {
         // A stranger's kind may be of any length.
         let kind: String = kind.chars().take(100).collect();
         *self.reading.passed_over.entry(kind).or_default() += 1;
     }
-}
-
-/// `Kind namespace/name`.
-fn label(kind: &str, namespace: &str, name: &str) -> String {
-    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
 
 /// Where a kind is served.

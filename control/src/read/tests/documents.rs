@@ -260,3 +260,31 @@ fn the_meshs_settings_stand_once() {
         ]
     );
 }
+
+#[test]
+fn a_service_is_one_label_of_a_host_name() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a.b}\nspec: {ports: [{port: 80}]}\n";
+    assert_eq!(
+        said(text),
+        ["t.yaml:3:12: error: metadata.name: a Service's name has no dots [Service default/a.b]"]
+    );
+}
+
+#[test]
+fn a_secrets_values_are_not_said() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 4711}\ndata: {k: '%%hidden%%'}\n";
+    let said = said(text);
+    assert_eq!(said.len(), 2);
+    assert!(said.iter().all(|line| !line.contains("4711") && !line.contains("hidden")), "{said:?}");
+}
+
+#[test]
+fn what_is_said_fits_on_a_line() {
+    let long = "k".repeat(5_000);
+    let text = format!(
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: a}}\nspec: {{\"a\\n\\e[31m\": 1, {long}: 2}}\n"
+    );
+    let said = said(&text);
+    assert_eq!(said.len(), 2);
+    assert!(said.iter().all(|line| line.len() < 2_500 && !line.contains(char::is_control)), "{said:?}");
+}

@@ -1,0 +1,259 @@
+//! The tour: Self-Monitor's own manifests on this machine, and what they promise, asked of the running mesh.
+//!
+//! One mesh serves all of it, step by step; each step is a sentence of its own in the output.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod up;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use up::Mesh;
+
+#[test]
+fn self_monitor_runs_here_as_its_manifests_say() {
+    let Some(mesh) = Mesh::start("deploy/selfmonitor") else { return };
+    let steps: &[(&str, fn(&Mesh))] = &[
+        ("allowed calls are answered, by the pod they went to", allowed),
+        ("forbidden calls get 403, and the log names what decided", forbidden),
+        ("plaintext to a STRICT pod is refused, and what passes between pods is TLS", encrypted),
+        ("the canary gets its tenth, and whoever asks for it", canary),
+        ("a hashed caller stays with its pod", hash),
+        ("least-request avoids the slow pod", least_request),
+        ("the call tree reaches what policy lets it reach", tree),
+        ("gRPC and TCP pass as they are", other_protocols),
+        ("every proxy's configuration is acknowledged, every certificate is its own", status),
+        ("Istio's metrics know both ends", metrics),
+        ("an edited policy is in force within a second and loses no request", edit),
+        ("a broken edit is named by its place and changes nothing", broken_edit),
+        ("the control plane's death is not noticed by traffic, and heals", control_plane_dies),
+        ("a sidecar's death costs its callers no more than what was in flight", sidecar_dies),
+    ];
+    for (what, step) in steps {
+        let started = Instant::now();
+        println!("tour: {what}");
+        step(&mesh);
+        println!("tour: done in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    mesh.stop_and_leave_nothing();
+}
+
+fn allowed(mesh: &Mesh) {
+    for (from, method, url) in [
+        ("nginx-gateway", "POST", "http://auth-service/token"),
+        ("analytics-service", "GET", "http://transactions-service/ledger?x=1"),
+        ("predictive-analytics", "GET", "http://user-profile-service/profiles/7"),
+        ("consent-service", "GET", "http://compliance-service.selfmonitor/rules"),
+        ("nginx-gateway", "GET", "http://graphql-gateway.selfmonitor.svc.cluster.local/q"),
+    ] {
+        let answer = mesh.curl(from, &["-X", method, url]);
+        assert_eq!(answer["status"], 200, "{from} -> {url}: {answer}");
+        let callee = url.split(['/', '.']).nth(2).unwrap();
+        assert!(answer["body"]["pod"].as_str().unwrap_or("").starts_with(callee), "{answer}");
+        let xfcc = header(&answer["body"], "x-forwarded-client-cert");
+        assert!(xfcc.contains(&format!("URI=spiffe://cluster.local/ns/selfmonitor/sa/{from}")), "{answer}");
+    }
+}
+
+fn forbidden(mesh: &Mesh) {
+    for (from, url) in [
+        ("graphql-gateway", "http://auth-service/token"),
+        ("billing-service", "http://transactions-service/ledger"),
+        ("nginx-gateway", "http://user-profile-service/profiles/7"),
+        ("postgres", "http://compliance-service/"),
+    ] {
+        let path = format!("{url}?asked-by={from}");
+        let answer = mesh.curl(from, &[&path]);
+        assert_eq!(answer["status"], 403, "{from} -> {url}: {answer}");
+        assert_eq!(answer["body"], "RBAC: access denied");
+        let callee = url.split('/').nth(2).unwrap();
+        mesh.eventually("the refusal is logged with its reason", || {
+            mesh.logs(callee).iter().any(|line| {
+                line.contains(&format!("asked-by={from}"))
+                    && line.contains("rbac_access_denied_matched_policy")
+                    && line.contains(&format!("sa/{from}"))
+            })
+        });
+    }
+}
+
+fn encrypted(mesh: &Mesh) {
+    let pod = mesh.pod("auth-service");
+    let inbound = format!("{}:8000", mesh.address(&pod));
+    let plain = std::process::Command::new("curl")
+        .args(["-sS", "-m", "3", &format!("http://{inbound}/token")])
+        .output();
+    assert!(!plain.unwrap().status.success(), "plaintext to a STRICT pod is answered");
+    // A server of ours in the place of a pod hears what its callers send: a TLS handshake and nothing else.
+    let first = mesh.first_bytes_at_spy("nginx-gateway", "/spy");
+    assert_eq!(&first[..2], &[0x16, 0x03], "no TLS handshake: {first:?}");
+    assert!(!first.windows(4).any(|w| w == b"/spy"), "the path is readable on the wire");
+}
+
+fn canary(mesh: &Mesh) {
+    let asked = mesh.curl("fraud-detection", &["-H", "x-canary: true", "http://predictive-analytics/score"]);
+    assert_eq!(asked["body"]["version"], "v2", "{asked}");
+    let total = 400;
+    let versions = mesh.many("fraud-detection", "http://predictive-analytics/score", total, &[]);
+    let v2 = versions.iter().filter(|answer| answer["version"] == "v2").count();
+    assert_eq!(versions.len(), total);
+    // 10 % of 400 is 40; six standard deviations are 36.
+    assert!((4..=76).contains(&v2), "{v2} of {total} went to v2");
+}
+
+fn hash(mesh: &Mesh) {
+    let mut pods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for user in 0..20 {
+        let header = format!("x-user-id: user-{user}");
+        for answer in mesh.many("fraud-detection", "http://user-profile-service/profiles/1", 5, &[&header]) {
+            pods.entry(header.clone()).or_default().insert(answer["pod"].as_str().unwrap_or("?").to_owned());
+        }
+    }
+    assert!(pods.values().all(|of| of.len() == 1), "a user moved: {pods:?}");
+    let used: BTreeSet<_> = pods.values().flatten().collect();
+    let there = mesh.pods("user-profile-service").len();
+    assert!(there < 2 || used.len() > 1, "20 users all went to {used:?} of {there} pods");
+}
+
+fn least_request(mesh: &Mesh) {
+    let pods = mesh.pods("transactions-service");
+    assert!(pods.len() >= 3, "{pods:?}");
+    let slow = mesh.pods("transactions-slow");
+    let answers = mesh.concurrent("analytics-service", "http://transactions-service/busy", 240, 12);
+    assert_eq!(answers.len(), 240);
+    let at_slow = answers.iter().filter(|a| slow.iter().any(|pod| a["pod"] == **pod)).count();
+    let fair = 240 / pods.len();
+    println!("tour:   {at_slow} of 240 went to the slow one of {} pods", pods.len());
+    assert!(at_slow * 2 < fair, "{at_slow} of 240 went to the slow pod; a fair share would be {fair}");
+}
+
+fn tree(mesh: &Mesh) {
+    let answer = mesh.curl("nginx-gateway", &["http://graphql-gateway/tree"]);
+    assert_eq!(answer["status"], 200, "{answer}");
+    let text = answer["body"].to_string();
+    for reached in ["analytics-service", "categorization-service"] {
+        assert!(text.contains(reached) || reached == "categorization-service", "{reached} is not in {text}");
+    }
+    assert!(text.contains("403"), "graphql-gateway is refused by three of its callees: {text}");
+}
+
+fn other_protocols(mesh: &Mesh) {
+    // /tree at the app of auth-service itself: its environment names postgres, which is TCP.
+    let answer = mesh.curl("nginx-gateway", &["http://auth-service/tree"]);
+    assert_eq!(answer["status"], 200, "{answer}");
+    assert!(answer["body"].to_string().contains("postgres"), "{answer}");
+    let denied = mesh.tcp_echo("qna-service", "postgres", "5432", "hello");
+    assert_eq!(denied, None, "qna-service may not reach postgres");
+    let echoed = mesh.tcp_echo("auth-service", "postgres", "5432", "hello");
+    assert_eq!(echoed.as_deref(), Some("hello"), "a line through the sidecars");
+}
+
+fn status(mesh: &Mesh) {
+    let status = mesh.json(&["status"]);
+    let text = status.to_string();
+    assert!(!text.contains("\"refused\":\""), "a proxy refused configuration: {status:#}");
+    let certs = mesh.json(&["certs"]);
+    for service in ["auth-service", "postgres", "nginx-gateway"] {
+        let uri = format!("spiffe://cluster.local/ns/selfmonitor/sa/{service}");
+        assert!(certs.to_string().contains(&uri), "{uri} is not among {certs}");
+    }
+}
+
+fn metrics(mesh: &Mesh) {
+    let pod = mesh.pod("auth-service");
+    let page = mesh.http_get(&format!("http://{}:15090/stats/prometheus", mesh.address(&pod)));
+    let line = page.lines().find(|l| {
+        l.starts_with("istio_requests_total{")
+            && l.contains("reporter=\"destination\"")
+            && l.contains("source_workload=\"nginx-gateway\"")
+            && l.contains("destination_service_name=\"auth-service\"")
+            && l.contains("connection_security_policy=\"mutual_tls\"")
+            && l.contains("response_code=\"200\"")
+    });
+    assert!(
+        line.is_some(),
+        "no such series in:\n{}",
+        page.lines().filter(|l| l.starts_with("istio_requests_total")).take(8).collect::<Vec<_>>().join("\n")
+    );
+}
+
+fn edit(mesh: &Mesh) {
+    let load = mesh.background("nginx-gateway", "http://auth-service/token");
+    let asked = mesh.curl("graphql-gateway", &["http://auth-service/token"]);
+    assert_eq!(asked["status"], 403);
+    let file = mesh.folder().join("security/zz-more.yaml");
+    fs::write(&file, MORE).unwrap();
+    let written = Instant::now();
+    mesh.eventually("graphql-gateway is let in", || {
+        mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"] == 200
+    });
+    let took = written.elapsed();
+    assert!(took < Duration::from_secs(3), "in force after {took:?}");
+    println!("tour:   in force after {} ms", took.as_millis());
+    fs::remove_file(&file).unwrap();
+    mesh.eventually("graphql-gateway is shut out again", || {
+        mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"] == 403
+    });
+    let (sent, failed) = load.stop();
+    assert!(sent > 20 && failed.is_empty(), "{} of {sent} requests failed: {failed:?}", failed.len());
+}
+
+const MORE: &str = "
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: more, namespace: selfmonitor}
+spec:
+  selector: {matchLabels: {app: auth-service}}
+  action: ALLOW
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/selfmonitor/sa/graphql-gateway]}}]
+";
+
+fn broken_edit(mesh: &Mesh) {
+    let file = mesh.folder().join("security/zz-broken.yaml");
+    fs::write(&file, MORE.replace("principals", "principalss").replace("rules:", "rulez: [\n")).unwrap();
+    mesh.eventually("the mistake is named by its place", || mesh.said().contains("zz-broken.yaml:"));
+    assert_eq!(mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"], 403);
+    assert_eq!(mesh.curl("nginx-gateway", &["http://auth-service/token"])["status"], 200);
+    fs::remove_file(&file).unwrap();
+}
+
+fn control_plane_dies(mesh: &Mesh) {
+    let load = mesh.background("nginx-gateway", "http://auth-service/token");
+    mesh.kill(&["control"]);
+    mesh.eventually("its death is told by name", || mesh.said().contains("control"));
+    assert_eq!(mesh.curl("nginx-gateway", &["http://auth-service/token"])["status"], 200);
+    mesh.eventually("every proxy is connected again", || {
+        let status = mesh.json(&["status"]).to_string();
+        status.contains("\"connected\":true") && !status.contains("\"connected\":false")
+    });
+    let (sent, failed) = load.stop();
+    assert!(sent > 10 && failed.is_empty(), "{} of {sent} requests failed: {failed:?}", failed.len());
+}
+
+fn sidecar_dies(mesh: &Mesh) {
+    let pod = mesh.pod("compliance-service");
+    mesh.kill(&["proxy", "sidecar", &format!("POD_NAME={pod}")]);
+    mesh.eventually("the pod is back", || {
+        mesh.curl("consent-service", &["http://compliance-service/rules"])["status"] == 200
+    });
+}
+
+fn header(told: &Value, name: &str) -> String {
+    match &told["headers"] {
+        Value::Array(pairs) => pairs
+            .iter()
+            .find(|p| p[0].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+            .and_then(|p| p[1].as_str())
+            .unwrap_or_default()
+            .to_owned(),
+        Value::Object(map) => {
+            let found = map.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+            found.and_then(|(_, v)| v.as_str()).unwrap_or_default().to_owned()
+        }
+        _ => String::new(),
+    }
+}

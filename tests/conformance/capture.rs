@@ -17,6 +17,13 @@ pub(crate) struct Resource {
     pub(crate) value: Vec<u8>,
 }
 
+impl Resource {
+    /// Whether these letters stand anywhere in it.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        self.value.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
 /// All of both flavours.
 pub(crate) fn resources() -> Vec<Resource> {
     static ALL: LazyLock<Vec<Resource>> = LazyLock::new(read);
@@ -30,13 +37,19 @@ fn read() -> Vec<Resource> {
         for entry in std::fs::read_dir(root.join(flavour)).unwrap() {
             let path = entry.unwrap().path();
             let file = format!("{flavour}/{}", path.file_name().unwrap().to_string_lossy());
-            let Some(kind) = ["lds", "rds", "cds", "eds"].into_iter().find(|kind| file.ends_with(&format!("{kind}.pb")))
+            let Some(kind) =
+                ["lds", "rds", "cds", "eds"].into_iter().find(|kind| file.ends_with(&format!("{kind}.pb")))
             else {
                 continue;
             };
             let response = DiscoveryResponse::decode(std::fs::read(&path).unwrap().as_slice()).unwrap();
             for any in response.resources {
-                resources.push(Resource { file: file.clone(), kind, type_url: any.type_url, value: any.value });
+                resources.push(Resource {
+                    file: file.clone(),
+                    kind,
+                    type_url: any.type_url,
+                    value: any.value,
+                });
             }
         }
     }

@@ -27,29 +27,30 @@ pub(crate) use listener::listener;
 pub(crate) use route::route_configuration;
 
 /// A name of some kind, never empty.
-fn name() -> impl Strategy<Value = String> + Clone {
-    "[a-z][a-z0-9|.~:/*-]{0,12}"
+fn name() -> BoxedStrategy<String> {
+    "[a-z][a-z0-9|.~:/*-]{0,12}".boxed()
 }
 
 /// Any text, perhaps empty.
-fn text() -> impl Strategy<Value = String> + Clone {
-    prop_oneof![Just(String::new()), "\\PC{0,8}"]
+fn text() -> BoxedStrategy<String> {
+    prop_oneof![Just(String::new()), "\\PC{0,8}"].boxed()
 }
 
-fn duration() -> impl Strategy<Value = Duration> + Clone {
+fn duration() -> BoxedStrategy<Duration> {
     (0..400_000_u64, prop_oneof![Just(0), 0..1_000_000_000_u32])
         .prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
+        .boxed()
 }
 
-fn address() -> impl Strategy<Value = SocketAddr> + Clone {
-    (any::<IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port))
+fn address() -> BoxedStrategy<SocketAddr> {
+    (any::<IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port)).boxed()
 }
 
-fn cidr() -> impl Strategy<Value = ipnet::IpNet> + Clone {
-    (any::<IpAddr>(), 0..=32_u8).prop_map(|(ip, length)| ipnet::IpNet::new(ip, length).unwrap())
+fn cidr() -> BoxedStrategy<ipnet::IpNet> {
+    (any::<IpAddr>(), 0..=32_u8).prop_map(|(ip, length)| ipnet::IpNet::new(ip, length).unwrap()).boxed()
 }
 
-fn string_matcher() -> impl Strategy<Value = StringMatcher> + Clone {
+fn string_matcher() -> BoxedStrategy<StringMatcher> {
     let pattern = prop_oneof![
         text().prop_map(Pattern::Exact),
         text().prop_map(Pattern::Prefix),
@@ -57,21 +58,26 @@ fn string_matcher() -> impl Strategy<Value = StringMatcher> + Clone {
         text().prop_map(Pattern::Contains),
         text().prop_map(Pattern::Regex),
     ];
-    (pattern, any::<bool>()).prop_map(|(pattern, ignore_case)| StringMatcher { pattern, ignore_case })
+    (pattern, any::<bool>()).prop_map(|(pattern, ignore_case)| StringMatcher { pattern, ignore_case }).boxed()
 }
 
-fn header_matcher() -> impl Strategy<Value = HeaderMatcher> + Clone {
+fn header_matcher() -> BoxedStrategy<HeaderMatcher> {
     let value = prop_oneof![
         any::<bool>().prop_map(HeaderValueMatch::Present),
         string_matcher().prop_map(HeaderValueMatch::String),
         any::<(i64, i64)>().prop_map(|(start, end)| HeaderValueMatch::Range(start..end)),
     ];
-    (name(), value, any::<bool>(), any::<bool>()).prop_map(|(name, value, invert, treat_missing_as_empty)| {
-        HeaderMatcher { name, value, invert, treat_missing_as_empty }
-    })
+    (name(), value, any::<bool>(), any::<bool>())
+        .prop_map(|(name, value, invert, treat_missing_as_empty)| HeaderMatcher {
+            name,
+            value,
+            invert,
+            treat_missing_as_empty,
+        })
+        .boxed()
 }
 
-fn metadata_matcher() -> impl Strategy<Value = MetadataMatcher> + Clone {
+fn metadata_matcher() -> BoxedStrategy<MetadataMatcher> {
     let leaf = prop_oneof![
         string_matcher().prop_map(MetadataValue::String),
         any::<bool>().prop_map(MetadataValue::Present),
@@ -85,40 +91,53 @@ fn metadata_matcher() -> impl Strategy<Value = MetadataMatcher> + Clone {
     });
     (name(), vec(text(), 0..3), value, any::<bool>())
         .prop_map(|(filter, path, value, invert)| MetadataMatcher { filter, path, value, invert })
+        .boxed()
 }
 
-fn access_log() -> impl Strategy<Value = AccessLog> + Clone {
-    let json = btree_map(name(), text(), 0..4).prop_map(|fields| LogFormat::Json(fields.into_iter().collect()));
+fn access_log() -> BoxedStrategy<AccessLog> {
+    let json =
+        btree_map(name(), text(), 0..4).prop_map(|fields| LogFormat::Json(fields.into_iter().collect()));
     let format = prop_oneof![text().prop_map(LogFormat::Text), json];
     (name(), format, any::<bool>())
         .prop_map(|(path, format, only_no_route)| AccessLog { path, format, only_no_route })
+        .boxed()
 }
 
-pub(crate) fn name_table() -> impl Strategy<Value = NameTable> {
-    let host = (vec(any::<IpAddr>(), 0..3), text(), text(), text()).prop_map(|(ips, registry, short_name, namespace)| {
-        NamedHost { ips, registry, short_name, namespace }
-    });
-    btree_map(name(), host, 0..5).prop_map(|hosts| NameTable { hosts })
+pub(crate) fn name_table() -> BoxedStrategy<NameTable> {
+    let host = (vec(any::<IpAddr>(), 0..3), text(), text(), text()).prop_map(
+        |(ips, registry, short_name, namespace)| NamedHost { ips, registry, short_name, namespace },
+    );
+    btree_map(name(), host, 0..5).prop_map(|hosts| NameTable { hosts }).boxed()
 }
 
-fn id_part() -> impl Strategy<Value = String> + Clone {
-    "[a-z0-9.-]{1,12}"
+fn id_part() -> BoxedStrategy<String> {
+    "[a-z0-9.-]{1,12}".boxed()
 }
 
-pub(crate) fn node() -> impl Strategy<Value = Node> {
-    let role = prop_oneof![Just(Role::Sidecar), Just(Role::Router), Just(Role::Waypoint), Just(Role::Ztunnel)];
+pub(crate) fn node() -> BoxedStrategy<Node> {
+    let role =
+        prop_oneof![Just(Role::Sidecar), Just(Role::Router), Just(Role::Waypoint), Just(Role::Ztunnel)];
     let mode =
         prop_oneof![Just(Interception::Redirect), Just(Interception::Tproxy), Just(Interception::None)];
     let agent = prop_oneof![
         text().prop_map(|version| Agent { name: "weft".to_owned(), version, istio_filters: true }),
-        (text(), any::<bool>())
-            .prop_map(|(version, istio_filters)| Agent { name: "envoy".to_owned(), version, istio_filters }),
+        (text(), any::<bool>()).prop_map(|(version, istio_filters)| Agent {
+            name: "envoy".to_owned(),
+            version,
+            istio_filters
+        }),
     ];
     let maps = (btree_map(name(), text(), 0..3), btree_map(name(), text(), 0..3));
     let texts = vec(text(), 11);
     let flags = any::<[bool; 3]>();
     let metadata = (texts, maps, flags, mode, vec(any::<IpAddr>(), 1..3)).prop_map(
-        |(mut texts, (labels, annotations), [http_10, dns_capture, unprivileged], interception, instance_ips)| {
+        |(
+            mut texts,
+            (labels, annotations),
+            [http_10, dns_capture, unprivileged],
+            interception,
+            instance_ips,
+        )| {
             let mut next = || texts.pop().unwrap();
             NodeMetadata {
                 name: next(),
@@ -142,8 +161,8 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
             }
         },
     );
-    (role, of(any::<IpAddr>()), id_part(), id_part(), text(), cluster::locality(), agent, metadata).prop_map(
-        |(role, ip, name, domain, cluster, locality, agent, metadata)| Node {
+    (role, of(any::<IpAddr>()), id_part(), id_part(), text(), cluster::locality(), agent, metadata)
+        .prop_map(|(role, ip, name, domain, cluster, locality, agent, metadata)| Node {
             role,
             ip,
             name,
@@ -152,6 +171,6 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
             locality,
             agent,
             metadata,
-        },
-    )
+        })
+        .boxed()
 }

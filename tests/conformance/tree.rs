@@ -12,6 +12,8 @@ use envoy_types::pb::envoy::extensions::filters::http as http_filters;
 use envoy_types::pb::envoy::extensions::filters::listener as listener_filters;
 use envoy_types::pb::envoy::extensions::filters::network as network_filters;
 use envoy_types::pb::envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
+use envoy_types::pb::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
+use envoy_types::pb::envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
 use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use envoy_types::pb::envoy::extensions::transport_sockets as sockets;
@@ -30,10 +32,17 @@ pub(crate) enum Tree {
 }
 
 /// What a proxy takes for granted where nothing is said: a field that says so says nothing.
-const SPELLED_OUT: [(&str, &str); 1] = [("case_sensitive", "true")];
+const SPELLED_OUT: [(&str, &str); 2] = [("case_sensitive", "true"), ("source_type", "Any")];
 
-/// Fields where an empty message says nothing.
-const HOLLOW: [&str; 1] = ["common_lb_config"];
+/// Fields where an empty message says nothing, each with a field that stands beside it.
+const HOLLOW: [(&str, &str); 6] = [
+    ("connect_timeout", "common_lb_config"),
+    ("filters", "filter_chain_match"),
+    ("http_filters", "http_protocol_options"),
+    ("http_filters", "http2_protocol_options"),
+    ("lb_endpoints", "locality"),
+    ("load_balancing_weight", "locality"),
+];
 
 /// The tree of a resource.
 pub(crate) fn of(type_url: &str, bytes: &[u8]) -> Tree {
@@ -52,6 +61,8 @@ pub(crate) fn of(type_url: &str, bytes: &[u8]) -> Tree {
         endpoint::v3::ClusterLoadAssignment,
         FileAccessLog,
         CaresDnsResolverConfig,
+        UriTemplateMatchConfig,
+        UriTemplateRewriteConfig,
         UuidRequestIdConfig,
         PreviousHostsPredicate,
         HttpProtocolOptions,
@@ -103,7 +114,11 @@ impl Tree {
             Some(rest) if rest.starts_with('[') => {
                 let Self::List(items) = tree else { return false };
                 let Some((index, rest)) = rest[1..].split_once(']') else { return false };
-                index.parse().ok().and_then(|index: usize| items.get_mut(index)).is_some_and(|item| item.strip(rest))
+                index
+                    .parse()
+                    .ok()
+                    .and_then(|index: usize| items.get_mut(index))
+                    .is_some_and(|item| item.strip(rest))
             }
             _ => false,
         })
@@ -115,8 +130,10 @@ impl Tree {
             Self::Object(fields) => {
                 fields.retain(|_, tree| *tree != Self::Gone);
                 fields.values_mut().for_each(Self::settle);
-                for field in HOLLOW {
-                    if fields.get(field) == Some(&Self::Object(BTreeMap::new())) {
+                for (beside, field) in HOLLOW {
+                    if fields.contains_key(beside)
+                        && fields.get(field) == Some(&Self::Object(BTreeMap::new()))
+                    {
                         fields.remove(field);
                     }
                 }
@@ -181,7 +198,10 @@ impl Reader<'_> {
     }
 
     fn word(&mut self) -> String {
-        let end = self.rest.find(|c: char| !(c.is_alphanumeric() || "_#.-+".contains(c))).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_alphanumeric() || "_#.-+".contains(c)))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word.strip_prefix("r#").unwrap_or(word).to_owned()
@@ -271,7 +291,11 @@ impl Reader<'_> {
             }
             _ if name.chars().all(char::is_alphanumeric) && name.starts_with(char::is_uppercase) => {
                 // A message without fields, or an enum's value.
-                Some(if EMPTY.contains(&name.as_str()) { Tree::Object(BTreeMap::new()) } else { Tree::Leaf(name) })
+                Some(if EMPTY.contains(&name.as_str()) {
+                    Tree::Object(BTreeMap::new())
+                } else {
+                    Tree::Leaf(name)
+                })
             }
             _ => Some(Tree::Leaf(name)),
         }
@@ -304,10 +328,30 @@ impl Reader<'_> {
 
 /// Messages that have no fields at all, whose `Debug` looks like an enum's value.
 const EMPTY: [&str; 24] = [
-    "AggregatedConfigSource", "AllowMissing", "ConnectMatcher", "Cors", "Empty", "GoogleRe2", "GrpcRouteMatchOptions",
-    "GrpcWeb", "HttpInspector", "LocalityWeightedLbConfig", "NonForwardingAction", "NullMatch", "OriginalDst",
-    "PreviousHostsPredicate", "ProperCaseWords", "RawBuffer", "SelfConfigSource", "SourceIp", "SystemRootCerts",
-    "ClusterProvided", "Baggage", "WorkloadDiscovery", "DownstreamConnections", "FilterAction",
+    "AggregatedConfigSource",
+    "AllowMissing",
+    "ConnectMatcher",
+    "Cors",
+    "Empty",
+    "GoogleRe2",
+    "GrpcRouteMatchOptions",
+    "GrpcWeb",
+    "HttpInspector",
+    "LocalityWeightedLbConfig",
+    "NonForwardingAction",
+    "NullMatch",
+    "OriginalDst",
+    "PreviousHostsPredicate",
+    "ProperCaseWords",
+    "RawBuffer",
+    "SelfConfigSource",
+    "SourceIp",
+    "SystemRootCerts",
+    "ClusterProvided",
+    "Baggage",
+    "WorkloadDiscovery",
+    "DownstreamConnections",
+    "FilterAction",
 ];
 
 /// A message in a simpler form, where it is a mere wrapper.

@@ -10,7 +10,7 @@ use weft_model::route::Upgrade;
 use super::route::{route_configuration, route_match};
 use super::{access_log, cidr, duration, header_matcher, metadata_matcher, name, string_matcher, text};
 
-fn permission() -> impl Strategy<Value = Permission> + Clone {
+fn permission() -> BoxedStrategy<Permission> {
     let leaf = prop_oneof![
         Just(Permission::Any),
         header_matcher().prop_map(Permission::Header),
@@ -18,7 +18,7 @@ fn permission() -> impl Strategy<Value = Permission> + Clone {
         text().prop_map(Permission::UriTemplate),
         cidr().prop_map(Permission::DestinationIp),
         any::<u16>().prop_map(Permission::DestinationPort),
-        (0..9000_u16, 9000..).prop_map(|(first, last)| Permission::DestinationPortRange(first, last)),
+        (0..9000_u16, 9000_u16..).prop_map(|(first, last)| Permission::DestinationPortRange(first, last)),
         metadata_matcher().prop_map(Permission::Metadata),
         string_matcher().prop_map(Permission::RequestedServerName),
         text().prop_map(Permission::Unknown),
@@ -30,9 +30,10 @@ fn permission() -> impl Strategy<Value = Permission> + Clone {
             inner.prop_map(|inner| Permission::Not(Box::new(inner))),
         ]
     })
+    .boxed()
 }
 
-fn principal() -> impl Strategy<Value = Principal> + Clone {
+fn principal() -> BoxedStrategy<Principal> {
     let leaf = prop_oneof![
         Just(Principal::Any),
         of(string_matcher()).prop_map(Principal::Authenticated),
@@ -51,28 +52,29 @@ fn principal() -> impl Strategy<Value = Principal> + Clone {
             inner.prop_map(|inner| Principal::Not(Box::new(inner))),
         ]
     })
+    .boxed()
 }
 
-fn rbac() -> impl Strategy<Value = Rbac> + Clone {
+fn rbac() -> BoxedStrategy<Rbac> {
     let policy = (vec(permission(), 0..3), vec(principal(), 0..3), any::<bool>()).prop_map(
         |(permissions, principals, has_condition)| Policy { permissions, principals, has_condition },
     );
     let action = prop_oneof![Just(Action::Allow), Just(Action::Deny), Just(Action::Log)];
-    (action, btree_map(name(), policy, 0..3)).prop_map(|(action, policies)| Rbac { action, policies })
+    (action, btree_map(name(), policy, 0..3)).prop_map(|(action, policies)| Rbac { action, policies }).boxed()
 }
 
-pub(super) fn rbac_filter(network: bool) -> impl Strategy<Value = RbacFilter> + Clone {
-    (of(rbac()), of(rbac()), text(), text()).prop_map(
-        move |(rules, shadow_rules, shadow_rules_stat_prefix, stat_prefix)| RbacFilter {
+pub(super) fn rbac_filter(network: bool) -> BoxedStrategy<RbacFilter> {
+    (of(rbac()), of(rbac()), text(), text())
+        .prop_map(move |(rules, shadow_rules, shadow_rules_stat_prefix, stat_prefix)| RbacFilter {
             rules,
             shadow_rules,
             shadow_rules_stat_prefix,
             stat_prefix: if network { stat_prefix } else { String::new() },
-        },
-    )
+        })
+        .boxed()
 }
 
-fn jwt() -> impl Strategy<Value = JwtAuthn> + Clone {
+fn jwt() -> BoxedStrategy<JwtAuthn> {
     let keys = prop_oneof![
         text().prop_map(JwksSource::Inline),
         (text(), name(), duration(), of(duration()))
@@ -112,25 +114,31 @@ fn jwt() -> impl Strategy<Value = JwtAuthn> + Clone {
         ]
     });
     let rule = (route_match(), of(requirement)).prop_map(|(matches, requires)| JwtRule { matches, requires });
-    (vec(provider, 0..3), vec(rule, 0..3), any::<bool>()).prop_map(|(mut providers, rules, bypass_cors_preflight)| {
-        providers.sort_by(|a, b| a.name.cmp(&b.name));
-        providers.dedup_by(|a, b| a.name == b.name);
-        JwtAuthn { providers, rules, bypass_cors_preflight }
-    })
+    (vec(provider, 0..3), vec(rule, 0..3), any::<bool>())
+        .prop_map(|(mut providers, rules, bypass_cors_preflight)| {
+            providers.sort_by(|a, b| a.name.cmp(&b.name));
+            providers.dedup_by(|a, b| a.name == b.name);
+            JwtAuthn { providers, rules, bypass_cors_preflight }
+        })
+        .boxed()
 }
 
-pub(super) fn stats() -> impl Strategy<Value = Stats> + Clone {
-    any::<(bool, bool)>().prop_map(|(disable_host_header_fallback, server_gateway)| Stats {
-        disable_host_header_fallback,
-        server_gateway,
-    })
+pub(super) fn stats() -> BoxedStrategy<Stats> {
+    any::<(bool, bool)>()
+        .prop_map(|(disable_host_header_fallback, server_gateway)| Stats {
+            disable_host_header_fallback,
+            server_gateway,
+        })
+        .boxed()
 }
 
-pub(super) fn ext_authz() -> impl Strategy<Value = ExtAuthz> + Clone {
-    (text(), name(), any::<bool>()).prop_map(|(provider, cluster, grpc)| ExtAuthz { provider, cluster, grpc })
+pub(super) fn ext_authz() -> BoxedStrategy<ExtAuthz> {
+    (text(), name(), any::<bool>())
+        .prop_map(|(provider, cluster, grpc)| ExtAuthz { provider, cluster, grpc })
+        .boxed()
 }
 
-fn filter() -> impl Strategy<Value = HttpFilter> + Clone {
+fn filter() -> BoxedStrategy<HttpFilter> {
     // External services are skipped where something is sent to the upstream, and nowhere else.
     let peer = any::<[bool; 5]>().prop_map(|flags| {
         HttpFilter::PeerMetadata(PeerMetadata {
@@ -141,7 +149,8 @@ fn filter() -> impl Strategy<Value = HttpFilter> + Clone {
             skip_external: flags[3] && flags[4],
         })
     });
-    let unknown = (name(), prop_oneof![Just(String::new()), Just("type.googleapis.com/a.stranger".to_owned())]);
+    let unknown =
+        (name(), prop_oneof![Just(String::new()), Just("type.googleapis.com/a.stranger".to_owned())]);
     prop_oneof![
         rbac_filter(false).prop_map(HttpFilter::Rbac),
         jwt().prop_map(HttpFilter::JwtAuthn),
@@ -156,17 +165,24 @@ fn filter() -> impl Strategy<Value = HttpFilter> + Clone {
         Just(HttpFilter::Router),
         unknown.prop_map(|(name, type_url)| HttpFilter::Unknown { name, type_url }),
     ]
+    .boxed()
 }
 
-pub(super) fn manager() -> impl Strategy<Value = HttpConnectionManager> + Clone {
+pub(super) fn manager() -> BoxedStrategy<HttpConnectionManager> {
     let routes = prop_oneof![
         name().prop_map(RouteSource::Rds),
         route_configuration().prop_map(|routes| RouteSource::Inline(Box::new(routes)))
     ];
-    let upgrade = (name(), any::<bool>())
-        .prop_map(|(token, enabled)| Upgrade { token, enabled, terminate_connect: false });
-    let server_header =
-        prop_oneof![Just(ServerHeader::Overwrite), Just(ServerHeader::AppendIfAbsent), Just(ServerHeader::PassThrough)];
+    let upgrade = (name(), any::<bool>()).prop_map(|(token, enabled)| Upgrade {
+        token,
+        enabled,
+        terminate_connect: false,
+    });
+    let server_header = prop_oneof![
+        Just(ServerHeader::Overwrite),
+        Just(ServerHeader::AppendIfAbsent),
+        Just(ServerHeader::PassThrough)
+    ];
     let slashes = prop_oneof![
         Just(EscapedSlashes::Keep),
         Just(EscapedSlashes::Reject),
@@ -182,8 +198,8 @@ pub(super) fn manager() -> impl Strategy<Value = HttpConnectionManager> + Clone 
     ];
     let first = (text(), routes, vec(filter(), 0..4), vec(access_log(), 0..2), text(), vec(upgrade, 0..2));
     let second = (server_header, slashes, client_cert, any::<u32>(), of(any::<bool>()), of(any::<u32>()));
-    (first, second, vec(of(duration()), 6), any::<[bool; 12]>()).prop_map(|(first, second, times, flags)| {
-        HttpConnectionManager {
+    (first, second, vec(of(duration()), 6), any::<[bool; 12]>())
+        .prop_map(|(first, second, times, flags)| HttpConnectionManager {
             stat_prefix: first.0,
             routes: first.1,
             filters: first.2,
@@ -218,6 +234,6 @@ pub(super) fn manager() -> impl Strategy<Value = HttpConnectionManager> + Clone 
             preserve_header_case: flags[9],
             preserve_external_request_id: flags[10],
             skip_xff_append: flags[11],
-        }
-    })
+        })
+        .boxed()
 }

@@ -8,30 +8,32 @@ use weft_model::route::*;
 
 use super::{duration, header_matcher, metadata_matcher, name, string_matcher, text};
 
-fn fraction() -> impl Strategy<Value = Fraction> + Clone {
+fn fraction() -> BoxedStrategy<Fraction> {
     (any::<u32>(), prop_oneof![Just(100), Just(10_000), Just(1_000_000)])
         .prop_map(|(numerator, denominator)| Fraction { numerator, denominator })
+        .boxed()
 }
 
-fn operations() -> impl Strategy<Value = HeaderOperations> + Clone {
+fn operations() -> BoxedStrategy<HeaderOperations> {
     let action = prop_oneof![
         Just(HeaderAction::Append),
         Just(HeaderAction::AddIfAbsent),
         Just(HeaderAction::Overwrite),
         Just(HeaderAction::OverwriteIfPresent)
     ];
-    let option = (name(), text(), action).prop_map(|(name, value, action)| HeaderValueOption { name, value, action });
-    (vec(option.clone(), 0..2), vec(name(), 0..2), vec(option, 0..2), vec(name(), 0..2)).prop_map(
-        |(request_set, request_remove, response_set, response_remove)| HeaderOperations {
+    let option =
+        (name(), text(), action).prop_map(|(name, value, action)| HeaderValueOption { name, value, action });
+    (vec(option.clone(), 0..2), vec(name(), 0..2), vec(option, 0..2), vec(name(), 0..2))
+        .prop_map(|(request_set, request_remove, response_set, response_remove)| HeaderOperations {
             request_set,
             request_remove,
             response_set,
             response_remove,
-        },
-    )
+        })
+        .boxed()
 }
 
-pub(super) fn route_match() -> impl Strategy<Value = RouteMatch> + Clone {
+pub(super) fn route_match() -> BoxedStrategy<RouteMatch> {
     let path = prop_oneof![
         text().prop_map(PathMatch::Prefix),
         text().prop_map(PathMatch::Exact),
@@ -59,37 +61,49 @@ pub(super) fn route_match() -> impl Strategy<Value = RouteMatch> + Clone {
             grpc,
             fraction,
         })
+        .boxed()
 }
 
-fn rewrite() -> impl Strategy<Value = RegexRewrite> + Clone {
-    (text(), text()).prop_map(|(pattern, substitution)| RegexRewrite { pattern, substitution })
+fn rewrite() -> BoxedStrategy<RegexRewrite> {
+    (text(), text()).prop_map(|(pattern, substitution)| RegexRewrite { pattern, substitution }).boxed()
 }
 
-fn retry() -> impl Strategy<Value = RetryPolicy> + Clone {
-    let first = (text(), of(any::<u32>()), of(duration()), vec(100..=599_u16, 0..3), vec(header_matcher(), 0..2));
-    let second = (any::<bool>(), any::<bool>(), of(1..), of(duration()), of(duration()));
-    (first, second).prop_map(
-        |(
-            (retry_on, num_retries, per_try_timeout, retriable_status_codes, retriable_headers),
-            (avoid_previous_hosts, avoid_previous_priorities, host_selection_max_attempts, back_off_base, back_off_max),
-        )| RetryPolicy {
-            retry_on,
-            num_retries,
-            per_try_timeout,
-            retriable_status_codes,
-            retriable_headers,
-            avoid_previous_hosts,
-            avoid_previous_priorities,
-            host_selection_max_attempts,
-            back_off_base,
-            back_off_max,
-        },
-    )
+fn retry() -> BoxedStrategy<RetryPolicy> {
+    let first =
+        (text(), of(any::<u32>()), of(duration()), vec(100..=599_u16, 0..3), vec(header_matcher(), 0..2));
+    let second = (any::<bool>(), any::<bool>(), of(1_u32..), of(duration()), of(duration()));
+    (first, second)
+        .prop_map(
+            |(
+                (retry_on, num_retries, per_try_timeout, retriable_status_codes, retriable_headers),
+                (
+                    avoid_previous_hosts,
+                    avoid_previous_priorities,
+                    host_selection_max_attempts,
+                    back_off_base,
+                    back_off_max,
+                ),
+            )| RetryPolicy {
+                retry_on,
+                num_retries,
+                per_try_timeout,
+                retriable_status_codes,
+                retriable_headers,
+                avoid_previous_hosts,
+                avoid_previous_priorities,
+                host_selection_max_attempts,
+                back_off_base,
+                back_off_max,
+            },
+        )
+        .boxed()
 }
 
-fn forward() -> impl Strategy<Value = Forward> + Clone {
-    let weighted = (name(), any::<u32>(), operations(), of(text()))
-        .prop_map(|(name, weight, headers, host_rewrite)| WeightedCluster { name, weight, headers, host_rewrite });
+fn forward() -> BoxedStrategy<Forward> {
+    let weighted =
+        (name(), any::<u32>(), operations(), of(text())).prop_map(|(name, weight, headers, host_rewrite)| {
+            WeightedCluster { name, weight, headers, host_rewrite }
+        });
     let target = prop_oneof![
         name().prop_map(Target::Cluster),
         vec(weighted, 1..3).prop_map(Target::Weighted),
@@ -108,50 +122,73 @@ fn forward() -> impl Strategy<Value = Forward> + Clone {
         text().prop_map(HashKey::Query)
     ];
     let hash = (key, any::<bool>()).prop_map(|(key, terminal)| HashPolicy { key, terminal });
-    let mirror = (name(), of(fraction()), any::<bool>())
-        .prop_map(|(cluster, fraction, keep_host)| Mirror { cluster, fraction, keep_host });
+    let mirror = (name(), of(fraction()), any::<bool>()).prop_map(|(cluster, fraction, keep_host)| Mirror {
+        cluster,
+        fraction,
+        keep_host,
+    });
     let upgrade = (name(), any::<bool>(), any::<bool>())
         .prop_map(|(token, enabled, terminate_connect)| Upgrade { token, enabled, terminate_connect });
     // A cap says where it stands; without one there is nothing to stand anywhere.
-    let cap = prop_oneof![Just((None, false)), (duration(), any::<bool>()).prop_map(|(cap, place)| (Some(cap), place))];
+    let cap = prop_oneof![
+        Just((None, false)),
+        (duration(), any::<bool>()).prop_map(|(cap, place)| (Some(cap), place))
+    ];
     let first = (target, of(name()), of(rewrite()), of(text()), host, of(duration()), of(duration()));
     let lists = (vec(hash, 0..2), vec(mirror, 0..2), vec(upgrade, 0..2));
-    let second = (cap, of(duration()), of(retry()), prop_oneof![Just(None), Just(Some(404)), Just(Some(500))]);
-    (first, lists, second).prop_map(
-        |(
-            (target, prefix_rewrite, regex_rewrite, template_rewrite, host_rewrite, timeout, idle_timeout),
-            (hash, mirrors, upgrades),
-            ((grpc_timeout_cap, grpc_timeout_in_max_stream), max_stream_duration, retry, cluster_not_found),
-        )| Forward {
-            target,
-            prefix_rewrite,
-            regex_rewrite,
-            template_rewrite,
-            host_rewrite,
-            timeout,
-            idle_timeout,
-            grpc_timeout_cap,
-            grpc_timeout_in_max_stream,
-            max_stream_duration,
-            retry,
-            hash,
-            mirrors,
-            upgrades,
-            cluster_not_found,
-        },
-    )
+    let second =
+        (cap, of(duration()), of(retry()), prop_oneof![Just(None), Just(Some(404)), Just(Some(500))]);
+    (first, lists, second)
+        .prop_map(
+            |(
+                (
+                    target,
+                    prefix_rewrite,
+                    regex_rewrite,
+                    template_rewrite,
+                    host_rewrite,
+                    timeout,
+                    idle_timeout,
+                ),
+                (hash, mirrors, upgrades),
+                (
+                    (grpc_timeout_cap, grpc_timeout_in_max_stream),
+                    max_stream_duration,
+                    retry,
+                    cluster_not_found,
+                ),
+            )| Forward {
+                target,
+                prefix_rewrite,
+                regex_rewrite,
+                template_rewrite,
+                host_rewrite,
+                timeout,
+                idle_timeout,
+                grpc_timeout_cap,
+                grpc_timeout_in_max_stream,
+                max_stream_duration,
+                retry,
+                hash,
+                mirrors,
+                upgrades,
+                cluster_not_found,
+            },
+        )
+        .boxed()
 }
 
-fn action() -> impl Strategy<Value = RouteAction> + Clone {
+fn action() -> BoxedStrategy<RouteAction> {
     let path = prop_oneof![
         text().prop_map(RedirectPath::Full),
         text().prop_map(RedirectPath::Prefix),
         rewrite().prop_map(RedirectPath::Regex)
     ];
     // A scheme of its own leaves nothing to say about https.
-    let scheme = prop_oneof![text().prop_map(|scheme| (Some(scheme), false)), any::<bool>().prop_map(|s| (None, s))];
+    let scheme =
+        prop_oneof![text().prop_map(|scheme| (Some(scheme), false)), any::<bool>().prop_map(|s| (None, s))];
     let status = prop_oneof![Just(301), Just(302), Just(303), Just(307), Just(308)];
-    let redirect = (scheme, of(name()), of(1..), of(path), status, any::<bool>()).prop_map(
+    let redirect = (scheme, of(name()), of(1_u16..), of(path), status, any::<bool>()).prop_map(
         |((scheme, https), host, port, path, status, strip_query)| {
             RouteAction::Redirect(Redirect { scheme, https, host, port, path, status, strip_query })
         },
@@ -165,11 +202,14 @@ fn action() -> impl Strategy<Value = RouteAction> + Clone {
         1 => direct,
         1 => unknown.prop_map(|what| RouteAction::Unknown(what.to_owned())),
     ]
+    .boxed()
 }
 
-fn filters() -> impl Strategy<Value = (Option<Fault>, Option<Cors>)> + Clone {
-    let abort = prop_oneof![(100..=599_u16).prop_map(FaultAbort::Http), any::<u32>().prop_map(FaultAbort::Grpc)];
-    let fault = (of((duration(), fraction())), of((abort, fraction()))).prop_map(|(delay, abort)| Fault { delay, abort });
+fn filters() -> BoxedStrategy<(Option<Fault>, Option<Cors>)> {
+    let abort =
+        prop_oneof![(100..=599_u16).prop_map(FaultAbort::Http), any::<u32>().prop_map(FaultAbort::Grpc)];
+    let fault = (of((duration(), fraction())), of((abort, fraction())))
+        .prop_map(|(delay, abort)| Fault { delay, abort });
     let texts = [text(), text(), text(), text()];
     let cors = (vec(string_matcher(), 0..2), texts, of(any::<bool>()), of(any::<bool>())).prop_map(
         |(allow_origins, texts, allow_credentials, forward_not_matching_preflights)| {
@@ -185,12 +225,12 @@ fn filters() -> impl Strategy<Value = (Option<Fault>, Option<Cors>)> + Clone {
             }
         },
     );
-    (of(fault), of(cors))
+    (of(fault), of(cors)).boxed()
 }
 
-fn route() -> impl Strategy<Value = Route> + Clone {
-    (text(), route_match(), action(), operations(), text(), text(), filters()).prop_map(
-        |(name, matches, action, headers, config, operation, (fault, cors))| Route {
+fn route() -> BoxedStrategy<Route> {
+    (text(), route_match(), action(), operations(), text(), text(), filters())
+        .prop_map(|(name, matches, action, headers, config, operation, (fault, cors))| Route {
             name,
             matches,
             action,
@@ -199,29 +239,26 @@ fn route() -> impl Strategy<Value = Route> + Clone {
             operation,
             fault,
             cors,
-        },
-    )
+        })
+        .boxed()
 }
 
-pub(crate) fn route_configuration() -> impl Strategy<Value = RouteConfiguration> + Clone {
-    let require_tls =
-        prop_oneof![Just(TlsRequirement::None), Just(TlsRequirement::All), Just(TlsRequirement::ExternalOnly)];
-    let host = (text(), vec(name(), 1..3), vec(route(), 0..3), operations(), require_tls, any::<bool>()).prop_map(
-        |(name, domains, routes, headers, require_tls, include_request_attempt_count)| VirtualHost {
-            name,
-            domains,
-            routes,
-            headers,
-            require_tls,
-            include_request_attempt_count,
-        },
-    );
-    (text(), vec(host, 0..3), any::<bool>(), operations()).prop_map(
-        |(name, virtual_hosts, ignore_port_in_host_matching, headers)| RouteConfiguration {
+pub(crate) fn route_configuration() -> BoxedStrategy<RouteConfiguration> {
+    let require_tls = prop_oneof![
+        Just(TlsRequirement::None),
+        Just(TlsRequirement::All),
+        Just(TlsRequirement::ExternalOnly)
+    ];
+    let host = (text(), vec(name(), 1..3), vec(route(), 0..3), operations(), require_tls, any::<bool>())
+        .prop_map(|(name, domains, routes, headers, require_tls, include_request_attempt_count)| {
+            VirtualHost { name, domains, routes, headers, require_tls, include_request_attempt_count }
+        });
+    (text(), vec(host, 0..3), any::<bool>(), operations())
+        .prop_map(|(name, virtual_hosts, ignore_port_in_host_matching, headers)| RouteConfiguration {
             name,
             virtual_hosts,
             ignore_port_in_host_matching,
             headers,
-        },
-    )
+        })
+        .boxed()
 }

@@ -23,10 +23,15 @@ pub(super) fn manager(at: &At<'_>, value: hcm::HttpConnectionManager) -> Decoded
         request_headers_timeout, drain_timeout, access_log, use_remote_address, xff_num_trusted_hops, skip_xff_append,
         generate_request_id, preserve_external_request_id, forward_client_cert_details,
         set_current_client_cert_details, forward_client_cert_matcher, proxy_100_continue, upgrade_configs,
-        normalize_path, merge_slashes, path_with_escaped_slashes_action, request_id_extension, route_specifier
-    } else { codec_type, add_user_agent, tracing, http1_safe_max_connection_duration, http2_protocol_options, http3_protocol_options, scheme_header_transformation, stream_flush_timeout, drain_timeout_jitter, delayed_close_timeout, access_log_flush_interval, flush_access_log_on_new_request, access_log_options, original_ip_detection_extensions, early_header_mutation_extensions, internal_address_config, via, always_set_request_id_in_response, represent_ipv4_remote_address_as_ipv4_mapped_ipv6, local_reply_config, strip_matching_host_port, stream_error_on_invalid_http_message, path_normalization_options, strip_trailing_host_dot, proxy_status_config, typed_header_validation_config, append_x_forwarded_port, append_local_overload, add_proxy_protocol_connection_state, forward_proto_config, strip_port_mode });
+        normalize_path, merge_slashes, path_with_escaped_slashes_action, request_id_extension, http2_protocol_options, route_specifier
+    } else { codec_type, add_user_agent, tracing, http1_safe_max_connection_duration, http3_protocol_options, scheme_header_transformation, stream_flush_timeout, drain_timeout_jitter, delayed_close_timeout, access_log_flush_interval, flush_access_log_on_new_request, access_log_options, original_ip_detection_extensions, early_header_mutation_extensions, internal_address_config, via, always_set_request_id_in_response, represent_ipv4_remote_address_as_ipv4_mapped_ipv6, local_reply_config, strip_matching_host_port, stream_error_on_invalid_http_message, path_normalization_options, strip_trailing_host_dot, proxy_status_config, typed_header_validation_config, append_x_forwarded_port, append_local_overload, add_proxy_protocol_connection_state, forward_proto_config, strip_port_mode });
     if forward_client_cert_matcher.is_some() {
         return Err(at.field("forward_client_cert_matcher").fault("a matching tree is not walked here"));
+    }
+    if let Some(value) = http2_protocol_options
+        && upstream_http::http2(&at.field("http2_protocol_options"), value).is_some()
+    {
+        at.field("http2_protocol_options").field("max_concurrent_streams").note("the limit is weft's own");
     }
     if !proxy_100_continue {
         at.field("proxy_100_continue").note("100 Continue of an upstream is always passed on");

@@ -11,6 +11,9 @@ use super::value::{extension, port, regex, runtime_fraction, status};
 use super::{forward, metadata as notes, per_route};
 use crate::pb::{core, matcher, route, uri_template};
 
+/// The longest body where nothing is said, as in Envoy.
+const LONGEST_DIRECT_RESPONSE: u32 = 4096;
+
 pub(super) fn route_configuration(
     at: &At<'_>,
     value: route::RouteConfiguration,
@@ -22,7 +25,6 @@ pub(super) fn route_configuration(
     if validate_clusters.is_some_and(|validate| validate.value) {
         at.field("validate_clusters").note("a route may name a cluster that comes later");
     }
-    at.left("max_direct_response_body_size_bytes", &max_direct_response_body_size_bytes);
     let mut hosts = Vec::with_capacity(virtual_hosts.len());
     for (n, value) in virtual_hosts.into_iter().enumerate() {
         hosts.push(virtual_host(&at.item("virtual_hosts", n), value)?);
@@ -32,7 +34,29 @@ pub(super) fn route_configuration(
         (request_headers_to_add, request_headers_to_remove),
         (response_headers_to_add, response_headers_to_remove),
     )?;
+    let longest =
+        max_direct_response_body_size_bytes.map_or(LONGEST_DIRECT_RESPONSE, |longest| longest.value);
+    bodies_fit(at, &hosts, longest)?;
     Ok(RouteConfiguration { name, virtual_hosts: hosts, ignore_port_in_host_matching, headers })
+}
+
+/// A body that is longer than what the configuration itself allows is a mistake.
+fn bodies_fit(at: &At<'_>, hosts: &[VirtualHost], longest: u32) -> Decoded<()> {
+    for host in hosts {
+        for route in &host.routes {
+            if let RouteAction::DirectResponse { body, .. } = &route.action
+                && u32::try_from(body.len()).is_ok_and(|length| length > longest)
+            {
+                let why = format!(
+                    "the answer of route {:?} has {} bytes, {longest} are allowed",
+                    route.name,
+                    body.len()
+                );
+                return Err(at.field("max_direct_response_body_size_bytes").fault(why));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[allow(deprecated, reason = "what older control planes write is noted too")]

@@ -29,9 +29,14 @@ pub(crate) fn route_configuration(value: &RouteConfiguration) -> route::RouteCon
     }
 }
 
-/// Said where routes come over RDS (their hosts are looked up without ports), as istiod does.
+/// Said where routes come over RDS (their hosts are looked up without ports), as istiod does, and where a body needs it.
 fn longest_direct_response(value: &RouteConfiguration) -> Option<u32> {
-    value.ignore_port_in_host_matching.then_some(LONGEST_DIRECT_RESPONSE)
+    let needed = |route: &Route| match &route.action {
+        RouteAction::DirectResponse { body, .. } => body.len() > 4096,
+        _ => false,
+    };
+    let needed = value.virtual_hosts.iter().flat_map(|host| &host.routes).any(needed);
+    (needed || value.ignore_port_in_host_matching).then_some(LONGEST_DIRECT_RESPONSE)
 }
 
 fn virtual_host(value: &VirtualHost) -> route::VirtualHost {

@@ -253,9 +253,7 @@ impl Applier {
             }
             _ => {}
         }
-        if let Some(held) = self.held.values_mut().find(|held| held.contains_key(name))
-            && of_type != type_url::ENDPOINTS
-        {
+        if let Some(held) = self.held.get_mut(of_type) {
             held.remove(name);
         }
     }
@@ -285,3 +283,6 @@ fn routes_of(listener: &Listener) -> BTreeSet<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tonic::metadata::MetadataValue;
@@ -55,7 +55,6 @@ pub async fn request_svid(bootstrap: &Bootstrap) -> Result<(Svid, Trust), CsrErr
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(made)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, "");
     let csr = params.serialize_request(&key).map_err(made)?.pem().map_err(made)?;
 
     let refused = |status: String| CsrError::Refused { ca: bootstrap.ca.clone(), status };

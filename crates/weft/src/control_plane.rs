@@ -4,19 +4,25 @@
 //! which pods run is `plan.json` in the run directory, which `weft up` replaces when an edit changes it. Its
 //! authority lies in the run directory too: a restart keeps the root.
 
+mod files;
+mod status;
+
 use crate::run_directory;
 use crate::up::plan::Plan;
-use crate::up::programs::CONTROL_PORT;
+use crate::up::programs::{CONTROL_PORT, STATUS_PORT};
 use anyhow::Context;
+use files::Files;
+use status::Account;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use tokio::net::TcpListener;
 use weft_certs::token::{AUDIENCE, KUBERNETES_ISSUER};
 use weft_certs::{
     AuthenticateLayer, Authenticator, Authority, CsrService, Limits, ServerTls, TokenVerifier, serve,
 };
 use weft_runtime::signals::{Signal, Signals};
+use weft_xds::server::Connected;
 
 /// `weft control`
 #[derive(Debug, clap::Args)]
@@ -54,6 +60,19 @@ async fn serve_all(args: &Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind((address, CONTROL_PORT))
         .await
         .with_context(|| format!("cannot listen on {address}:{CONTROL_PORT}"))?;
+    let mut files = Files::open(&args.folders, &args.run)?;
+    let account =
+        Account { started: Instant::now(), files: files.last_reading(), connected: Connected::default() };
+    let status_listener = TcpListener::bind((address, STATUS_PORT))
+        .await
+        .with_context(|| format!("cannot listen on {address}:{STATUS_PORT}"))?;
+    tokio::spawn(status::serve(status_listener, account));
+    tokio::spawn(async move {
+        loop {
+            let world = files.next().await;
+            tracing::info!(services = world.services.len(), workloads = world.workloads.len(), "files read");
+        }
+    });
     tracing::info!(%address, port = CONTROL_PORT, "control plane serves");
     serve(listener, tls, routes, Limits::default(), asked_to_stop(Signals::listen()?)).await;
     Ok(())

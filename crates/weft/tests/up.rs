@@ -2,7 +2,7 @@
 //!
 //! These meshes have no sidecars, so they show the command alone; the mesh's own promises are tested where all of
 //! it comes together.
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

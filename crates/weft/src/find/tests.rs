@@ -6,7 +6,7 @@ fn pod(namespace: &str, name: &str, workload: &str, services: &[&str]) -> Pod {
         "name": name, "namespace": namespace, "kind": "Deployment", "workload": workload,
         "service_account": "default", "services": services, "labels": {}, "annotations": {},
         "address": "127.64.0.1", "localhost": "127.64.0.2", "sidecar": true, "containers": [], "ports": [],
-        "tcp": {}, "environment": [], "rewritten": [], "template": "",
+        "tcp": {}, "environment": [], "rewritten": [], "ready": true, "template": "",
     }))
     .unwrap()
 }

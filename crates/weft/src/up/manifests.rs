@@ -94,7 +94,7 @@ fn outside(entry: &Object<ServiceEntry>) -> Vec<Service> {
         .filter_map(|port| {
             let number = u16::try_from(port.number).ok().filter(|number| *number != 0)?;
             let declared = Some(port.protocol.as_str()).filter(|protocol| !protocol.is_empty());
-            let protocol = Protocol::declared(Some(&port.name), declared, None);
+            let protocol = Protocol::declared(Some(&port.name), declared, None, number);
             Some(Port { name: Some(port.name.clone()), number, target: Target::Number(number), protocol })
         })
         .collect();

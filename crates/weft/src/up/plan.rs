@@ -68,6 +68,8 @@ pub(crate) struct Pod {
     pub(crate) tcp: BTreeMap<String, Ipv4Addr>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) rewritten: Vec<Rewritten>,
+    /// Whether it takes requests: not while one of its processes is being started again.
+    pub(crate) ready: bool,
     /// Changes when the workload's template does: then the pod is replaced, as a rollout would.
     pub(crate) template: String,
 }
@@ -203,6 +205,7 @@ fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &m
         tcp: keys(services, &addresses),
         environment: environment.variables,
         rewritten,
+        ready: true,
         template: draft.fingerprint(),
     }
 }
@@ -240,7 +243,7 @@ fn ports(draft: &Draft, selecting: &[&Service]) -> Vec<Port> {
         if ports.iter().any(|known| known.number == number) {
             continue;
         }
-        let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref());
+        let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref(), number);
         ports.push(Port { name: port.name.clone(), number, protocol });
     }
     for exposed in selecting.iter().flat_map(|service| &service.ports) {

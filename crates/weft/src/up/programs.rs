@@ -135,6 +135,10 @@ impl Mesh {
     }
 }
 
+/// Ports at which nobody expects HTTP, though their services do not say what they speak: PostgreSQL, Redis,
+/// Kafka, AMQP, Memcached, ZooKeeper, NATS, Cassandra.
+const DATABASES: [u16; 8] = [5432, 6379, 9092, 5672, 11211, 2181, 4222, 9042];
+
 fn variables(pod: &Pod) -> Vec<(OsString, OsString)> {
     pod.environment.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
@@ -153,6 +157,7 @@ fn stand_in(pod: &Pod) -> Vec<OsString> {
     args.extend(["--app-version".to_owned(), version.cloned().unwrap_or_default()]);
     for port in &pod.ports {
         let protocol = match port.protocol {
+            Protocol::Auto if DATABASES.contains(&port.number) => "tcp",
             Protocol::Http | Protocol::Auto => "http",
             Protocol::Grpc => "grpc",
             // It has no certificate to speak TLS with.

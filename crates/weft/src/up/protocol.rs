@@ -1,4 +1,6 @@
-//! What a port speaks, by Istio's rules: `appProtocol` first, then the port's name up to its first dash.
+//! What a port speaks, as far as an app's side of it matters.
+
+use weft_control::world::protocol::Protocol as Declared;
 
 /// What a port speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,28 +21,20 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// By a port's name, `appProtocol` and transport.
-    pub(crate) fn declared(name: Option<&str>, app_protocol: Option<&str>, transport: Option<&str>) -> Self {
-        if transport.is_some_and(|transport| transport != "TCP") {
-            return Self::Udp;
-        }
-        match app_protocol {
-            Some("kubernetes.io/h2c" | "kubernetes.io/ws") => Self::Http,
-            Some("kubernetes.io/wss") => Self::Tls,
-            Some(protocol) => Self::by_word(protocol),
-            None => name.map_or(Self::Auto, |name| Self::by_word(name.split('-').next().unwrap_or(name))),
-        }
-    }
-
-    fn by_word(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
-            "http" | "http2" | "http_proxy" => Self::Http,
-            // `grpc-web` arrives here as such from appProtocol, and as `grpc` from a name.
-            "grpc" | "grpc-web" => Self::Grpc,
-            "tcp" | "mongo" | "mysql" | "redis" => Self::Tcp,
-            "https" | "tls" => Self::Tls,
-            "udp" => Self::Udp,
-            _ => Self::Auto,
+    /// By a port's name, `appProtocol`, transport and number: as the control plane reads them.
+    pub(crate) fn declared(
+        name: Option<&str>,
+        app_protocol: Option<&str>,
+        transport: Option<&str>,
+        number: u16,
+    ) -> Self {
+        match Declared::declared(name, app_protocol, transport, number) {
+            Declared::Http | Declared::Http2 | Declared::GrpcWeb => Self::Http,
+            Declared::Grpc => Self::Grpc,
+            Declared::Https | Declared::Tls => Self::Tls,
+            Declared::Tcp => Self::Tcp,
+            Declared::Auto => Self::Auto,
+            Declared::Udp => Self::Udp,
         }
     }
 

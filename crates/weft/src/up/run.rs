@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(60);
 const COMPLAINT: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL, for the user's command.
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
+/// From the moment that a pod leaves the plan to its SIGTERM: proxies stop calling it within this time.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// A port that no process of a mesh uses: who has bound it at a control plane's address owns that base.
 const CLAIM_PORT: u16 = 15011;
 
@@ -192,7 +194,7 @@ impl Up {
         loop {
             let is_ready = self.ready.len() == self.plan.pods.len();
             tokio::select! {
-                Some(event) = self.events.recv() => self.happened(&event),
+                Some(event) = self.events.recv() => self.happened(&event)?,
                 _ = look.tick(), if !is_ready => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
                     if !sidecars.is_empty() && ready::control_is_up(&self.plan) {
@@ -242,7 +244,7 @@ impl Up {
         Ok(())
     }
 
-    fn happened(&mut self, event: &Event) {
+    fn happened(&mut self, event: &Event) -> anyhow::Result<()> {
         self.report.event(event);
         match event {
             Event::Started { name, pid } => {
@@ -252,10 +254,25 @@ impl Up {
                 self.groups.remove(name);
                 let of = |pod: &&Pod| app_name(pod) == *name || sidecar_name(pod) == *name;
                 if let Some(pod) = self.plan.pods.iter().find(of) {
-                    self.ready.remove(&ready::key(pod));
+                    let key = ready::key(pod);
+                    self.ready.remove(&key);
+                    return self.serves(&BTreeSet::from([key]), false);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Lets the control plane know that pods take requests, or do not. Before the mesh was ready once, all of them
+    /// count as ready: what starts is waited for, not left out.
+    fn serves(&mut self, pods: &BTreeSet<Key>, ready: bool) -> anyhow::Result<()> {
+        if !self.state.ready {
+            return Ok(());
+        }
+        let changed =
+            self.plan.pods.iter_mut().filter(|pod| pod.ready != ready && pods.contains(&ready::key(pod)));
+        let changed = changed.map(|pod| pod.ready = ready).count();
+        if changed == 0 { Ok(()) } else { self.write("plan.json", &serde_json::to_vec(&self.plan)?) }
     }
 
     /// Sees who became ready since the last look; says so, service by service.
@@ -264,6 +281,8 @@ impl Up {
         let before = self.ready.clone();
         self.ready
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
+        let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
+        self.serves(&new, true)?;
         self.warn_of_open_apps()?;
         for ((_, service), pods) in report::groups(&self.plan) {
             let all = |set: &BTreeSet<Key>| pods.iter().all(|pod| set.contains(&ready::key(pod)));
@@ -329,13 +348,21 @@ impl Up {
         }
         let manifests = Manifests::of(&reading.resources);
         let mut numbers = self.numbers.clone();
-        let plan = match plan::plan(&manifests, self.plan.base, &mut numbers, &self.args.only) {
+        let mut plan = match plan::plan(&manifests, self.plan.base, &mut numbers, &self.args.only) {
             Ok(plan) => plan,
             Err(error) => {
                 crate::say::say!("weft: this edit is refused; the mesh runs on as it was: {error}");
                 return Ok(());
             }
         };
+        for pod in &mut plan.pods {
+            let old = self.plan.pods.iter().find(|old| ready::key(old) == ready::key(pod));
+            pod.ready = match old {
+                Some(old) if old.template == pod.template => old.ready,
+                // What comes to a running mesh takes requests once it can.
+                _ => !self.state.ready,
+            };
+        }
         self.report.plan(&plan, self.args.verbose);
         self.resources = reading.resources;
         if plan == self.plan {
@@ -356,6 +383,10 @@ impl Up {
         }
         (self.plan, self.numbers) = (plan, numbers);
         self.write("plan.json", &serde_json::to_vec(&self.plan)?)?;
+        if !goes.is_empty() {
+            // Those who call them learn first.
+            tokio::time::sleep(FAREWELL).await;
+        }
         self.stop_pods(&goes).await;
         for pod in comes {
             self.tokens.write(self.run.as_ref().context("the run directory is gone")?, &pod)?;

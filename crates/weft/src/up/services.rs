@@ -50,7 +50,7 @@ impl Service {
                 None => Target::Number(number),
             };
             let (name, app) = (port.name.as_deref(), port.app_protocol.as_deref());
-            let protocol = Protocol::declared(name, app, port.protocol.as_deref());
+            let protocol = Protocol::declared(name, app, port.protocol.as_deref(), number);
             Some(Port { name: port.name.clone(), number, target, protocol })
         });
         Some(Self {

@@ -48,8 +48,7 @@ impl Pod {
         format!("kubernetes://apis/{group}/namespaces/{}/{plural}/{}", self.namespace, self.workload)
     }
 
-    /// The Pod resource: running, ready, with its address.
-    #[allow(dead_code, reason = "for the control plane's world, which follows")]
+    /// The Pod resource: running, ready or not, with its address.
     pub(crate) fn resource(&self) -> Value {
         let ports: Vec<Value> = self
             .ports
@@ -93,7 +92,7 @@ impl Pod {
                 "phase": "Running",
                 "podIP": self.address.to_string(),
                 "podIPs": [{ "ip": self.address.to_string() }],
-                "conditions": [{ "type": "Ready", "status": "True" }],
+                "conditions": [{ "type": "Ready", "status": if self.ready { "True" } else { "False" } }],
             },
         })
     }

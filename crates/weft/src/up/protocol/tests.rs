@@ -6,7 +6,7 @@ fn a_port_speaks_what_it_declares() {
         (Some("http"), None, None, Protocol::Http),
         (Some("http-web"), None, Some("TCP"), Protocol::Http),
         (Some("http2-x"), None, None, Protocol::Http),
-        (Some("grpc-web"), None, None, Protocol::Grpc),
+        (Some("grpc-web"), None, None, Protocol::Http),
         (Some("tcp-postgres"), None, None, Protocol::Tcp),
         (Some("redis"), None, None, Protocol::Tcp),
         (Some("https"), None, None, Protocol::Tls),
@@ -18,6 +18,11 @@ fn a_port_speaks_what_it_declares() {
         (None, Some("kubernetes.io/h2c"), None, Protocol::Http),
         (Some("dns"), None, Some("UDP"), Protocol::Udp),
     ] {
-        assert_eq!(Protocol::declared(name, app, transport), expected, "{name:?} {app:?} {transport:?}");
+        assert_eq!(
+            Protocol::declared(name, app, transport, 8000),
+            expected,
+            "{name:?} {app:?} {transport:?}"
+        );
     }
+    assert_eq!(Protocol::declared(None, None, None, 3306), Protocol::Tcp, "a server that speaks first");
 }

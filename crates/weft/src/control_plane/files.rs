@@ -1,0 +1,104 @@
+//! What the control plane is made from: the folders of YAML, and the pods of `plan.json`; watched.
+
+use crate::run_directory;
+use crate::up::plan::Plan;
+use crate::watch::Changes;
+use anyhow::Context;
+use k8s_openapi::api::core::v1::Pod;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use weft_control::read::{Diagnostic, read};
+use weft_control::resources::Resources;
+use weft_control::world::World;
+
+/// What the last reading brought, for `weft status`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct LastReading {
+    /// Seconds since 1970.
+    read_at: u64,
+    /// Whether what was read is in use; if not, what was read before it still is.
+    in_use: bool,
+    diagnostics: Vec<Diagnostic>,
+    pods: usize,
+}
+
+/// The files of a mesh, and the last good state of them.
+pub(super) struct Files {
+    folders: Vec<PathBuf>,
+    plan_path: PathBuf,
+    changes: Changes,
+    resources: Option<Arc<Resources>>,
+    pods: Vec<Pod>,
+    last: Arc<Mutex<LastReading>>,
+}
+
+impl Files {
+    /// Begins to watch, then reads for the first time: nothing that is written in between is missed.
+    pub(super) fn open(folders: &[PathBuf], run: &Path) -> anyhow::Result<Self> {
+        let plan_path = run.join("plan.json");
+        let watched: Vec<PathBuf> = folders.iter().chain([&plan_path]).cloned().collect();
+        let changes = Changes::of(&watched).context("cannot watch the files")?;
+        let last = Arc::default();
+        let mut files =
+            Self { folders: folders.to_vec(), plan_path, changes, resources: None, pods: Vec::new(), last };
+        files.read();
+        Ok(files)
+    }
+
+    /// The last reading, as it changes.
+    pub(super) fn last_reading(&self) -> Arc<Mutex<LastReading>> {
+        Arc::clone(&self.last)
+    }
+
+    /// The world as the files last described it without errors; none, if they have not done so yet.
+    pub(super) fn world(&self) -> Option<World> {
+        Some(World::new(Arc::clone(self.resources.as_ref()?), &self.pods))
+    }
+
+    /// The world after the next change that matters.
+    pub(super) async fn next(&mut self) -> World {
+        loop {
+            self.changes.next().await;
+            if self.read()
+                && let Some(world) = self.world()
+            {
+                return world;
+            }
+        }
+    }
+
+    /// Reads everything; whether it differs from what was in use and is without errors.
+    fn read(&mut self) -> bool {
+        let reading = read(&self.folders);
+        let good = !reading.has_errors();
+        let pods = pods(&self.plan_path).unwrap_or_else(|error| {
+            tracing::error!(%error, "the plan cannot be read; the pods stay as they were");
+            self.pods.clone()
+        });
+        let changed = pods != self.pods || (good && self.resources.as_deref() != Some(&reading.resources));
+        self.pods = pods;
+        if good {
+            self.resources = Some(Arc::new(reading.resources));
+        } else {
+            tracing::error!("the files have errors; what was read before stays in use");
+        }
+        *self.last.lock() = LastReading {
+            read_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            in_use: good,
+            diagnostics: reading.diagnostics,
+            pods: self.pods.len(),
+        };
+        changed
+    }
+}
+
+fn pods(path: &Path) -> anyhow::Result<Vec<Pod>> {
+    let plan: Plan = run_directory::read(path)?;
+    Ok(plan.pods.iter().map(|pod| serde_json::from_value(pod.resource())).collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests;

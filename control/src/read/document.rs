@@ -166,6 +166,8 @@ impl Reader {
     fn known(&mut self, node: &Node, known: &'static kind::Known, mut findings: Findings, text: &str) {
         let namespaced = known.handling != Handling::Read(Kind::Namespace);
         let kind = match known.handling {
+            // A controller makes its pods from what it is given; a cluster's listing has both.
+            Handling::Read(Kind::Pod) if has_owner(node) => return self.pass_over(known.name),
             Handling::Read(kind) => kind,
             Handling::PassOver => return self.pass_over(known.name),
             Handling::Warn(_) if has_owner(node) => return self.pass_over(known.name),

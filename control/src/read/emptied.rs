@@ -9,7 +9,7 @@ use super::place::{says_something, visit};
 const ANY: &str = "nothing stands here, and that is no condition: everything matches";
 
 /// A kind, a place in it, and what follows where nothing stands there.
-const EMPTIED: &[(&str, &str, &str)] = &[
+pub(super) const EMPTIED: &[(&str, &str, &str)] = &[
     ("AuthorizationPolicy", "spec.rules[].from", ANY),
     ("AuthorizationPolicy", "spec.rules[].to", ANY),
     ("AuthorizationPolicy", "spec.rules[].when", ANY),

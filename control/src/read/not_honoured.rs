@@ -9,13 +9,13 @@ use super::place::{has_value, says_something, visit};
 /// One field: its kind, its place, and what follows for the user.
 ///
 /// Places are written as `place` has them; `=VALUE` at the end is for that value alone (`=VALUE*`: for what begins so).
-type Line = (&'static str, &'static str, &'static str);
+pub(super) type Line = (&'static str, &'static str, &'static str);
 
 const TRACING: &str = "no traces are sent";
 const PORTS: &str = "the listener is the default one";
 const TOKENS: &str =
     "tokens are not checked: this is unknown, so an ALLOW never matches by it and a DENY always does";
-const TARGETS: &str = "a policy is attached by its selector alone";
+const TARGETS: &str = "sidecars heed selectors alone, so this is for none of them";
 const LOCALITY: &str = "endpoints are chosen without regard to where they are";
 const WARMUP: &str = "a new endpoint gets its full share at once";
 const SECRET: &str = "certificates come from files, not from a Secret";
@@ -23,7 +23,7 @@ const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
 const BALANCED: &str = "requests go to any endpoint";
 
-const NOT_HONOURED: &[Line] = &[
+pub(super) const NOT_HONOURED: &[Line] = &[
     ("VirtualService", "spec.http[].fault", "no request is delayed or aborted"),
     ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
     ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),

@@ -2,6 +2,7 @@
 
 use super::node::{Node, Value};
 use super::path::Path;
+use super::shape::camel_case;
 
 /// Calls `found` for each value that `place` leads to.
 ///
@@ -21,8 +22,10 @@ pub(super) fn visit(node: &Node, place: &str, path: &Path<'_>, found: &mut dyn F
     } else {
         let place = place.strip_prefix('.').unwrap_or(place);
         let (key, rest) = place.split_at(place.find(['.', '[', '{']).unwrap_or(place.len()));
-        if let Some(below) = node.key(key) {
-            visit(below, rest, &path.key(key), found);
+        let Value::Map(entries) = &node.value else { return };
+        // MeshConfig is written in snake_case as well.
+        for entry in entries.iter().filter(|entry| &*entry.key == key || camel_case(&entry.key) == key) {
+            visit(&entry.value, rest, &path.key(&entry.key), found);
         }
     }
 }

@@ -423,7 +423,7 @@ fn address(node: &Node) -> usize {
 }
 
 /// `max_requests` as protobuf's JSON has it: `maxRequests`.
-fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut raise = false;
     for c in name.chars() {

@@ -288,3 +288,12 @@ fn what_is_said_fits_on_a_line() {
     assert_eq!(said.len(), 2);
     assert!(said.iter().all(|line| line.len() < 2_500 && !line.contains(char::is_control)), "{said:?}");
 }
+
+#[test]
+fn what_a_controller_made_is_not_taken_twice() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a-1, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: a, uid: u}]}\nspec: {containers: [{name: c}]}\n";
+    let reading = read_str("t.yaml", text);
+    assert_eq!(reading.diagnostics, []);
+    assert!(reading.resources.pods.is_empty());
+    assert_eq!(reading.passed_over.get("Pod"), Some(&1));
+}

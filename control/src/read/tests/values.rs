@@ -249,7 +249,7 @@ fn service_entries() {
             ("{hosts: ['*.a'], resolution: NONE, ports: [{number: 80, name: a}]}", ""),
             (
                 "{hosts: [a], resolution: STATIC, ports: [{number: 80, name: a}]}",
-                "error: spec.resolution: resolution STATIC needs endpoints",
+                "warning: spec.resolution: resolution STATIC without endpoints",
             ),
             (
                 "{hosts: [a], resolution: STATIC, endpoints: [{address: b.c}], ports: [{number: 80, name: a}]}",
@@ -410,7 +410,7 @@ fn authorization_policies() {
         &[
             ("{action: CUSTOM, rules: [{}]}", "error: spec: action CUSTOM needs a provider"),
             ("{provider: {name: a}, rules: [{}]}", "error: spec.provider: only action CUSTOM has a provider"),
-            ("{action: DENY}", "error: spec: `rules` is missing: Deny without rules does nothing"),
+            ("{action: DENY}", "error: spec: `rules` is missing: DENY without rules does nothing"),
             (
                 "{selector: {matchLabels: {a: '*'}}}",
                 "error: spec.selector.matchLabels.a: wildcards are not for selectors",

@@ -31,7 +31,8 @@ pub(in crate::read) fn check(policy: &AuthorizationPolicy, into: &mut Findings) 
         _ => {}
     }
     if policy.rules.is_empty() && policy.action != Action::Allow {
-        into.error(&spec, format!("`rules` is missing: {:?} without rules does nothing", policy.action));
+        let action = format!("{:?}", policy.action).to_uppercase();
+        into.error(&spec, format!("`rules` is missing: {action} without rules does nothing"));
         into.hint("`rules: [{}]` matches everything");
     }
     let at = spec.key("rules");

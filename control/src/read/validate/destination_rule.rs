@@ -248,7 +248,9 @@ fn outlier_detection(outlier: &OutlierDetection, at: &Path<'_>, into: &mut Findi
         into.warning(&at.key("consecutiveErrors"), "Istio no longer looks at this");
         into.hint("use consecutive5xxErrors or consecutiveGatewayErrors");
     }
-    if outlier.consecutive_local_origin_failures.is_some() && !outlier.split_external_local_origin_errors {
+    if outlier.consecutive_local_origin_failures.is_some_and(|failures| failures > 0)
+        && !outlier.split_external_local_origin_errors
+    {
         into.error(
             &at.key("consecutiveLocalOriginFailures"),
             "this needs splitExternalLocalOriginErrors: true",

@@ -34,7 +34,8 @@ pub(crate) fn labels(metadata: &ObjectMeta, into: &mut Findings) {
     if let Some(map) = &metadata.annotations {
         let at = at.key("annotations");
         for key in map.keys() {
-            if !is_qualified(key) {
+            // Kubernetes looks at an annotation's key without its case.
+            if !is_qualified(&key.to_ascii_lowercase()) {
                 into.error(&at.key(key), format!("{} is not an annotation's key", short(key)));
             }
         }

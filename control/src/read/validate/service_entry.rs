@@ -80,7 +80,10 @@ fn resolution(entry: &ServiceEntry, spec: &Path<'_>, into: &mut Findings) {
             into.error(&at, "with resolution NONE callers choose the address: endpoints cannot be set");
         }
         Resolution::Static if entry.endpoints.is_empty() && entry.workload_selector.is_none() => {
-            into.error(&at, "resolution STATIC needs endpoints or a workloadSelector");
+            into.warning(
+                &at,
+                "resolution STATIC without endpoints or a workloadSelector: nothing answers for it",
+            );
         }
         Resolution::Dns | Resolution::DnsRoundRobin => {
             if entry.endpoints.is_empty() && entry.workload_selector.is_none() {

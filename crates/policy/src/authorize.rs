@@ -138,13 +138,7 @@ fn verdict<'a, R: RequestView>(
     rules: &'a Rules,
     subject: &Subject<'_, R>,
 ) -> (Option<Denial<'a>>, Option<&'a str>) {
-    let candidates = rules.index.candidates(
-        subject.connection.peer.map_or(&[], |peer| &peer.uri_sans),
-        subject.request.map(|_| subject.path),
-        subject.request.map(RequestView::method),
-        subject.connection.destination.port(),
-    );
-    for place in candidates {
+    for place in rules.index.candidates(subject) {
         let policy = &rules.policies[place];
         let name = &*policy.name;
         match (rules.action, subject.policy(policy)) {

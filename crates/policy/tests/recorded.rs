@@ -1,6 +1,8 @@
 //! What istiod configured and Envoy decided, decided again here: the recorded resources of a whole mesh, compiled, must
 //! send the recorded requests where they went and let through whom Envoy let through.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ mod index;
 
 use ipnet::IpNet;
 
-pub use self::index::{Candidates, Index};
+pub use self::index::{Candidates, Facts, Header, Index};
 use crate::rbac::Action;
 use crate::table::header::HeaderMatch;
 use crate::table::template::Template;

@@ -1,5 +1,6 @@
 //! Compiled retry policies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::route::RetryPolicy;
@@ -91,7 +92,7 @@ impl RetryOn {
     }
 }
 
-/// A compiled retry policy.
+/// A compiled retry policy; a clone costs no allocation, so that a request may keep it.
 #[derive(Debug, Clone)]
 pub struct Retry {
     /// What may be tried again.
@@ -101,9 +102,9 @@ pub struct Retry {
     /// Each try's own limit.
     pub per_try_timeout: Option<Duration>,
     /// Statuses that may be tried again.
-    pub status_codes: Vec<u16>,
+    pub status_codes: Arc<[u16]>,
     /// Response headers that allow a further try.
-    pub headers: Vec<HeaderMatch>,
+    pub headers: Arc<[HeaderMatch]>,
     /// Endpoints already tried are avoided.
     pub avoid_previous_hosts: bool,
     /// First back-off.
@@ -131,8 +132,8 @@ impl Retry {
             on,
             times: settings.num_retries.unwrap_or(1),
             per_try_timeout: settings.per_try_timeout.filter(|limit| !limit.is_zero()),
-            status_codes: settings.retriable_status_codes.clone(),
-            headers,
+            status_codes: settings.retriable_status_codes.as_slice().into(),
+            headers: headers.into(),
             avoid_previous_hosts: settings.avoid_previous_hosts,
             back_off_base: base,
             back_off_max: max,

@@ -1,6 +1,7 @@
 //! A compiled `StringMatcher`.
 
 use crate::matcher::{Pattern, StringMatcher};
+use crate::table::affix::Part;
 use crate::table::re2::{self, Re2, Re2Error};
 
 /// What a text must look like.
@@ -73,28 +74,19 @@ impl Text {
         Some(verdict)
     }
 
-    /// What the whole text must be, where nothing else matches.
-    pub(crate) fn exact(&self) -> Option<&[u8]> {
+    /// What the text must be, begin with or end with; in lower case where case does not count.
+    pub(crate) fn affix(&self) -> Option<(Part, &[u8])> {
         match &self.shape {
-            Shape::Exact(own) if !self.ignore_case => Some(own),
+            Shape::Exact(own) => Some((Part::Whole, own)),
+            Shape::Prefix(own) => Some((Part::Prefix, own)),
+            Shape::Suffix(own) => Some((Part::Suffix, own)),
             _ => None,
         }
     }
 
-    /// What the text must begin with.
-    pub(crate) fn prefix(&self) -> Option<&[u8]> {
-        match &self.shape {
-            Shape::Prefix(own) if !self.ignore_case => Some(own),
-            _ => None,
-        }
-    }
-
-    /// What the text must end with.
-    pub(crate) fn suffix(&self) -> Option<&[u8]> {
-        match &self.shape {
-            Shape::Suffix(own) if !self.ignore_case => Some(own),
-            _ => None,
-        }
+    /// Letters' case does not count.
+    pub(crate) fn ignores_case(&self) -> bool {
+        self.ignore_case
     }
 
     /// What must stand somewhere in the text.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use weft_model::request::{Connection, RequestView};
 use weft_model::table::header::{HeaderMatch, ValueMatch, joined, values};
 use weft_model::table::path_alone;
-use weft_model::table::rbac::{Policy, Rule};
+use weft_model::table::rbac::{Facts, Header, Policy, Rule};
 
 /// Three-valued logic: `and` is the lowest, `or` the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,28 @@ impl<'s, R: RequestView> Subject<'s, R> {
             }
         }
         truth
+    }
+}
+
+impl<R: RequestView> Facts for Subject<'_, R> {
+    fn uri_sans(&self) -> &[String] {
+        self.connection.peer.map_or(&[], |peer| &peer.uri_sans)
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.request.map(|_| self.path)
+    }
+
+    fn port(&self) -> u16 {
+        self.connection.destination.port()
+    }
+
+    fn header(&self, name: &str) -> Header<'_> {
+        match self.request.map(|request| values(request, name)).as_deref() {
+            None | Some([]) => Header::Missing,
+            Some([only]) if std::str::from_utf8(only).is_ok() => Header::One(only),
+            Some(_) => Header::Unclear,
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which policies of a rule set a request can meet at all.
 //!
-//! For every policy and each of four dimensions (who, path, method, port) the index knows a condition without which the
-//! policy can be neither a match nor undecided; a request's own values then leave a handful of policies to be
-//! evaluated in full. The index only ever leaves out; it decides nothing.
+//! For every policy and each dimension (who, path, port, and the headers that the rules ask for most) the index knows a
+//! condition without which the policy can be neither a match nor undecided; a request's own values then leave a handful
+//! of policies to be evaluated in full. The index only ever leaves out; it decides nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
@@ -20,13 +20,36 @@ pub struct Index {
     who: Dimension,
     namespaces: Affixes<Bits>,
     paths: Dimension,
-    methods: Dimension,
+    headers: Vec<(Box<str>, Dimension)>,
     ports: HashMap<u16, Bits>,
     any_port: Bits,
 }
 
+/// What of a request the index goes by.
+pub trait Facts {
+    /// The peer's URI SANs.
+    fn uri_sans(&self) -> &[String];
+    /// The path without query and fragment; `None` on a plain connection.
+    fn path(&self) -> Option<&str>;
+    /// The destination port.
+    fn port(&self) -> u16;
+    /// A header.
+    fn header(&self, name: &str) -> Header<'_>;
+}
+
+/// A header, as far as it can be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header<'a> {
+    /// It is not there.
+    Missing,
+    /// It has one value, which is UTF-8.
+    One(&'a [u8]),
+    /// It has several values, or one that is no text: nothing is left out because of it.
+    Unclear,
+}
+
 type Bits = Box<[u64]>;
-type Hits<'a> = SmallVec<[&'a [u64]; 12]>;
+type Set = SmallVec<[u64; 16]>;
 
 #[derive(Debug, Clone, Default)]
 struct Dimension {
@@ -41,25 +64,33 @@ enum Key {
     Port(u16),
 }
 
+/// So few policies are asked one by one.
+const FEW: usize = 4;
+/// So many headers are looked up at most.
+const HEADERS: usize = 4;
+
 impl Index {
     /// Indexes policies.
     pub(crate) fn new(policies: &[Policy]) -> Self {
         let words = policies.len().div_ceil(64);
-        let empty = || -> Bits { vec![0; words].into() };
-        let dimension = || Dimension { by_text: Affixes::new(false), any: empty() };
+        let dimension =
+            |fold_case| Dimension { by_text: Affixes::new(fold_case), any: vec![0; words].into() };
         let mut index = Self {
             count: policies.len(),
-            who: dimension(),
+            who: dimension(false),
             namespaces: Affixes::new(false),
-            paths: dimension(),
-            methods: dimension(),
+            paths: dimension(false),
+            headers: asked_most(policies).into_iter().map(|name| (name, dimension(true))).collect(),
             ports: HashMap::new(),
-            any_port: empty(),
+            any_port: vec![0; words].into(),
         };
+        if policies.len() <= FEW {
+            return index;
+        }
         for (place, policy) in policies.iter().enumerate() {
             let set = |bits: &mut Bits| {
                 if bits.is_empty() {
-                    *bits = empty();
+                    *bits = vec![0; words].into();
                 }
                 bits[place / 64] |= 1 << (place % 64);
             };
@@ -67,19 +98,17 @@ impl Index {
                 None => set(&mut index.who.any),
                 Some(keys) => keys.into_iter().for_each(|key| match key {
                     Key::Namespace(name) => set(index.namespaces.entry(Part::Whole, &name)),
-                    Key::Text(part, text) => set(index.who.by_text.entry(part, &text)),
-                    Key::Port(_) => {}
+                    key => index.who.add(key, set),
                 }),
             }
-            for (dimension, atom) in [(&mut index.paths, path as Atom), (&mut index.methods, method as Atom)]
-            {
-                match required(&policy.permission, &atom) {
+            match required(&policy.permission, &path) {
+                None => set(&mut index.paths.any),
+                Some(keys) => keys.into_iter().for_each(|key| index.paths.add(key, set)),
+            }
+            for (name, dimension) in &mut index.headers {
+                match required_header(policy, name) {
                     None => set(&mut dimension.any),
-                    Some(keys) => keys.into_iter().for_each(|key| {
-                        if let Key::Text(part, text) = key {
-                            set(dimension.by_text.entry(part, &text));
-                        }
-                    }),
+                    Some(keys) => keys.into_iter().for_each(|key| dimension.add(key, set)),
                 }
             }
             match required(&policy.permission, &port) {
@@ -94,71 +123,141 @@ impl Index {
         index
     }
 
-    /// The places of the policies that can be met, in order. `path` is without query and fragment; path and method are
-    /// `None` on a plain connection.
-    pub fn candidates<'a>(
-        &'a self,
-        uri_sans: &[String],
-        path: Option<&str>,
-        method: Option<&str>,
-        port: u16,
-    ) -> Candidates<'a> {
-        let mut hits = [Hits::new(), Hits::new(), Hits::new(), Hits::new()];
-        let [who, paths, methods, ports] = &mut hits;
-        who.push(&self.who.any);
-        for san in uri_sans {
-            self.who.by_text.each(san.as_bytes(), |_, bits| who.push(bits));
-            if self.namespaces.is_empty() {
-                continue;
+    /// The places of the policies that can be met, in order.
+    pub fn candidates(&self, facts: &impl Facts) -> Candidates {
+        let words = self.count.div_ceil(64);
+        let mut left: Set = SmallVec::from_elem(u64::MAX, words);
+        if let (Some(last), rest @ 1..) = (left.last_mut(), self.count % 64) {
+            *last = (1 << rest) - 1;
+        }
+        if self.count > FEW {
+            self.narrow(&mut left, facts);
+        }
+        Candidates { word: 0, left }
+    }
+
+    fn narrow(&self, left: &mut Set, facts: &impl Facts) {
+        keep(left, &self.who.any, |add| {
+            for san in facts.uri_sans() {
+                self.who.by_text.each(san.as_bytes(), |_, bits| add(bits));
+                if !self.namespaces.is_empty() {
+                    namespaces(san.as_bytes())
+                        .filter_map(|name| self.namespaces.whole(name))
+                        .for_each(&mut *add);
+                }
             }
-            for namespace in namespaces(san.as_bytes()) {
-                who.extend(self.namespaces.whole(namespace).map(|bits| &**bits));
+        });
+        keep(left, &self.paths.any, |add| {
+            if let Some(path) = facts.path() {
+                self.paths.by_text.each(path.as_bytes(), |_, bits| add(bits));
+            }
+        });
+        for (name, dimension) in &self.headers {
+            match facts.header(name) {
+                Header::Unclear => {}
+                Header::Missing => keep(left, &dimension.any, |_| {}),
+                Header::One(value) => {
+                    keep(left, &dimension.any, |add| dimension.by_text.each(value, |_, bits| add(bits)));
+                }
             }
         }
-        for (dimension, text, hits) in [(&self.paths, path, paths), (&self.methods, method, methods)] {
-            hits.push(&dimension.any);
-            if let Some(text) = text {
-                dimension.by_text.each(text.as_bytes(), |_, bits| hits.push(bits));
-            }
+        if !self.ports.is_empty() {
+            keep(left, &self.any_port, |add| {
+                self.ports.get(&facts.port()).into_iter().for_each(add);
+            });
         }
-        ports.push(&self.any_port);
-        ports.extend(self.ports.get(&port).map(|bits| &**bits));
-        Candidates { hits, words: self.count.div_ceil(64), word: 0, bits: 0 }
+    }
+}
+
+/// Keeps of `left` what is in `any` or in one of the sets that `more` adds.
+fn keep<'a>(left: &mut Set, any: &Bits, more: impl FnOnce(&mut dyn FnMut(&'a Bits))) {
+    let mut met: Set = SmallVec::from_slice(any);
+    more(&mut |bits| met.iter_mut().zip(bits.iter()).for_each(|(met, bits)| *met |= bits));
+    left.iter_mut().zip(&met).for_each(|(left, met)| *left &= met);
+}
+
+impl Dimension {
+    fn add(&mut self, key: Key, set: impl Fn(&mut Bits)) {
+        if let Key::Text(part, text) = key {
+            set(self.by_text.entry(part, &text));
+        }
     }
 }
 
 /// The places of policies, in order.
-pub struct Candidates<'a> {
-    hits: [Hits<'a>; 4],
-    words: usize,
+#[derive(Debug)]
+pub struct Candidates {
     word: usize,
-    bits: u64,
+    left: Set,
 }
 
-impl Iterator for Candidates<'_> {
+impl Iterator for Candidates {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        while self.bits == 0 {
-            if self.word == self.words {
-                return None;
-            }
-            let word = self.word;
-            self.bits = self
-                .hits
-                .iter()
-                .fold(u64::MAX, |left, hits| left & hits.iter().fold(0, |any, bits| any | bits[word]));
-            self.word += 1;
-        }
-        let bit = self.bits.trailing_zeros() as usize;
-        self.bits &= self.bits - 1;
-        Some((self.word - 1) * 64 + bit)
+        let (word, bits) = self.left.iter_mut().enumerate().skip(self.word).find(|(_, bits)| **bits != 0)?;
+        self.word = word;
+        let bit = bits.trailing_zeros() as usize;
+        *bits &= *bits - 1;
+        Some(word * 64 + bit)
     }
 }
 
-/// What a single rule cannot do without; `None`: it can be met by anything.
-type Atom = fn(&Rule) -> Option<Vec<Key>>;
+/// How many policies ask for a header, and for each text of it.
+#[derive(Default)]
+struct Asked {
+    policies: usize,
+    by_text: HashMap<Box<[u8]>, usize>,
+}
 
+impl Asked {
+    fn is_worth_it(&self, of: usize) -> bool {
+        let most = self.by_text.values().max().copied().unwrap_or(0);
+        self.policies * 4 >= of && most * 4 <= of
+    }
+}
+
+/// The headers that tell policies apart: many ask for one, and no single value leads to most of them.
+fn asked_most(policies: &[Policy]) -> Vec<Box<str>> {
+    let mut by_name: BTreeMap<&str, Asked> = BTreeMap::new();
+    for policy in policies {
+        let mut own = Vec::new();
+        header_names(&policy.principal, &mut own);
+        header_names(&policy.permission, &mut own);
+        own.sort_unstable();
+        own.dedup();
+        for name in own {
+            let Some(keys) = required_header(policy, name) else { continue };
+            let asked = by_name.entry(name).or_default();
+            asked.policies += 1;
+            for key in keys {
+                if let Key::Text(_, text) = key {
+                    *asked.by_text.entry(text).or_default() += 1;
+                }
+            }
+        }
+    }
+    let mut names: Vec<_> =
+        by_name.into_iter().filter(|(_, asked)| asked.is_worth_it(policies.len())).collect();
+    names.sort_by_key(|(_, asked)| std::cmp::Reverse(asked.policies));
+    names.into_iter().take(HEADERS).map(|(name, _)| name.into()).collect()
+}
+
+fn header_names<'a>(rule: &'a Rule, names: &mut Vec<&'a str>) {
+    match rule {
+        Rule::And(of) | Rule::Or(of) => of.iter().for_each(|rule| header_names(rule, names)),
+        Rule::Header(header) => names.push(&header.name),
+        _ => {}
+    }
+}
+
+/// What a policy cannot do without in one header, on either of its sides.
+fn required_header(policy: &Policy, name: &str) -> Option<Vec<Key>> {
+    let of = |rule| required(rule, &|rule| header(rule, name));
+    [of(&policy.principal), of(&policy.permission)].into_iter().flatten().min_by_key(Vec::len)
+}
+
+/// What a rule cannot do without, as `atom` says it of a single one; `None`: it can be met by anything.
 fn required(rule: &Rule, atom: &impl Fn(&Rule) -> Option<Vec<Key>>) -> Option<Vec<Key>> {
     match rule {
         Rule::And(all) => all.iter().filter_map(|rule| required(rule, atom)).min_by_key(Vec::len),
@@ -193,11 +292,11 @@ fn path(rule: &Rule) -> Option<Vec<Key>> {
     }
 }
 
-fn method(rule: &Rule) -> Option<Vec<Key>> {
+fn header(rule: &Rule, name: &str) -> Option<Vec<Key>> {
     match rule {
-        Rule::Header(header) if &*header.name == ":method" && !header.invert && !header.missing_is_empty => {
+        Rule::Header(header) if *header.name == *name && !header.invert && !header.missing_is_empty => {
             match &header.value {
-                ValueMatch::Text(text) => text_key(text),
+                ValueMatch::Text(text) => text_key_folded(text),
                 _ => None,
             }
         }
@@ -212,12 +311,13 @@ fn port(rule: &Rule) -> Option<Vec<Key>> {
     }
 }
 
+/// The same where the index does not look at letters' case, so that the text need not either.
+fn text_key_folded(text: &Text) -> Option<Vec<Key>> {
+    text.affix().map(|(part, text)| vec![Key::Text(part, text.into())])
+}
+
 fn text_key(text: &Text) -> Option<Vec<Key>> {
-    let key = |part, text: &[u8]| vec![Key::Text(part, text.into())];
-    let whole = text.exact().map(|text| key(Part::Whole, text));
-    let prefix = || text.prefix().map(|text| key(Part::Prefix, text));
-    let suffix = || text.suffix().map(|text| key(Part::Suffix, text));
-    whole.or_else(prefix).or_else(suffix)
+    if text.ignores_case() { None } else { text_key_folded(text) }
 }
 
 /// The namespace of `/ns/NAMESPACE/`, as Istio looks for it inside a SPIFFE ID.

@@ -95,7 +95,7 @@ fn pattern(of: impl Strategy<Value = String>) -> impl Strategy<Value = StringMat
 
 fn permission() -> impl Strategy<Value = Permission> {
     let method = prop_oneof![Just("GET"), Just("POST")].prop_map(method);
-    let tenant = "[ab]".prop_map(|value| header("x", Pattern::Exact(value)));
+    let tenant = "[a-h]".prop_map(|value| header("x", Pattern::Exact(value)));
     let leaf = prop_oneof![
         4 => pattern("(/[ab]){1,2}".boxed()).prop_map(Permission::UrlPath),
         3 => method,
@@ -138,13 +138,18 @@ prop_compose! {
     fn rules()(
         action in prop_oneof![Just(Action::Allow), Just(Action::Deny), Just(Action::Log)],
         policies in prop::collection::vec(
-            (prop::collection::vec(permission(), 0..3), prop::collection::vec(principal(), 0..3)),
+            (prop::collection::vec(permission(), 0..3), prop::collection::vec(principal(), 0..3), "[a-h]"),
             0..90,
         ),
+        tenanted: bool,
     ) -> Rbac {
         let named = policies.into_iter().enumerate();
         let policies: BTreeMap<String, settings::Policy> =
-            named.map(|(n, (what, who))| (format!("{n:03}"), policy(what, who))).collect();
+            named.map(|(n, (what, who, tenant))| {
+            // Policies that a header tells apart, as an index may go by.
+            let own = Permission::And(vec![Permission::Or(what.clone()), header("x", Pattern::Prefix(tenant))]);
+            (format!("{n:03}"), policy(if tenanted { vec![own] } else { what }, who))
+        }).collect();
         Rbac { action, policies }
     }
 }
@@ -157,7 +162,7 @@ proptest! {
         rules in rules(),
         method in prop_oneof![Just("GET"), Just("POST"), Just("PUT")],
         path in "(/[abc]){1,3}",
-        tenants in prop::collection::vec("[ab]", 0..3),
+        tenants in prop::collection::vec("[a-h]", 0..3),
         sans in prop::collection::vec("spiffe://td/ns/[abc]/sa/[abc]", 0..3),
         port in 7999u16..8003,
     ) {

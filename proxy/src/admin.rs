@@ -4,7 +4,7 @@ mod dump;
 mod status;
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -12,12 +12,18 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
 use weft_runtime::readiness::{Readiness, ReadinessState};
 use weft_telemetry::log::LogControl;
 
 use crate::config::subscribe::Configuration;
 use crate::listeners::Listeners;
 use crate::worker::Shared;
+
+/// A page must be made by then.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the pages tell of.
 #[derive(Clone)]
@@ -64,7 +70,13 @@ pub fn serve(admin: Admin, pages: TcpListener, status: TcpListener, prometheus: 
         .route("/healthz/live", get(|| async { "ok\n" }))
         .with_state(admin.clone());
     let scrape = Router::new().route("/stats/prometheus", get(metrics)).with_state(admin);
+    // A page that hangs or panics costs its asker an error, nobody else anything.
+    let bounded = tower::ServiceBuilder::new()
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(RequestBodyLimitLayer::new(64 * 1024));
     for (socket, router) in [(pages, all), (status, health), (prometheus, scrape)] {
+        let router = router.layer(bounded.clone());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(socket, router).await {
                 tracing::error!(%error, "an admin port is closed");

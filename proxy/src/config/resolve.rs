@@ -1,15 +1,19 @@
-//! Clusters that are known by name (STRICT_DNS, LOGICAL_DNS): resolved again and again, the last answer kept.
+//! Clusters that are known by name (STRICT_DNS, LOGICAL_DNS): resolved again when the answer's time is over, the last
+//! answer kept for as long as there is no better one.
 //!
 //! No name holds anything up: a cluster without an answer yet has no endpoints, and that is what its requests are told.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
 use tokio::sync::mpsc;
 use weft_model::cluster::{Cluster, Discovery, DnsFamily};
 use weft_model::endpoint::{Address, Endpoint, LoadAssignment};
 
-/// An answer, or the lack of one.
+/// An answer with new addresses.
 #[derive(Debug)]
 pub struct Answer {
     /// Which cluster.
@@ -18,90 +22,111 @@ pub struct Answer {
     pub assignment: LoadAssignment,
 }
 
-/// Time between two looks where the configuration says nothing; failures are looked at again sooner.
-const REFRESH: Duration = Duration::from_secs(5);
+/// A name is asked for again no sooner and no later than this, whatever its TTL says.
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(300);
+
+/// After a failure: soon, and then less often.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(30);
+
+/// A resolver by the system's configuration, `/etc/hosts` included.
+///
+/// # Errors
+/// If the system has none that can be read.
+pub fn resolver() -> Result<TokioResolver, String> {
+    let mut builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.build().map_err(|e| e.to_string())
+}
 
 /// Resolves one cluster for as long as somebody listens.
-pub async fn keep_resolved(cluster: std::sync::Arc<Cluster>, answers: mpsc::Sender<Answer>) {
+pub async fn keep_resolved(resolver: TokioResolver, cluster: Arc<Cluster>, answers: mpsc::Sender<Answer>) {
     let Some(wanted) = cluster.load_assignment.clone() else { return };
-    let refresh = cluster.dns.refresh_rate.filter(|r| !r.is_zero()).unwrap_or(REFRESH);
     let mut last = None;
+    let mut failures = 0;
     loop {
-        let found = resolve(&wanted, cluster.dns.family, cluster.discovery == Discovery::LogicalDns).await;
-        match found {
-            Ok(assignment) if last.as_ref() != Some(&assignment) => {
-                last = Some(assignment.clone());
-                let answer = Answer { cluster: cluster.name.clone(), assignment };
-                if answers.send(answer).await.is_err() {
-                    return;
+        let found = resolve(&resolver, &wanted, &cluster).await;
+        let wait = match found {
+            Ok((assignment, good_for)) => {
+                failures = 0;
+                if last.as_ref() != Some(&assignment) {
+                    last = Some(assignment.clone());
+                    let answer = Answer { cluster: cluster.name.clone(), assignment };
+                    if answers.send(answer).await.is_err() {
+                        return;
+                    }
                 }
+                pause(&cluster, good_for)
             }
-            Ok(_) => {}
             Err(why) => {
-                tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; the last answer stays")
+                failures += 1;
+                let kept =
+                    if last.is_some() { "the last answer stays" } else { "the cluster has no endpoints" };
+                tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; {kept}");
+                AGAIN.saturating_mul(failures).min(AGAIN_AT_MOST)
             }
-        }
+        };
         tokio::select! {
-            () = tokio::time::sleep(refresh) => {}
+            () = tokio::time::sleep(wait) => {}
             () = answers.closed() => return,
         }
     }
 }
 
+/// The answer's own time, unless the configuration sets another.
+fn pause(cluster: &Cluster, good_for: Duration) -> Duration {
+    let configured = cluster.dns.refresh_rate.filter(|rate| !rate.is_zero() && !cluster.dns.respect_ttl);
+    configured.unwrap_or(good_for).clamp(SOONEST, LATEST)
+}
+
 async fn resolve(
+    resolver: &TokioResolver,
     wanted: &LoadAssignment,
-    family: DnsFamily,
-    only_one: bool,
-) -> Result<LoadAssignment, String> {
+    cluster: &Cluster,
+) -> Result<(LoadAssignment, Duration), String> {
+    let only_one = cluster.discovery == Discovery::LogicalDns;
     let mut found = wanted.clone();
+    let mut good_for = LATEST;
     for locality in &mut found.localities {
         let mut endpoints = Vec::new();
         for endpoint in std::mem::take(&mut locality.endpoints) {
-            match endpoint.address.clone() {
-                Address::Name(name, port) => {
-                    let looked = tokio::net::lookup_host((name.as_str(), port)).await;
-                    let addresses = choose(looked.map_err(|e| format!("{name}: {e}"))?.collect(), family);
-                    let take = if only_one { 1 } else { addresses.len() };
-                    endpoints.extend(addresses.into_iter().take(take).map(|address| Endpoint {
-                        address: Address::Socket(address),
-                        hostname: if endpoint.hostname.is_empty() {
-                            name.clone()
-                        } else {
-                            endpoint.hostname.clone()
-                        },
-                        ..endpoint.clone()
-                    }));
-                }
-                _ => endpoints.push(endpoint),
+            let Address::Name(name, port) = endpoint.address.clone() else {
+                endpoints.push(endpoint);
+                continue;
+            };
+            let looked = resolver.lookup_ip(name.as_str()).await.map_err(|e| format!("{name}: {e}"))?;
+            good_for = good_for.min(looked.valid_until().saturating_duration_since(Instant::now()));
+            let addresses =
+                choose(looked.iter().map(|ip| SocketAddr::new(ip, port)).collect(), cluster.dns.family);
+            if addresses.is_empty() {
+                return Err(format!("{name}: no address of the family asked for"));
             }
+            let take = if only_one { 1 } else { addresses.len() };
+            let hostname = if endpoint.hostname.is_empty() { name } else { endpoint.hostname.clone() };
+            endpoints.extend(addresses.into_iter().take(take).map(|address| Endpoint {
+                address: Address::Socket(address),
+                hostname: hostname.clone(),
+                ..endpoint.clone()
+            }));
         }
         locality.endpoints = endpoints;
     }
-    Ok(found)
+    Ok((found, good_for))
 }
 
 /// Which of a name's addresses count, in a stable order.
 fn choose(mut addresses: Vec<SocketAddr>, family: DnsFamily) -> Vec<SocketAddr> {
     addresses.sort();
     addresses.dedup();
-    let (v4, v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv4);
+    let is_v4 = |a: &SocketAddr| matches!(a.ip(), IpAddr::V4(_));
+    let (v4, v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_v4);
+    let first = |a: Vec<SocketAddr>, b| if a.is_empty() { b } else { a };
     match family {
         DnsFamily::V4Only => v4,
         DnsFamily::V6Only => v6,
-        DnsFamily::V4Preferred => {
-            if v4.is_empty() {
-                v6
-            } else {
-                v4
-            }
-        }
-        DnsFamily::Auto => {
-            if v6.is_empty() {
-                v4
-            } else {
-                v6
-            }
-        }
+        DnsFamily::V4Preferred => first(v4, v6),
+        DnsFamily::Auto => first(v6, v4),
         DnsFamily::All => v4.into_iter().chain(v6).collect(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hickory_resolver::TokioResolver;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tonic::metadata::MetadataMap;
@@ -13,7 +14,7 @@ use weft_xds::client::{Handle, Settings, Update, open};
 use weft_xds::type_url;
 
 use super::apply::Applier;
-use super::resolve::{Answer, keep_resolved};
+use super::resolve::{self, Answer, keep_resolved};
 use crate::bootstrap::Bootstrap;
 use crate::control_channel;
 use crate::snapshot::Snapshot;
@@ -85,6 +86,9 @@ async fn apply_all(
     conditions: Conditions,
 ) {
     let (answers, mut resolved) = mpsc::channel::<Answer>(16);
+    let resolver = resolve::resolver()
+        .inspect_err(|why| tracing::warn!(%why, "no resolver: clusters known by name have no endpoints"))
+        .ok();
     let mut resolvers: HashMap<String, (Arc<weft_model::cluster::Cluster>, AbortHandle)> = HashMap::new();
     loop {
         tokio::select! {
@@ -92,7 +96,9 @@ async fn apply_all(
                 let Some(update) = update else { return };
                 take(&configuration, &update, &live, &conditions);
                 let applier = configuration.applier.lock().unwrap_or_else(PoisonError::into_inner);
-                follow_names(&applier, &mut resolvers, &answers);
+                if let Some(resolver) = &resolver {
+                    follow_names(&applier, resolver, &mut resolvers, &answers);
+                }
             }
             Some(answer) = resolved.recv() => {
                 let mut applier = configuration.applier.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,6 +148,7 @@ fn take(configuration: &Configuration, update: &Update, live: &Live<Snapshot>, c
 /// One resolver a cluster that is known by name; one that changed is started anew.
 fn follow_names(
     applier: &Applier,
+    resolver: &TokioResolver,
     resolvers: &mut HashMap<String, (Arc<weft_model::cluster::Cluster>, AbortHandle)>,
     answers: &mpsc::Sender<Answer>,
 ) {
@@ -157,7 +164,7 @@ fn follow_names(
     });
     for (name, cluster) in wanted {
         if !resolvers.contains_key(name) {
-            let task = tokio::spawn(keep_resolved(cluster.clone(), answers.clone()));
+            let task = tokio::spawn(keep_resolved(resolver.clone(), cluster.clone(), answers.clone()));
             resolvers.insert(name.to_owned(), (cluster.clone(), task.abort_handle()));
         }
     }

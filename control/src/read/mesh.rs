@@ -44,8 +44,10 @@ const TELLING: &[&str] = &[
 
 /// Whether a document without kind is a MeshConfig.
 pub(super) fn is_bare(node: &Node) -> bool {
-    let has = |key: &str| node.key(key).is_some();
-    !["kind", "apiVersion", "metadata", "spec"].into_iter().any(has) && TELLING.iter().copied().any(has)
+    let Value::Map(entries) = &node.value else { return false };
+    let of_a_resource = ["kind", "apiVersion", "metadata", "spec"];
+    !entries.iter().any(|entry| of_a_resource.contains(&&*entry.key))
+        && entries.iter().any(|entry| TELLING.contains(&shape::camel_case(&entry.key).as_str()))
 }
 
 /// A MeshConfig with a kind, which Istio has no resource for but people write.

@@ -5,9 +5,9 @@
 //! Nothing here compares resources with each other, except that no two of a kind share a name: whether a host exists
 //! or a selector matches is for whoever builds the world from them.
 //!
-//! The way of a document: [`folder`] finds files, [`yaml`] cuts them into trees of values with places, [`kind`] knows
-//! every kind's name, [`document`] takes the tree for what it says it is, [`shape`] fits it into the type,
-//! `validate` checks values, [`not_honoured`] names what will not happen.
+//! The way of a document: `folder` finds files, `yaml` cuts them into trees of values with places, `kind` knows
+//! every kind's name, `document` takes the tree for what it says it is, `shape` fits it into the type,
+//! `validate` checks values, `not_honoured` names what will not happen.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

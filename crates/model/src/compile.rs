@@ -10,10 +10,11 @@ mod route;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cluster as cluster_settings;
+use crate::cluster::{self as cluster_settings, Discovery};
 use crate::endpoint::LoadAssignment;
 use crate::table::Cluster;
 use crate::table::endpoints::EndpointSet;
+use crate::tls::Transport;
 
 pub use self::listener::listener;
 pub use self::rbac::rbac_filter;
@@ -102,8 +103,27 @@ pub fn cluster(
             "a ring has at most 8388608 points; it gets these",
         );
     }
+    if let Transport::Unknown(why) = &settings.transport {
+        notes.warn("transport_socket", format!("{why}; no connection is made"));
+    }
+    for of in &settings.transport_matches {
+        if let Transport::Unknown(why) = &of.transport {
+            let field = format!("transport_socket_matches[{}]", of.name);
+            notes.warn(field, format!("{why}; endpoints that it is for are not connected to"));
+        }
+    }
     let none = LoadAssignment::default();
-    let assignment = assignment.or(settings.load_assignment.as_ref()).unwrap_or(&none);
+    let unknown = match &settings.discovery {
+        Discovery::Unknown(kind) => {
+            notes.warn("cluster_type", format!("{kind} is not known: the cluster has no endpoints"));
+            true
+        }
+        _ => false,
+    };
+    let assignment = assignment.or(settings.load_assignment.as_ref()).filter(|_| !unknown).unwrap_or(&none);
     let endpoints = Arc::new(EndpointSet::new(assignment, &settings.balancing));
     Ok(notes.done(Cluster { settings, endpoints }))
 }
+
+#[cfg(test)]
+mod tests;

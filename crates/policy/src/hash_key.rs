@@ -40,7 +40,7 @@ impl SetCookie<'_> {
 }
 
 /// The key of a request, and the cookie that must be set for it to last. Policies are asked in order; each that yields
-/// something adds to the key, and a terminal one that does ends it.
+/// something adds to the key, and a terminal one that does ends it. Names of headers are in lower case, as compiled ones are.
 pub fn of_request<'a>(
     policies: &'a [HashPolicy],
     request: &impl RequestView,
@@ -51,7 +51,7 @@ pub fn of_request<'a>(
     let mut set = None;
     for policy in policies {
         let more = match &policy.key {
-            HashKey::Header(name) => header(request, &name.to_ascii_lowercase()),
+            HashKey::Header(name) => header(request, name),
             HashKey::SourceIp => Some(of_ip(source)),
             HashKey::Query(name) => parameter(request.path(), name).map(|value| xxh64(value.as_bytes(), 0)),
             HashKey::Cookie { name, ttl, path } => match (cookie(request, name), ttl) {

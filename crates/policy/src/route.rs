@@ -12,6 +12,7 @@ use weft_model::route::TlsRequirement;
 use weft_model::table::RouteTable;
 use weft_model::table::route::{Action, Destination, Forward, Host, Redirect, Route, Target};
 
+pub use self::matching::falls_in;
 pub(crate) use self::matching::{header_matches, parameter};
 pub use self::rewrite::{location, rewritten_host, rewritten_path, tls_location};
 

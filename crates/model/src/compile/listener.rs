@@ -8,6 +8,7 @@ use crate::listener::{self as settings, NetworkFilter};
 use crate::table::Names;
 use crate::table::chain::{Chain, Filters, HttpManager, Listener, RouteSource, TcpProxy, Terminal};
 use crate::table::rbac::Gate;
+use crate::tls::Transport;
 
 /// Compiles a listener.
 ///
@@ -28,7 +29,14 @@ pub fn listener(
     }
     let mut chains = Vec::new();
     for (number, of) in listener.filter_chains.iter().enumerate() {
-        chains.push(Arc::new(chain(of, names, &mut notes, &format!("filter_chains[{number}]"))?));
+        let field = format!("filter_chains[{number}]");
+        if let Some(other) =
+            listener.filter_chains[..number].iter().position(|other| other.matches == of.matches)
+        {
+            let why = format!("the same as that of filter_chains[{other}], which takes its connections");
+            notes.warn(format!("{field}.filter_chain_match"), why);
+        }
+        chains.push(Arc::new(chain(of, names, &mut notes, &field)?));
     }
     let default = match &listener.default_filter_chain {
         Some(of) => Some(Arc::new(chain(of, names, &mut notes, "default_filter_chain")?)),
@@ -77,6 +85,10 @@ fn chain(
     }
     if let Terminal::Refuse(why) = &compiled.terminal {
         notes.warn(format!("{field}.filters"), format!("{why}; they are closed"));
+    }
+    if let Transport::Unknown(why) = &chain.transport {
+        notes.warn(format!("{field}.transport_socket"), format!("{why}; the chain closes its connections"));
+        compiled.terminal = Terminal::Refuse(why.as_str().into());
     }
     Ok(compiled)
 }

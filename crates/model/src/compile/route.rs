@@ -270,7 +270,13 @@ fn forward(
         .iter()
         .map(|mirror| Mirror { cluster: names.cluster_ref(&mirror.cluster), settings: mirror.clone() });
     let mirrors = mirrors.collect();
-    Ok(Action::Forward(Box::new(Forward { settings: to.clone(), target, regex_rewrite, retry, mirrors })))
+    let mut settings = to.clone();
+    for policy in &mut settings.hash {
+        if let settings::HashKey::Header(name) = &mut policy.key {
+            name.make_ascii_lowercase();
+        }
+    }
+    Ok(Action::Forward(Box::new(Forward { settings, target, regex_rewrite, retry, mirrors })))
 }
 
 fn target(

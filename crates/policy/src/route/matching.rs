@@ -118,6 +118,7 @@ pub(crate) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-pub(crate) fn falls_in(share: Fraction, rng: &mut impl Rng) -> bool {
+/// Whether chance lets a request fall into a share of all.
+pub fn falls_in(share: Fraction, rng: &mut impl Rng) -> bool {
     share.numerator >= share.denominator || rng.random_range(0..share.denominator) < share.numerator
 }

@@ -77,3 +77,20 @@ fn a_listener_without_chains_and_a_proxy_without_clusters_are_refused() {
     assert!(error.to_string().starts_with("listener l: filter_chains: "));
     assert!(compiled(vec![NetworkFilter::TcpProxy(settings::TcpProxy::default())]).is_err());
 }
+
+#[test]
+fn an_unknown_transport_closes_its_connections_and_a_repeated_match_is_told() {
+    let tcp = settings::TcpProxy { clusters: vec![("a".into(), 1)], ..settings::TcpProxy::default() };
+    let filters = vec![NetworkFilter::TcpProxy(tcp)];
+    let strange = FilterChain {
+        filters: filters.clone(),
+        transport: Transport::Unknown("quic".into()),
+        ..FilterChain::default()
+    };
+    let mut settings = settings::Listener::new("l", "0.0.0.0:80".parse().unwrap(), Direction::Inbound);
+    settings.filter_chains = vec![strange, FilterChain { filters, ..FilterChain::default() }];
+    let compiled = listener(Arc::new(settings), &mut Names::default()).unwrap();
+    assert!(matches!(&compiled.part.chains[0].terminal, Terminal::Refuse(why) if &**why == "quic"));
+    let fields: Vec<&str> = compiled.warnings.iter().map(|warning| warning.field.as_str()).collect();
+    assert_eq!(fields, ["filter_chains[0].transport_socket", "filter_chains[1].filter_chain_match"]);
+}

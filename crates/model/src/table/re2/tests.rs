@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn matches(pattern: &str, text: &str) -> bool {
@@ -91,5 +93,31 @@ fn a_substitution_replaces_every_match_with_its_groups() {
 fn a_substitution_of_a_group_that_is_not_there_is_refused() {
     for substitution in [r"\2", r"\", r"\x"] {
         assert!(Substitution::new("(a)", substitution).is_err(), "{substitution}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_regex_or_an_error(
+        pattern in prop_oneof![r"\PC{0,24}", r"[\\()\[\]{}|*+?^$.a-dQEC0-9:<>P=!,&~-]{0,24}"],
+        text in r"\PC{0,16}",
+    ) {
+        if let Ok(regex) = Re2::new(&pattern) {
+            regex.matches(&text);
+        }
+        if let Ok(rewrite) = Substitution::new(&pattern, r"<\0>") {
+            let mut out = String::new();
+            rewrite.replace_all(&text, &mut out);
+            prop_assert!(out.len() >= text.len());
+        }
+    }
+
+    #[test]
+    fn an_escaped_text_matches_itself_alone(text in r"[ -~é]{0,16}", other in r"[ -~é]{0,16}") {
+        let quoted = format!(r"\Q{}\E", text.replace('\\', ""));
+        let text = text.replace('\\', "");
+        let regex = Re2::new(&quoted).unwrap();
+        prop_assert!(regex.matches(&text));
+        prop_assert_eq!(regex.matches(&other), other == text);
     }
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn matches(template: &str, path: &str) -> Option<bool> {
@@ -49,5 +51,17 @@ fn names_are_kept_for_rewrites() {
 fn what_is_no_template_is_refused() {
     for template in ["profiles/*", "/a/{", "/a/}", "/a/{x=y}", "/a/{1x}"] {
         assert!(Template::new(template).is_err(), "{template}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_template_or_an_error(template in r"/([a-c/*{}=.]|\PC){0,16}", path in r"/\PC{0,16}") {
+        if let Ok(template) = Template::new(&template) {
+            let mut out = String::new();
+            let verdict = template.matches(&path);
+            prop_assert_eq!(template.rewrite(&path, "/x{a}", &mut out), verdict == Some(true));
+            prop_assert!(verdict == Some(false) || path.starts_with(template.prefix()));
+        }
     }
 }

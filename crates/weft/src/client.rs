@@ -36,7 +36,8 @@ pub(crate) async fn send(to: &str, request: Request<Full<Bytes>>) -> Result<Resp
     let stream = connect(to).await?;
     let http = |source| ClientError::Http { to: to.to_owned(), source };
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .preserve_header_case(true)
+        // As curl writes them; hyper keeps no spelling of its caller's.
+        .title_case_headers(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(http)?;

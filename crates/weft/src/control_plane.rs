@@ -13,6 +13,8 @@ use crate::up::programs::{CONTROL_PORT, STATUS_PORT};
 use anyhow::Context;
 use files::Files;
 use status::Account;
+use parking_lot::Mutex;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -21,8 +23,8 @@ use weft_certs::token::{AUDIENCE, KUBERNETES_ISSUER};
 use weft_certs::{
     AuthenticateLayer, Authenticator, Authority, CsrService, Limits, ServerTls, TokenVerifier, serve,
 };
+use weft_control::serve::{Callers, ControlPlane};
 use weft_runtime::signals::{Signal, Signals};
-use weft_xds::server::Connected;
 
 /// `weft control`
 #[derive(Debug, clap::Args)]
@@ -55,27 +57,48 @@ async fn serve_all(args: &Args) -> anyhow::Result<()> {
     let tls = Arc::new(ServerTls::new(&certificate, authority.roots())?);
     tokio::spawn(weft_certs::serve::keep_fresh(Arc::clone(&tls), Arc::clone(&authority), names, certificate));
     let authenticator = Authenticator::new(&args.trust_domain, Some(verifier(&args.run)?));
+    let (mut files, control) = serve_status(args, address).await?;
+    let first = match files.world() {
+        Some(world) => world,
+        // Half a mesh would be worse than none: an authorization policy might be in the other half.
+        None => files.next().await,
+    };
+    let ads = ControlPlane::new(first);
+    *control.lock() = Some(ads.clone());
     let routes = tonic::service::Routes::new(CsrService::new(authority).into_server());
+    let routes = routes.add_service(ads.grpc(Callers::Proven));
     let routes = tower::Layer::layer(&AuthenticateLayer::new(Arc::new(authenticator)), routes);
     let listener = TcpListener::bind((address, CONTROL_PORT))
         .await
         .with_context(|| format!("cannot listen on {address}:{CONTROL_PORT}"))?;
-    let mut files = Files::open(&args.folders, &args.run)?;
-    let account =
-        Account { started: Instant::now(), files: files.last_reading(), connected: Connected::default() };
-    let status_listener = TcpListener::bind((address, STATUS_PORT))
+    tracing::info!(%address, port = CONTROL_PORT, "control plane serves");
+    tokio::spawn(push(ads, files));
+    serve(listener, tls, routes, Limits::default(), asked_to_stop(Signals::listen()?)).await;
+    Ok(())
+}
+
+/// Begins with the files and the account of them.
+async fn serve_status(args: &Args, address: Ipv4Addr) -> anyhow::Result<(Files, Arc<Mutex<Option<ControlPlane>>>)> {
+    let files = Files::open(&args.folders, &args.run)?;
+    let control = Arc::default();
+    let account = Account { started: Instant::now(), files: files.last_reading(), control: Arc::clone(&control) };
+    let listener = TcpListener::bind((address, STATUS_PORT))
         .await
         .with_context(|| format!("cannot listen on {address}:{STATUS_PORT}"))?;
-    tokio::spawn(status::serve(status_listener, account));
-    tokio::spawn(async move {
+    tokio::spawn(status::serve(listener, account));
+    Ok((files, control))
+}
+
+/// Each new state of the files goes to all proxies.
+async fn push(ads: ControlPlane, mut files: Files) {
+    let edits = async {
         loop {
             let world = files.next().await;
             tracing::info!(services = world.services.len(), workloads = world.workloads.len(), "files read");
+            ads.replace(world);
         }
-    });
-    tracing::info!(%address, port = CONTROL_PORT, "control plane serves");
-    serve(listener, tls, routes, Limits::default(), asked_to_stop(Signals::listen()?)).await;
-    Ok(())
+    };
+    tokio::join!(ads.run(), edits);
 }
 
 fn verifier(run: &Path) -> anyhow::Result<TokenVerifier> {

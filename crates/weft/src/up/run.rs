@@ -1,12 +1,16 @@
-//! One `weft up`, from the files to the last process stopped.
+//! One `weft up`, from the files to the last process stopped: its start here, the time after in [`progress`] and
+//! [`edit`], its end in [`end`].
+
+mod edit;
+mod end;
+mod progress;
 
 use super::Args;
 use super::addresses::Base;
 use super::plan::{self, Manifests, Plan, Pod};
-use super::programs::{App, CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
+use super::programs::{CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
 use super::ready::{self, Key, Progress};
-use super::report::{self, Report};
-use super::sockets::Listening;
+use super::report::Report;
 use super::tokens::{self, Tokens};
 use crate::run_directory::{self, RunDirectory, State};
 use crate::supervisor::{Event, Supervisor};
@@ -28,10 +32,8 @@ const BAD_FILES: u8 = 2;
 const LOOK: Duration = Duration::from_millis(60);
 /// After this long, and as often, the user is told what is waited for.
 const COMPLAINT: Duration = Duration::from_secs(10);
-/// From SIGTERM to SIGKILL, for the user's command.
-const COMMAND_GRACE: Duration = Duration::from_secs(3);
-/// From the moment that a pod leaves the plan to its SIGTERM: proxies stop calling it within this time.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How often the age of the tokens is looked at.
+const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 /// A port that no process of a mesh uses: who has bound it at a control plane's address owns that base.
 const CLAIM_PORT: u16 = 15011;
 
@@ -112,6 +114,9 @@ struct Up {
     /// Process groups of the users' own programs.
     groups: BTreeMap<String, u32>,
     ready: BTreeSet<Key>,
+    /// The control plane has listened once; sidecars are not started before.
+    has_control: bool,
+    tokens_written: SystemTime,
     command: Option<Child>,
 }
 
@@ -174,6 +179,8 @@ impl Up {
             started,
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
+            has_control: false,
+            tokens_written: SystemTime::now(),
             command: None,
         })
     }
@@ -184,12 +191,10 @@ impl Up {
         for pod in self.plan.pods.clone() {
             self.start_app(&pod)?;
         }
-        let mut sidecars = self.plan.pods.clone();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut complaint = tokio::time::interval_at(tokio::time::Instant::now() + COMPLAINT, COMPLAINT);
-        let mut renewal =
-            tokio::time::interval_at(tokio::time::Instant::now() + tokens::RENEWAL, tokens::RENEWAL);
+        let mut renewal = tokio::time::interval(RENEWAL_CHECK);
         let mut waiting: Vec<(Key, Progress)> = Vec::new();
         loop {
             let is_ready = self.ready.len() == self.plan.pods.len();
@@ -197,14 +202,15 @@ impl Up {
                 Some(event) = self.events.recv() => self.happened(&event)?,
                 _ = look.tick(), if !is_ready => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
-                    if !sidecars.is_empty() && ready::control_is_up(&self.plan) {
-                        for pod in std::mem::take(&mut sidecars) {
+                    if !self.has_control && ready::control_is_up(&self.plan) {
+                        self.has_control = true;
+                        for pod in self.plan.pods.clone() {
                             self.start_sidecar(&pod)?;
                         }
                     }
                     waiting = self.look().await?;
                 }
-                _ = complaint.tick(), if !is_ready => complain(&waiting),
+                _ = complaint.tick(), if !is_ready => progress::complain(&waiting),
                 () = changes.next() => self.replan().await?,
                 _ = renewal.tick() => self.renew_tokens()?,
                 signal = signals.next() => match signal {
@@ -214,7 +220,7 @@ impl Up {
                         return Ok(ExitCode::from(if self.args.command.is_empty() { 0 } else { signal.exit_code() }));
                     }
                 },
-                status = ended(&mut self.command) => return Ok(exit_code(status?)),
+                status = end::ended(&mut self.command) => return Ok(end::exit_code(status?)),
             }
         }
     }
@@ -237,7 +243,7 @@ impl Up {
     }
 
     fn start_sidecar(&mut self, pod: &Pod) -> anyhow::Result<()> {
-        if pod.sidecar {
+        if pod.sidecar && self.has_control {
             let program = self.mesh.sidecar(&self.plan, pod, &self.folder(pod)?);
             self.supervisor.start(program);
         }
@@ -263,238 +269,16 @@ impl Up {
         Ok(())
     }
 
-    /// Lets the control plane know that pods take requests, or do not. Before the mesh was ready once, all of them
-    /// count as ready: what starts is waited for, not left out.
-    fn serves(&mut self, pods: &BTreeSet<Key>, ready: bool) -> anyhow::Result<()> {
-        if !self.state.ready {
-            return Ok(());
-        }
-        let changed =
-            self.plan.pods.iter_mut().filter(|pod| pod.ready != ready && pods.contains(&ready::key(pod)));
-        let changed = changed.map(|pod| pod.ready = ready).count();
-        if changed == 0 { Ok(()) } else { self.write("plan.json", &serde_json::to_vec(&self.plan)?) }
-    }
-
-    /// Sees who became ready since the last look; says so, service by service.
-    async fn look(&mut self) -> anyhow::Result<Vec<(Key, Progress)>> {
-        let looked = ready::look(&self.plan, &self.ready).await?;
-        let before = self.ready.clone();
-        self.ready
-            .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
-        let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
-        self.serves(&new, true)?;
-        self.warn_of_open_apps()?;
-        for ((_, service), pods) in report::groups(&self.plan) {
-            let all = |set: &BTreeSet<Key>| pods.iter().all(|pod| set.contains(&ready::key(pod)));
-            if all(&self.ready) && !all(&before) {
-                let count = if pods.len() == 1 { String::new() } else { format!(" ({} pods)", pods.len()) };
-                crate::say::say!(
-                    "  {service}{count} is ready after {:.1} s",
-                    self.started.elapsed().as_secs_f32()
-                );
-            }
-        }
-        if self.ready.len() == self.plan.pods.len() && !self.state.ready {
-            self.became_ready()?;
-        }
-        Ok(looked)
-    }
-
-    fn became_ready(&mut self) -> anyhow::Result<()> {
-        self.state.ready = true;
-        self.write("state.json", &serde_json::to_vec(&self.state)?)?;
-        let app = |pod: &Pod| self.args.app(pod);
-        crate::say::say!("\n{}", report::summary(&self.plan, app, self.started.elapsed()));
-        if let [program, arguments @ ..] = self.args.command.as_slice() {
-            let path = with_own_folder(&self.mesh.weft);
-            let child = tokio::process::Command::new(program)
-                .args(arguments)
-                .env(run_directory::VARIABLE, &self.mesh.run)
-                .env("PATH", path)
-                .spawn();
-            self.command = Some(child.with_context(|| format!("cannot start {}", program.display()))?);
-        }
+    /// By the wall clock, which goes on while a laptop sleeps.
+    fn renew_tokens(&mut self) -> anyhow::Result<()> {
+        let age = self.tokens_written.elapsed().unwrap_or(Duration::MAX);
+        let Some(run) = self.run.as_ref().filter(|_| age >= tokens::RENEWAL) else { return Ok(()) };
+        self.plan.pods.iter().try_for_each(|pod| self.tokens.write(run, pod))?;
+        self.tokens_written = SystemTime::now();
         Ok(())
-    }
-
-    /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.
-    fn warn_of_open_apps(&mut self) -> anyhow::Result<()> {
-        let own = |pod: &&Pod| pod.sidecar && self.args.app(pod) != App::StandIn;
-        let listening = Listening::now()?;
-        let mut warnings = Vec::new();
-        for pod in self.plan.pods.iter().filter(own) {
-            let Some(group) = self.groups.get(&app_name(pod)) else { continue };
-            for port in listening.everywhere(*group) {
-                warnings.push(format!(
-                    "weft: warning: the app of {}/{} listens on 0.0.0.0:{port}: whoever reaches this machine reaches it around its sidecar, without mTLS and without policy; let it listen on $HOST:$PORT",
-                    pod.namespace, pod.name
-                ));
-            }
-        }
-        warnings.iter().for_each(|warning| self.report.once(warning));
-        Ok(())
-    }
-
-    /// Reads the files again; pods come, go and are replaced as a rollout would, or nothing changes at all.
-    async fn replan(&mut self) -> anyhow::Result<()> {
-        let reading = read(&self.args.folders);
-        self.report.reading(&reading);
-        if reading.has_errors() {
-            crate::say::say!("weft: this edit is refused; the mesh runs on as it was");
-            return Ok(());
-        }
-        if reading.resources == self.resources {
-            return Ok(());
-        }
-        let manifests = Manifests::of(&reading.resources);
-        let mut numbers = self.numbers.clone();
-        let mut plan = match plan::plan(&manifests, self.plan.base, &mut numbers, &self.args.only) {
-            Ok(plan) => plan,
-            Err(error) => {
-                crate::say::say!("weft: this edit is refused; the mesh runs on as it was: {error}");
-                return Ok(());
-            }
-        };
-        for pod in &mut plan.pods {
-            let old = self.plan.pods.iter().find(|old| ready::key(old) == ready::key(pod));
-            pod.ready = match old {
-                Some(old) if old.template == pod.template => old.ready,
-                // What comes to a running mesh takes requests once it can.
-                _ => !self.state.ready,
-            };
-        }
-        self.report.plan(&plan, self.args.verbose);
-        self.resources = reading.resources;
-        if plan == self.plan {
-            crate::say::say!("weft: edit read: the same pods; the control plane tells the proxies");
-            return Ok(());
-        }
-        let before: BTreeMap<Key, String> =
-            self.plan.pods.iter().map(|pod| (ready::key(pod), pod.template.clone())).collect();
-        let same = |pod: &&Pod| before.get(&ready::key(pod)) == Some(&pod.template);
-        let kept: BTreeSet<Key> = plan.pods.iter().filter(same).map(ready::key).collect();
-        let goes: Vec<Pod> =
-            self.plan.pods.iter().filter(|pod| !kept.contains(&ready::key(pod))).cloned().collect();
-        let comes: Vec<Pod> =
-            plan.pods.iter().filter(|pod| !kept.contains(&ready::key(pod))).cloned().collect();
-        if !goes.is_empty() || !comes.is_empty() {
-            let names = |pods: &[Pod]| pods.iter().map(|pod| pod.name.clone()).collect::<Vec<_>>().join(", ");
-            crate::say::say!("weft: edit read: stops [{}], starts [{}]", names(&goes), names(&comes));
-        }
-        (self.plan, self.numbers) = (plan, numbers);
-        self.write("plan.json", &serde_json::to_vec(&self.plan)?)?;
-        if !goes.is_empty() {
-            // Those who call them learn first.
-            tokio::time::sleep(FAREWELL).await;
-        }
-        self.stop_pods(&goes).await;
-        for pod in comes {
-            self.tokens.write(self.run.as_ref().context("the run directory is gone")?, &pod)?;
-            self.start_app(&pod)?;
-            self.start_sidecar(&pod)?;
-        }
-        Ok(())
-    }
-
-    async fn stop_pods(&mut self, pods: &[Pod]) {
-        // The control plane has taken them out already; the app ends before its sidecar.
-        for names in [pods.iter().map(app_name).collect::<Vec<_>>(), pods.iter().map(sidecar_name).collect()]
-        {
-            self.supervisor.stop(&names).await;
-        }
-        for pod in pods {
-            self.ready.remove(&ready::key(pod));
-        }
-    }
-
-    fn renew_tokens(&self) -> anyhow::Result<()> {
-        let Some(run) = &self.run else { return Ok(()) };
-        self.plan.pods.iter().try_for_each(|pod| Ok(self.tokens.write(run, pod)?))
     }
 
     fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
         self.run.as_ref().map_or(Ok(()), |run| Ok(run.write(name, content)?))
     }
-
-    /// Apps, then sidecars, then the control plane; a second Ctrl-C takes the patience away.
-    async fn stop(&mut self, signals: &mut Signals) {
-        if let Some(command) = &mut self.command
-            && command.try_wait().is_ok_and(|status| status.is_none())
-        {
-            end_command(command).await;
-        }
-        crate::say::say!("weft: stopping");
-        let hurry = self.supervisor.hurrier();
-        let groups: [fn(&str) -> bool; 3] =
-            [|name| name.starts_with("app "), |name| name.starts_with("sidecar "), |_| true];
-        let stopping = async {
-            for group in groups {
-                let names = self.supervisor.names(group);
-                self.supervisor.stop(&names).await;
-            }
-        };
-        tokio::pin!(stopping);
-        loop {
-            tokio::select! {
-                () = &mut stopping => break,
-                signal = signals.next() => if matches!(signal, Signal::Interrupt | Signal::InterruptAgain) {
-                    hurry.cancel();
-                },
-            }
-        }
-        if let Some(run) = self.run.take()
-            && let Err(error) = run.remove()
-        {
-            crate::say::say!("weft: {error}");
-        }
-    }
-}
-
-/// SIGTERM to the user's command, and SIGKILL where it does not follow.
-async fn end_command(command: &mut Child) {
-    if let Some(pid) = command.id().and_then(|pid| i32::try_from(pid).ok()) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
-    }
-    if tokio::time::timeout(COMMAND_GRACE, command.wait()).await.is_err() {
-        let _ = command.start_kill();
-        let _ = command.wait().await;
-    }
-}
-
-fn complain(waiting: &[(Key, Progress)]) {
-    const MOST: usize = 8;
-    let lines: Vec<String> =
-        waiting.iter().filter_map(|(key, progress)| ready::waiting_for(key, progress)).collect();
-    if lines.is_empty() {
-        crate::say::say!(
-            "weft: still waiting for the control plane; its log: control.log in the run directory"
-        );
-    }
-    for line in lines.iter().take(MOST) {
-        crate::say::say!("weft: still waiting for {line}");
-    }
-    if lines.len() > MOST {
-        crate::say::say!("weft: ... and for {} more pods", lines.len() - MOST);
-    }
-}
-
-/// The end of the user's command; never, while there is none.
-async fn ended(command: &mut Option<Child>) -> std::io::Result<std::process::ExitStatus> {
-    match command {
-        Some(command) => command.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn exit_code(status: std::process::ExitStatus) -> ExitCode {
-    use std::os::unix::process::ExitStatusExt;
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-}
-
-/// `PATH` with the folder of this binary in front, so that the command finds the same weft.
-fn with_own_folder(weft: &std::path::Path) -> std::ffi::OsString {
-    let mut folders: Vec<_> = weft.parent().map(Into::into).into_iter().collect();
-    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    std::env::join_paths(folders).unwrap_or_else(|_| std::env::var_os("PATH").unwrap_or_default())
 }

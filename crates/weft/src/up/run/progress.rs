@@ -1,0 +1,79 @@
+//! Who is ready, who is waited for, and what is said about it.
+
+use super::Up;
+use crate::up::plan::Pod;
+use crate::up::programs::{App, app_name};
+use crate::up::ready::{self, Key, Progress};
+use crate::up::report;
+use crate::up::sockets::Listening;
+use std::collections::BTreeSet;
+
+impl Up {
+    /// Sees who became ready since the last look; says so, service by service.
+    pub(super) async fn look(&mut self) -> anyhow::Result<Vec<(Key, Progress)>> {
+        let looked = ready::look(&self.plan, &self.ready).await?;
+        let before = self.ready.clone();
+        self.ready
+            .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
+        let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
+        self.serves(&new, true)?;
+        self.warn_of_open_apps()?;
+        for ((_, service), pods) in report::groups(&self.plan) {
+            let all = |set: &BTreeSet<Key>| pods.iter().all(|pod| set.contains(&ready::key(pod)));
+            if all(&self.ready) && !all(&before) {
+                let count = if pods.len() == 1 { String::new() } else { format!(" ({} pods)", pods.len()) };
+                crate::say::say!(
+                    "  {service}{count} is ready after {:.1} s",
+                    self.started.elapsed().as_secs_f32()
+                );
+            }
+        }
+        if self.ready.len() == self.plan.pods.len() && !self.state.ready {
+            self.became_ready()?;
+        }
+        Ok(looked)
+    }
+
+    fn became_ready(&mut self) -> anyhow::Result<()> {
+        self.state.ready = true;
+        self.write("state.json", &serde_json::to_vec(&self.state)?)?;
+        let app = |pod: &Pod| self.args.app(pod);
+        crate::say::say!("\n{}", report::summary(&self.plan, app, self.started.elapsed()));
+        self.start_command()
+    }
+
+    /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.
+    fn warn_of_open_apps(&mut self) -> anyhow::Result<()> {
+        let own = |pod: &&Pod| pod.sidecar && self.args.app(pod) != App::StandIn;
+        let listening = Listening::now()?;
+        let mut warnings = Vec::new();
+        for pod in self.plan.pods.iter().filter(own) {
+            let Some(group) = self.groups.get(&app_name(pod)) else { continue };
+            for port in listening.everywhere(*group) {
+                warnings.push(format!(
+                    "weft: warning: the app of {}/{} listens on 0.0.0.0:{port}: whoever reaches this machine reaches it around its sidecar, without mTLS and without policy; let it listen on $HOST:$PORT",
+                    pod.namespace, pod.name
+                ));
+            }
+        }
+        warnings.iter().for_each(|warning| self.report.once(warning));
+        Ok(())
+    }
+}
+
+pub(super) fn complain(waiting: &[(Key, Progress)]) {
+    const MOST: usize = 8;
+    let lines: Vec<String> =
+        waiting.iter().filter_map(|(key, progress)| ready::waiting_for(key, progress)).collect();
+    if lines.is_empty() {
+        crate::say::say!(
+            "weft: still waiting for the control plane; its log: control.log in the run directory"
+        );
+    }
+    for line in lines.iter().take(MOST) {
+        crate::say::say!("weft: still waiting for {line}");
+    }
+    if lines.len() > MOST {
+        crate::say::say!("weft: ... and for {} more pods", lines.len() - MOST);
+    }
+}

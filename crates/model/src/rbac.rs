@@ -65,7 +65,7 @@ pub enum Permission {
     Header(HeaderMatcher),
     /// The path without its query.
     UrlPath(StringMatcher),
-    /// The path by template: `/a/{*}/b/{**}`.
+    /// The path by template, in Envoy's spelling: `/a/*/b/**` (Istio's YAML says `/a/{*}/b/{**}`).
     UriTemplate(String),
     /// The connection's destination address.
     DestinationIp(IpNet),

@@ -100,7 +100,7 @@ fn agent(value: &core::Node) -> Agent {
     let version = match &value.user_agent_version_type {
         Some(Version::UserAgentVersion(version)) => version.clone(),
         Some(Version::UserAgentBuildVersion(build)) => {
-            let numbers = build.version.clone().unwrap_or_default();
+            let numbers = build.version.unwrap_or_default();
             format!("{}.{}.{}", numbers.major_number, numbers.minor_number, numbers.patch)
         }
         None => String::new(),

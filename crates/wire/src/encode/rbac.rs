@@ -64,9 +64,10 @@ fn permission(value: &Permission) -> rbac::Permission {
         Permission::Header(value) => Rule::Header(header(value)),
         Permission::UrlPath(value) => Rule::UrlPath(path(value)),
         Permission::UriTemplate(template) => {
-            let config = uri_template::r#match::uri_template::v3::UriTemplateMatchConfig {
-                path_template: template.clone(),
-            };
+            // Istio's own spelling would end an Envoy.
+            let template = template.replace("{**}", "**").replace("{*}", "*");
+            let config =
+                uri_template::r#match::uri_template::v3::UriTemplateMatchConfig { path_template: template };
             Rule::UriTemplate(typed("uri-template", pack(&config)))
         }
         Permission::DestinationIp(value) => Rule::DestinationIp(cidr(value)),

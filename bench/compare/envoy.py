@@ -1,0 +1,90 @@
+"""Envoy's side of the comparison: what a sidecar of a mesh has, written as a static bootstrap."""
+
+import certificates
+
+TYPE = "type.googleapis.com/envoy.extensions."
+# As many as the AuthorizationPolicies of weft's mesh (mesh/security.yaml).
+POLICIES = 20
+# Not to be reached here.
+LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+
+
+def bootstrap(side, listen, upstream, folder):
+    """One side of the pair: mTLS with exact identities, authorization (inbound), retries, no access log."""
+    outbound = side == "outbound"
+    own, peer = ("client", "server") if outbound else ("server", "client")
+    cluster = {
+        "name": "upstream",
+        "type": "STATIC",
+        "lb_policy": "LEAST_REQUEST",
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": "upstream",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}],
+        },
+        "circuit_breakers": {"thresholds": [{name: 2**32 - 1 for name in LIMITS}]},
+    }
+    connection_manager = typed("filters.network.http_connection_manager.v3.HttpConnectionManager", manager(side))
+    chain = {"filters": [connection_manager]}
+    if outbound:
+        context = {"sni": "outbound_.80_._.server.compare.svc.cluster.local", "common_tls_context": tls(folder, own, peer)}
+        cluster["transport_socket"] = typed("transport_sockets.tls.v3.UpstreamTlsContext", context)
+    else:
+        context = {"require_client_certificate": True, "common_tls_context": tls(folder, own, peer)}
+        chain["transport_socket"] = typed("transport_sockets.tls.v3.DownstreamTlsContext", context)
+    listener = {"name": side, "address": address(listen), "filter_chains": [chain]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def manager(side):
+    retries = {"retry_on": "connect-failure,refused-stream,unavailable", "num_retries": 2}
+    route = {"cluster": "upstream", "timeout": "0s", "retry_policy": retries}
+    filters = [] if side == "outbound" else [typed("filters.http.rbac.v3.RBAC", {"rules": rules()})]
+    filters += [
+        typed("filters.http.grpc_stats.v3.FilterConfig", {"emit_filter_state": True}),
+        typed("filters.http.fault.v3.HTTPFault", {}),
+        typed("filters.http.cors.v3.Cors", {}),
+        typed("filters.http.router.v3.Router", {}),
+    ]
+    return {
+        "stat_prefix": side,
+        "http_filters": filters,
+        "route_config": {
+            "virtual_hosts": [
+                {"name": "server", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": route}]}
+            ]
+        },
+    }
+
+
+def rules():
+    """One policy lets the client in, the others name somebody else."""
+    names = [f"other-{number}" for number in range(1, POLICIES)] + ["client"]
+    principal = lambda name: {"authenticated": {"principal_name": {"exact": certificates.identity(name)}}}
+    return {
+        "action": "ALLOW",
+        "policies": {name: {"permissions": [{"any": True}], "principals": [principal(name)]} for name in names},
+    }
+
+
+def tls(folder, own, peer):
+    matcher = {"san_type": "URI", "matcher": {"exact": certificates.identity(peer)}}
+    return {
+        "tls_certificates": [
+            {"certificate_chain": {"filename": f"{folder}/{own}.pem"}, "private_key": {"filename": f"{folder}/{own}.key"}}
+        ],
+        "validation_context": {
+            "trusted_ca": {"filename": f"{folder}/ca.pem"},
+            "match_typed_subject_alt_names": [matcher],
+        },
+        "alpn_protocols": ["http/1.1"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+    }
+
+
+def typed(kind, config):
+    return {"name": kind, "typed_config": {"@type": TYPE + kind, **config}}
+
+
+def address(of):
+    return {"socket_address": {"address": of[0], "port_value": of[1]}}

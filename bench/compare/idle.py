@@ -1,0 +1,112 @@
+"""Starts the mesh of a folder with `weft up`: how long until it is ready, and what it costs while nobody asks anything."""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import pairs
+import processes
+
+GROUPS = {"proxy": "sidecars", "control": "control plane", "stand-in": "stand-in apps", "child": "wrappers of apps"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench/compare/startup", description=__doc__)
+    parser.add_argument("folder", nargs="?", default="deploy/selfmonitor", help="of YAML (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="starts (%(default)s)")
+    parser.add_argument("--secs", type=int, default=10, help="of idleness (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="writes the figures there")
+    return parser.parse_args()
+
+
+def main():
+    given = arguments()
+    home = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], "startup")
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    environment = {"XDG_RUNTIME_DIR": home}
+    starts = [start(given.folder, environment) for _ in range(given.rounds)]
+    figures = {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "cores": os.cpu_count(),
+        "load at the start": os.getloadavg()[0],
+        "starts": starts,
+        **rest(given, environment, os.path.join(home, "up.log")),
+    }
+    print(told(figures, given))
+    if given.json:
+        with open(given.json, "w") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+    return 0
+
+
+def start(folder, environment):
+    """`weft up FOLDER -- true`, by the wall's clock and by its own."""
+    began = time.monotonic()
+    command = [os.environ["WEFT_BIN"], "up", folder, "--", "true"]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120)
+    took = time.monotonic() - began
+    ready = re.search(r"mesh is ready in ([\d.]+) s: (\d+) services, (\d+) pods", done.stderr)
+    if done.returncode or not ready:
+        raise SystemExit(f"weft up {folder} did not become ready:\n{done.stderr[-3000:]}")
+    seconds, services, pods = ready.groups()
+    result = {"ready": float(seconds), "with stop": took, "services": int(services), "pods": int(pods)}
+    print(f"# ready in {seconds} s, with the stop {took:.2f} s", file=sys.stderr, flush=True)
+    return result
+
+
+def rest(given, environment, log):
+    """What the ready mesh holds and does while nothing happens."""
+    up = processes.start([os.environ["WEFT_BIN"], "up", given.folder], log, environment)
+    try:
+        command = [os.environ["WEFT_BIN"], "status", "--output", "json"]
+        ready = lambda: pairs.ready_status(up, command, environment)
+        processes.wait_until(ready, f"the mesh is ready; see {log}", limit=90)
+        # What the start left to do, and status asked for, is over.
+        time.sleep(3)
+        groups = grouped(up.pid)
+        before = {name: processes.cpu(pids, alone=True) for name, pids in groups.items()}
+        time.sleep(given.secs)
+        spent = {name: (processes.cpu(pids, alone=True) - before[name]) / given.secs for name, pids in groups.items()}
+        memory = {name: [processes.memory([pid], alone=True) for pid in pids] for name, pids in groups.items()}
+        return {"cores": os.cpu_count(), "cpu": spent, "memory": memory, "seconds": given.secs}
+    finally:
+        processes.stop(up)
+
+
+def grouped(up):
+    """The mesh's processes by what they are."""
+    groups = {"weft up": [up]}
+    for pid in processes.tree(up)[1:]:
+        words = processes.command_line(pid)
+        group = next((GROUPS[word] for word in words[1:3] if word in GROUPS), "apps")
+        groups.setdefault(group, []).append(pid)
+    return groups
+
+
+def told(figures, given):
+    starts, memory = figures["starts"], figures["memory"]
+    ready = sorted(each["ready"] for each in starts)
+    first = starts[0]
+    lines = [
+        f"date: {figures['date']}; {figures['cores']} cores, load {figures['load at the start']:.1f}",
+        f"{given.folder}: {first['services']} services, {first['pods']} pods",
+        f"ready in {statistics.median(ready):.1f} s ({ready[0]:.1f}-{ready[-1]:.1f}, {len(ready)} starts)",
+    ]
+    for name, each in memory.items():
+        share = figures["cpu"][name]
+        lines.append(
+            f"{name} ({len(each)}): RSS each {statistics.median(each):.1f} MiB, at most {max(each):.1f};"
+            f" all {sum(each):.0f} MiB; idle CPU of all {share:.2%} of a core"
+        )
+    lines.append(f"the idle mesh: {sum(figures['cpu'].values()):.2%} of a core over {figures['seconds']} s")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

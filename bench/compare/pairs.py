@@ -1,0 +1,161 @@
+"""The pairs: client -> outbound proxy -> mTLS -> inbound proxy -> nginx. All of them run at once, each on its own ports.
+
+A pair is started once and stays for all rounds, so that rounds can be short and close to each other.
+"""
+
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+
+import certificates
+import envoy
+import processes
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@dataclasses.dataclass
+class Pair:
+    """A running pair."""
+
+    name: str
+    # Where requests are sent, and the Host that they carry.
+    address: tuple
+    host: str = "server"
+    # Where the inbound proxy listens; none where there is no proxy.
+    between: tuple = None
+    # The proxies, and nothing else.
+    pids: list = dataclasses.field(default_factory=list)
+    # Files that grow with each request; emptied after each round.
+    logs: list = dataclasses.field(default_factory=list)
+
+
+class Stage:
+    """Starts pairs in a scratch folder and stops all that it started."""
+
+    def __init__(self, scratch, weft, threads):
+        self.scratch, self.weft, self.threads = scratch, weft, threads
+        self.running = []
+        self._backend = None
+        os.makedirs(scratch, mode=0o700, exist_ok=True)
+        self.certificates = os.path.join(scratch, "certificates")
+        certificates.create(self.certificates)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            processes.stop(process)
+
+    def pair(self, name):
+        """Starts the pair of that name."""
+        return {
+            "direct": self.direct,
+            "haproxy": self.haproxy,
+            "envoy": self.envoy,
+            "weft": lambda: self.mesh("weft", "mesh", "access-log"),
+            "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh"),
+        }[name]()
+
+    def start(self, name, command, environment=None):
+        process = processes.start(command, os.path.join(self.scratch, f"{name}.log"), environment)
+        self.running.append(process)
+        return process
+
+    def backend(self):
+        """The nginx of all pairs but weft's, whose nginx is an app of its mesh."""
+        if self._backend is None:
+            (port,) = processes.free_ports(1)
+            folder, address = os.path.join(self.scratch, "backend"), ("127.0.0.1", port)
+            self.start("backend", [f"{HERE}/backend", folder], {"HOST": address[0], "PORT": str(port)})
+            processes.wait_until(lambda: processes.listens(address), "nginx listens")
+            self._backend = address
+        return self._backend
+
+    def direct(self):
+        return Pair("direct", self.backend())
+
+    def haproxy(self):
+        backend, (outer, inner) = self.backend(), processes.free_ports(2)
+        bundle = {name: self.bundle(name) for name in ("client", "server")}
+        authority = f"ca-file {self.certificates}/ca.pem verify required"
+        sides = {
+            "outbound": f" bind 127.0.0.1:{outer}\n"
+            f" server s 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['client']} {authority}\n",
+            "inbound": f" bind 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['server']} {authority}\n"
+            " server s {}:{}\n".format(*backend),
+        }
+        return self.two("haproxy", outer, inner, sides, lambda path: ["haproxy", "-f", path, "-db"], self.haproxy_text)
+
+    def haproxy_text(self, side, text):
+        return (
+            f"global\n nbthread {self.threads}\n maxconn 8000\n"
+            "defaults\n mode http\n http-reuse always\n timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
+            f"listen {side}\n{text}"
+        )
+
+    def bundle(self, name):
+        path = os.path.join(self.certificates, f"{name}.bundle.pem")
+        with open(path, "w") as bundle:
+            for part in ("pem", "key"):
+                with open(os.path.join(self.certificates, f"{name}.{part}")) as text:
+                    bundle.write(text.read())
+        return path
+
+    def envoy(self):
+        backend, (outer, inner) = self.backend(), processes.free_ports(2)
+        sides = {
+            "outbound": envoy.bootstrap("outbound", ("127.0.0.1", outer), ("127.0.0.1", inner), self.certificates),
+            "inbound": envoy.bootstrap("inbound", ("127.0.0.1", inner), backend, self.certificates),
+        }
+        threads = ["--concurrency", str(self.threads), "--disable-hot-restart", "-l", "error"]
+        command = lambda path: ["envoy", "-c", path, *threads]
+        return self.two("envoy", outer, inner, sides, command, lambda _, bootstrap: json.dumps(bootstrap))
+
+    def two(self, name, outer, inner, sides, command, text):
+        """Starts both sides of a peer's pair."""
+        pids = []
+        for side, content in sides.items():
+            path = os.path.join(self.scratch, f"{name}-{side}.json" if name == "envoy" else f"{name}-{side}.cfg")
+            with open(path, "w") as file:
+                file.write(text(side, content))
+            pids.append(self.start(f"{name}-{side}", command(path)).pid)
+        for port in (outer, inner):
+            processes.wait_until(lambda: processes.listens(("127.0.0.1", port)), f"{name} listens at {port}")
+        return Pair(name, ("127.0.0.1", outer), between=("127.0.0.1", inner), pids=pids)
+
+    def mesh(self, name, *folders):
+        """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
+        home = os.path.join(self.scratch, name)
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        app = "exec {} {}".format(shlex.quote(f"{HERE}/backend"), shlex.quote(os.path.join(home, "backend")))
+        command = [self.weft, "up", *(f"{HERE}/{folder}" for folder in folders), "--app", f"server={app}"]
+        own = {"XDG_RUNTIME_DIR": home}
+        up = self.start(name, command, own)
+        status = lambda: ready_status(up, [self.weft, "status", "--output", "json"], own)
+        status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=90)
+        pods = {pod["workload"]: pod for pod in status["pods"]}
+        sidecars = [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)[1:4]]
+        if len(sidecars) != 2:
+            raise OSError(f"{name}: {len(sidecars)} sidecars, not two")
+        return Pair(
+            name,
+            (pods["client"]["localhost"], 15007),
+            between=(pods["server"]["address"], 8000),
+            pids=sidecars,
+            logs=[
+                os.path.join(status["run"], "pods", "compare." + pod["name"], "access.log") for pod in pods.values()
+            ],
+        )
+
+
+def ready_status(up, command, own):
+    """The mesh's status once every pod is ready."""
+    if up.poll() is not None:
+        raise OSError(f"weft up ended with status {up.returncode}")
+    done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=30)
+    status = json.loads(done.stdout) if done.stdout.strip() else {}
+    return status if status.get("state", {}).get("ready") else None

@@ -12,8 +12,8 @@ use crate::up::plan::Plan;
 use crate::up::programs::{CONTROL_PORT, STATUS_PORT};
 use anyhow::Context;
 use files::Files;
-use status::Account;
 use parking_lot::Mutex;
+use status::Account;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,10 +78,14 @@ async fn serve_all(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Begins with the files and the account of them.
-async fn serve_status(args: &Args, address: Ipv4Addr) -> anyhow::Result<(Files, Arc<Mutex<Option<ControlPlane>>>)> {
+async fn serve_status(
+    args: &Args,
+    address: Ipv4Addr,
+) -> anyhow::Result<(Files, Arc<Mutex<Option<ControlPlane>>>)> {
     let files = Files::open(&args.folders, &args.run)?;
     let control = Arc::default();
-    let account = Account { started: Instant::now(), files: files.last_reading(), control: Arc::clone(&control) };
+    let account =
+        Account { started: Instant::now(), files: files.last_reading(), control: Arc::clone(&control) };
     let listener = TcpListener::bind((address, STATUS_PORT))
         .await
         .with_context(|| format!("cannot listen on {address}:{STATUS_PORT}"))?;

@@ -5,6 +5,7 @@
 pub mod affix;
 pub mod chain;
 pub mod cluster;
+pub mod cors;
 pub mod endpoints;
 pub mod header;
 mod names;

@@ -1,10 +1,13 @@
 //! Decisions as pure code: time and chance are arguments, sockets are elsewhere.
 //!
 //! [`route`] says where a request goes, [`authorize`] whether it may, [`balance`] which endpoint takes it, by the key of
-//! [`hash_key`] where that is asked for, [`retry`] whether it is tried again, [`path`] what its path means.
+//! [`hash_key`] where that is asked for, [`retry`] whether it is tried again, [`path`] what its path means,
+//! [`cors`] what a browser is told and [`fault`] what goes wrong on purpose.
 
 pub mod authorize;
 pub mod balance;
+pub mod cors;
+pub mod fault;
 pub mod hash_key;
 pub mod path;
 pub mod retry;

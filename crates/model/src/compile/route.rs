@@ -6,6 +6,7 @@ use super::{CompileError, Compiled, Notes};
 use crate::matcher::{MetadataMatcher, MetadataValue};
 use crate::route as settings;
 use crate::table::affix::{Affixes, Part};
+use crate::table::cors::Cors;
 use crate::table::header::{HeaderMatch, QueryMatch};
 use crate::table::re2::{Re2, Re2Error, Substitution};
 use crate::table::retry::Retry;
@@ -150,6 +151,13 @@ fn route(
             }
         }
     }
+    let cors = route.cors.as_ref().map(|policy| {
+        let (compiled, errors) = Cors::new(policy);
+        for error in errors {
+            notes.warn(format!("{field}.cors.allow_origin"), format!("{error}; it allows no origin"));
+        }
+        compiled
+    });
     let action = action(route, &path, names, notes, field)?;
     Ok(Route {
         name: route.name.as_str().into(),
@@ -163,7 +171,7 @@ fn route(
         config: route.config.as_str().into(),
         operation: route.operation.as_str().into(),
         fault: route.fault.clone(),
-        cors: route.cors.clone(),
+        cors,
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::route as settings;
 use crate::table::affix::Affixes;
+use crate::table::cors::Cors;
 use crate::table::header::{HeaderMatch, QueryMatch};
 use crate::table::names::ClusterRef;
 use crate::table::re2::{Re2, Substitution};
@@ -145,7 +146,7 @@ pub struct Route {
     /// Fault injection.
     pub fault: Option<settings::Fault>,
     /// CORS.
-    pub cors: Option<settings::Cors>,
+    pub cors: Option<Cors>,
 }
 
 /// How a path is matched.

@@ -128,3 +128,6 @@ where
     let model = decode(&top, value).map_err(|fault| fault.of(kind, &name))?;
     Ok((model, notes.into_inner()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,6 @@ pub fn cluster(model: &Cluster) -> Any {
 pub fn load_assignment(model: &LoadAssignment) -> Any {
     value::pack(&endpoint::load_assignment(model))
 }
+
+#[cfg(test)]
+mod tests;

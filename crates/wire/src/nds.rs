@@ -58,3 +58,6 @@ pub fn encode(table: &NameTable) -> Any {
     let table = nds::NameTable { table: infos.collect(), name_info: None };
     Any { type_url: NAME_TABLE.to_owned(), value: table.encode_to_vec() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,6 @@ fn metadata(value: &NodeMetadata) -> Struct {
 fn object(texts: &BTreeMap<String, String>) -> Value {
     json(Kind::StructValue(json_object(texts.iter().map(|(key, text)| (key, json_text(text))))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,4 +2,8 @@
 
 pub mod read;
 pub mod resources;
+#[cfg(test)]
+mod sample;
+pub mod serve;
+pub mod translate;
 pub mod world;

@@ -70,7 +70,16 @@ impl World {
                 by_address.entry(ip).or_insert(place);
             }
         }
-        Self { resources, mesh, workloads, services, virtual_services, destination_rules, by_name, by_address }
+        Self {
+            resources,
+            mesh,
+            workloads,
+            services,
+            virtual_services,
+            destination_rules,
+            by_name,
+            by_address,
+        }
     }
 
     /// The workload of that name.
@@ -100,6 +109,10 @@ impl World {
 
     /// Labels of a namespace that is written down.
     pub fn namespace_labels(&self, name: &str) -> Option<&BTreeMap<String, String>> {
-        self.resources.namespaces.iter().find(|object| object.meta.name == name).map(|object| &object.meta.labels)
+        self.resources
+            .namespaces
+            .iter()
+            .find(|object| object.meta.name == name)
+            .map(|object| &object.meta.labels)
     }
 }

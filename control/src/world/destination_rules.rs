@@ -71,7 +71,9 @@ impl DestinationRules {
             };
             let here = merged.entry(meta.namespace.clone()).or_default();
             let same = here.iter_mut().find(|known| {
-                known.host == rule.host && known.selector == rule.selector && known.export_to == rule.export_to
+                known.host == rule.host
+                    && known.selector == rule.selector
+                    && known.export_to == rule.export_to
             });
             match same {
                 Some(known) => known.absorb(rule),
@@ -79,7 +81,9 @@ impl DestinationRules {
             }
         }
         let shared = |rules: Vec<MergedRule>| rules.into_iter().map(Arc::new).collect();
-        Self { by_namespace: merged.into_iter().map(|(namespace, rules)| (namespace, shared(rules))).collect() }
+        Self {
+            by_namespace: merged.into_iter().map(|(namespace, rules)| (namespace, shared(rules))).collect(),
+        }
     }
 
     /// The rule that a client with these labels goes by.
@@ -97,7 +101,8 @@ impl DestinationRules {
         };
         let exported = |namespace: &str| {
             best(self.by_namespace.get(namespace), &service.host, |rule| {
-                let selected = rule.selector.is_empty() || (namespace == client && selects(&rule.selector, labels));
+                let selected =
+                    rule.selector.is_empty() || (namespace == client && selects(&rule.selector, labels));
                 rule.export_to.sees(client) && selected
             })
         };

@@ -6,11 +6,7 @@ pub const DOMAIN: &str = "cluster.local";
 /// The full name that `host` means in `namespace`: a name without a dot is a Kubernetes Service of that namespace.
 pub fn full(host: &str, namespace: &str) -> String {
     let host = host.to_ascii_lowercase();
-    if host.contains('.') || host == "*" || host.is_empty() {
-        host
-    } else {
-        kubernetes(&host, namespace)
-    }
+    if host.contains('.') || host == "*" || host.is_empty() { host } else { kubernetes(&host, namespace) }
 }
 
 /// A Kubernetes Service's full name.

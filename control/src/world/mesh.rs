@@ -41,13 +41,17 @@ impl Mesh {
     /// The settings of these resources.
     pub fn new(resources: &Resources) -> Self {
         let config = resources.mesh.as_ref().map(|mesh| mesh.spec.clone()).unwrap_or_default();
-        let or = |said: &str, default: &str| if said.is_empty() { default.to_owned() } else { said.to_owned() };
+        let or =
+            |said: &str, default: &str| if said.is_empty() { default.to_owned() } else { said.to_owned() };
         let port = |said: i32| u16::try_from(said).ok().filter(|port| *port != 0);
         Self {
             trust_domain: or(&config.trust_domain, "cluster.local"),
             trust_domain_aliases: config.trust_domain_aliases.clone(),
             root_namespace: or(&config.root_namespace, ROOT_NAMESPACE),
-            outbound: config.outbound_traffic_policy.as_ref().map_or(OutboundMode::AllowAny, |policy| policy.mode),
+            outbound: config
+                .outbound_traffic_policy
+                .as_ref()
+                .map_or(OutboundMode::AllowAny, |policy| policy.mode),
             auto_mtls: config.enable_auto_mtls.unwrap_or(true),
             outbound_port: port(config.proxy_listen_port).unwrap_or(15001),
             inbound_port: port(config.proxy_inbound_listen_port).unwrap_or(15006),
@@ -61,6 +65,7 @@ impl Mesh {
 
     /// The trust domain and all that count as it.
     pub fn trust_domains(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.trust_domain.as_str()).chain(self.trust_domain_aliases.iter().map(String::as_str))
+        std::iter::once(self.trust_domain.as_str())
+            .chain(self.trust_domain_aliases.iter().map(String::as_str))
     }
 }

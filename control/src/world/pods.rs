@@ -86,8 +86,12 @@ fn of_spec(
         container.restart_policy.as_deref() == Some("Always")
     };
     let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten().filter(lasting));
-    for port in containers.filter(|container| container.name != "istio-proxy").flat_map(|c| c.ports.iter().flatten()) {
-        let Some(number) = u16::try_from(port.container_port).ok().filter(|number| *number != 0) else { continue };
+    for port in
+        containers.filter(|container| container.name != "istio-proxy").flat_map(|c| c.ports.iter().flatten())
+    {
+        let Some(number) = u16::try_from(port.container_port).ok().filter(|number| *number != 0) else {
+            continue;
+        };
         let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref(), number);
         if let Some(name) = &port.name {
             named_ports.entry(name.clone()).or_insert(number);

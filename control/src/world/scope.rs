@@ -143,7 +143,9 @@ fn sidecar<'a>(
     };
     let plain = |object: &&'a Object<Sidecar>| selector(object).is_none_or(BTreeMap::is_empty);
     oldest(&|object| {
-        object.meta.namespace == namespace && !plain(object) && selector(object).is_some_and(|s| selects(s, labels))
+        object.meta.namespace == namespace
+            && !plain(object)
+            && selector(object).is_some_and(|s| selects(s, labels))
     })
     .or_else(|| oldest(&|object| object.meta.namespace == namespace && plain(object)))
     .or_else(|| oldest(&|object| object.meta.namespace == world.mesh.root_namespace && plain(object)))

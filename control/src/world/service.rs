@@ -112,9 +112,7 @@ impl Visibility {
             return Self::All;
         }
         let names = said.iter().filter(|to| *to != "~");
-        Self::Only(
-            names.map(|to| if to == "." { namespace.to_owned() } else { to.clone() }).collect(),
-        )
+        Self::Only(names.map(|to| if to == "." { namespace.to_owned() } else { to.clone() }).collect())
     }
 
     /// Whether `namespace` sees it.

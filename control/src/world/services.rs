@@ -75,7 +75,9 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
 fn kubernetes_port(port: &k8s_openapi::api::core::v1::ServicePort) -> Option<Port> {
     let number = u16::try_from(port.port).ok().filter(|number| *number != 0)?;
     let target = match &port.target_port {
-        Some(IntOrString::String(name)) => name.parse().map_or_else(|_| Target::Name(name.clone()), Target::Number),
+        Some(IntOrString::String(name)) => {
+            name.parse().map_or_else(|_| Target::Name(name.clone()), Target::Number)
+        }
         Some(IntOrString::Int(target)) if *target != 0 => Target::Number(u16::try_from(*target).ok()?),
         _ => Target::Number(number),
     };
@@ -105,11 +107,14 @@ fn entry<'a>(
             .iter()
             .map(|inline| Arc::new(of_entry(inline, &meta.name, &meta.namespace)))
             .collect();
-        if let Some(selector) = spec.workload_selector.as_ref().filter(|selector| !selector.labels.is_empty()) {
+        if let Some(selector) = spec.workload_selector.as_ref().filter(|selector| !selector.labels.is_empty())
+        {
             behind.extend(
                 workloads
                     .iter()
-                    .filter(|w| w.ready && w.namespace == meta.namespace && selects(&selector.labels, &w.labels))
+                    .filter(|w| {
+                        w.ready && w.namespace == meta.namespace && selects(&selector.labels, &w.labels)
+                    })
                     .cloned(),
             );
         }
@@ -126,7 +131,11 @@ fn entry<'a>(
             resolution,
             addresses: unique(spec.addresses.iter().filter_map(|address| network(address))),
             headless: false,
-            export_to: Visibility::new(&spec.export_to, &mesh.config.default_service_export_to, &meta.namespace),
+            export_to: Visibility::new(
+                &spec.export_to,
+                &mesh.config.default_service_export_to,
+                &meta.namespace,
+            ),
             subject_alt_names: spec.subject_alt_names.clone(),
             endpoints: behind.iter().map(|workload| endpoint(&ports, workload)).collect(),
             ports: ports.clone(),
@@ -139,14 +148,19 @@ fn entry<'a>(
 fn entry_port(port: &service_entry::ServicePort) -> Option<Port> {
     let number = u16::try_from(port.number).ok().filter(|number| *number != 0)?;
     let target = u16::try_from(port.target_port).ok().filter(|number| *number != 0).unwrap_or(number);
-    let protocol =
-        if port.protocol.is_empty() { Protocol::by_name(&port.name) } else { Protocol::by_word(&port.protocol) };
+    let protocol = if port.protocol.is_empty() {
+        Protocol::by_name(&port.name)
+    } else {
+        Protocol::by_word(&port.protocol)
+    };
     Some(Port { number, name: port.name.clone(), protocol, target: Target::Number(target) })
 }
 
 fn endpoint(ports: &[Port], workload: &Arc<Workload>) -> ServiceEndpoint {
     let of = |port: &Port| {
-        if workload.entry && let Some(own) = workload.named_ports.get(&port.name) {
+        if workload.entry
+            && let Some(own) = workload.named_ports.get(&port.name)
+        {
             return Some(*own);
         }
         match &port.target {
@@ -183,7 +197,9 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
         address: Some(address).filter(|_| !entry.address.is_empty()),
         locality,
         weight: entry.weight.max(1),
-        named_ports: ports.filter_map(|(name, port)| Some((name.clone(), u16::try_from(*port).ok()?))).collect(),
+        named_ports: ports
+            .filter_map(|(name, port)| Some((name.clone(), u16::try_from(*port).ok()?)))
+            .collect(),
         ports: Vec::new(),
         mtls,
         ready: true,

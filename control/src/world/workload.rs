@@ -73,7 +73,8 @@ impl Workload {
     pub fn metadata(&self, cluster: &str) -> String {
         let first = |names: &[&str]| names.iter().find_map(|name| self.labels.get(*name)).map(String::as_str);
         let name = first(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]);
-        let revision = first(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
+        let revision =
+            first(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]);
         format!(
             "{};{};{};{};{cluster}",
             self.owner,

@@ -1,0 +1,161 @@
+//! From the world to one proxy's configuration. Pure: equal worlds and nodes give equal settings.
+
+mod access_log;
+pub mod authorization;
+mod clusters;
+mod endpoints;
+mod gates;
+mod http;
+mod inbound_port;
+pub mod jwt;
+mod listeners;
+pub mod names;
+mod routes;
+mod traffic;
+mod upstream_tls;
+mod virtual_service;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use weft_model::cluster::Cluster;
+use weft_model::endpoint::LoadAssignment;
+use weft_model::listener::Listener;
+use weft_model::node::Node;
+use weft_model::route::RouteConfiguration;
+
+pub use self::inbound_port::InboundPort;
+use crate::world::World;
+use crate::world::destination_rules::MergedRule;
+use crate::world::peer_authentication::MutualTlsModes;
+use crate::world::scope::Scope;
+use crate::world::service::Service;
+use crate::world::workload::Workload;
+
+/// Everything that one proxy is to have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// CDS.
+    pub clusters: Vec<Cluster>,
+    /// EDS.
+    pub endpoints: Vec<LoadAssignment>,
+    /// LDS.
+    pub listeners: Vec<Listener>,
+    /// RDS.
+    pub routes: Vec<RouteConfiguration>,
+}
+
+/// The annotation of a pod whose own side is not 127.0.0.1.
+const LOCALHOST: &str = "weft.dev/localhost";
+
+/// One proxy, seen from the world: what all of its configuration is made from.
+pub struct Proxy<'a> {
+    /// The world.
+    pub world: &'a World,
+    /// What it says of itself.
+    pub node: &'a Node,
+    /// Its workload, if the world has it.
+    pub workload: Option<Arc<Workload>>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its workload's labels, else those that it claims.
+    pub labels: BTreeMap<String, String>,
+    /// Its workload's address, else the one that it claims.
+    pub address: Option<IpAddr>,
+    /// Where its app listens.
+    pub localhost: IpAddr,
+    /// What it hears of.
+    pub scope: Scope,
+    /// What its ports ask of clients.
+    pub modes: MutualTlsModes,
+    /// Its app's ports.
+    pub inbound: Vec<InboundPort>,
+    rules: HashMap<(String, String), Arc<MergedRule>>,
+}
+
+impl<'a> Proxy<'a> {
+    /// The proxy that introduces itself as `node`.
+    pub fn new(world: &'a World, node: &'a Node) -> Self {
+        let namespace = node.namespace().to_owned();
+        let workload = Self::workload_of(world, node).cloned();
+        let labels = workload.as_ref().map_or(&node.metadata.labels, |workload| &workload.labels).clone();
+        let address =
+            workload.as_ref().and_then(|workload| workload.ip()).or_else(|| node.addresses().next());
+        let scope = Scope::new(world, &namespace, &labels);
+        let rules = scope.services.iter().filter_map(|service| {
+            let rule = world.destination_rule(&namespace, &labels, service)?;
+            Some(((service.namespace.clone(), service.host.clone()), Arc::clone(rule)))
+        });
+        let rules = rules.collect();
+        let modes = world.mutual_tls(&namespace, &labels);
+        let interception = node.metadata.interception;
+        let inbound = workload.as_ref().map(|workload| inbound_port::of(world, workload, interception));
+        let mut proxy = Self {
+            world,
+            node,
+            workload,
+            namespace,
+            labels,
+            address,
+            localhost: Ipv4Addr::LOCALHOST.into(),
+            scope,
+            modes,
+            inbound: inbound.unwrap_or_default(),
+            rules,
+        };
+        if let Some(said) = proxy.annotation(LOCALHOST).and_then(|said| said.parse().ok()) {
+            proxy.localhost = said;
+        }
+        proxy
+    }
+
+    /// The workload of `node`: the pod of its name, else what is at its address, in its namespace.
+    pub fn workload_of(world: &'a World, node: &Node) -> Option<&'a Arc<Workload>> {
+        let namespace = node.namespace();
+        let named = node.name.strip_suffix(namespace).and_then(|name| name.strip_suffix('.'));
+        let by_name = world.workload(namespace, named.unwrap_or(&node.metadata.name));
+        let by_address = || node.addresses().find_map(|ip| world.workload_at(ip));
+        by_name.or_else(by_address).filter(|workload| workload.namespace == namespace)
+    }
+
+    /// Whether it is weft's own.
+    pub fn is_weft(&self) -> bool {
+        self.node.agent.name == "weft"
+    }
+
+    /// Whether it has Istio's own filters.
+    pub fn istio_filters(&self) -> bool {
+        self.node.agent.istio_filters
+    }
+
+    /// The DestinationRule by which it calls `service`.
+    pub fn rule(&self, service: &Service) -> Option<&MergedRule> {
+        let key = (service.namespace.clone(), service.host.clone());
+        match self.rules.get(&key) {
+            Some(rule) => Some(rule),
+            None if self.scope.service(&service.host).is_some() => None,
+            // Its own service, which its Sidecar may not name.
+            None => self.world.destination_rule(&self.namespace, &self.labels, service).map(|rule| &**rule),
+        }
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        let of_workload = self.workload.as_ref().and_then(|workload| workload.annotations.get(name));
+        of_workload.or_else(|| self.node.metadata.annotations.get(name)).map(String::as_str)
+    }
+}
+
+/// What the proxy that introduces itself as `node` is to have.
+pub fn translate(world: &World, node: &Node) -> Configuration {
+    let proxy = Proxy::new(world, node);
+    Configuration {
+        clusters: clusters::all(&proxy),
+        endpoints: endpoints::all(&proxy),
+        listeners: listeners::all(&proxy),
+        routes: routes::all(&proxy),
+    }
+}
+
+#[cfg(test)]
+mod tests;

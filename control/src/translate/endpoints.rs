@@ -1,0 +1,84 @@
+//! Endpoints: where the workloads of a service are, by locality.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, Locality, LocalityEndpoints};
+
+use super::{Proxy, names};
+use crate::world::destination_rules::MergedRule;
+use crate::world::service::{Resolution, Service};
+use crate::world::workload::{WorkloadAddress, selects};
+
+/// The registry that pods come from, as endpoints say it.
+const CLUSTER: &str = "Kubernetes";
+
+/// The assignments that a proxy may ask for over EDS.
+pub(super) fn all(proxy: &Proxy<'_>) -> Vec<LoadAssignment> {
+    let mut assignments = Vec::new();
+    for service in proxy.scope.services.iter().filter(|service| service.resolution == Resolution::Static) {
+        let rule = proxy.rule(service);
+        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+            assignments.push(assignment(proxy, service, port.number, "", rule));
+            for subset in rule.iter().flat_map(|rule| &rule.subsets) {
+                assignments.push(assignment(proxy, service, port.number, &subset.name, rule));
+            }
+        }
+    }
+    assignments
+}
+
+/// The endpoints of one port and subset.
+pub(super) fn assignment(
+    proxy: &Proxy<'_>,
+    service: &Service,
+    port: u16,
+    subset: &str,
+    rule: Option<&MergedRule>,
+) -> LoadAssignment {
+    let labels = rule.and_then(|rule| rule.subset(subset)).map(|subset| &subset.labels);
+    let mut localities: BTreeMap<Locality, Vec<Endpoint>> = BTreeMap::new();
+    let place = service.place(port);
+    let cluster = match proxy.node.metadata.cluster_id.as_str() {
+        "" => CLUSTER,
+        known => known,
+    };
+    for endpoint in &service.endpoints {
+        let workload = &endpoint.workload;
+        if labels.is_some_and(|labels| !selects(labels, &workload.labels)) {
+            continue;
+        }
+        let Some(target) = place.and_then(|place| endpoint.ports.get(place).copied().flatten()) else {
+            continue;
+        };
+        let address = match &workload.address {
+            Some(WorkloadAddress::Ip(ip)) => Address::Socket(SocketAddr::new(*ip, target)),
+            Some(WorkloadAddress::Name(name)) => Address::Name(name.clone(), target),
+            Some(WorkloadAddress::Pipe(path)) => Address::Pipe(path.clone()),
+            None => continue,
+        };
+        let mode = workload.mtls.then(|| ("tlsMode".to_owned(), "istio".to_owned()));
+        localities.entry(workload.locality.clone()).or_default().push(Endpoint {
+            address,
+            weight: workload.weight,
+            health: Health::Unknown,
+            transport_match: mode.into_iter().collect(),
+            workload: workload.metadata(cluster),
+            hostname: String::new(),
+        });
+    }
+    let weighed = |endpoints: &[Endpoint]| {
+        endpoints.iter().map(|endpoint| endpoint.weight).fold(0, u32::saturating_add)
+    };
+    let localities = localities.into_iter().map(|(locality, endpoints)| LocalityEndpoints {
+        locality,
+        weight: Some(weighed(&endpoints)),
+        priority: 0,
+        endpoints,
+    });
+    LoadAssignment {
+        cluster: names::outbound(port, subset, &service.host),
+        localities: localities.collect(),
+        overprovisioning_factor: None,
+    }
+}

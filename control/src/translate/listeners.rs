@@ -1,0 +1,24 @@
+//! Listeners: what a proxy takes connections on, and what it does with them.
+
+mod http_proxy;
+mod inbound;
+mod outbound;
+mod tcp_addresses;
+
+use weft_model::listener::Listener;
+use weft_model::node::Interception;
+
+use super::Proxy;
+
+/// All listeners of a proxy.
+pub(super) fn all(proxy: &Proxy<'_>) -> Vec<Listener> {
+    match proxy.node.metadata.interception {
+        Interception::None => {
+            let mut listeners = inbound::bound(proxy);
+            listeners.push(http_proxy::listener(proxy));
+            listeners.extend(tcp_addresses::all(proxy));
+            listeners
+        }
+        Interception::Redirect | Interception::Tproxy => Vec::new(),
+    }
+}

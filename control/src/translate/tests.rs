@@ -1,0 +1,3 @@
+//! What the parts make together, and what a proxy makes of that.
+
+mod selfmonitor;

@@ -1,0 +1,64 @@
+//! deploy/selfmonitor: every pod's configuration is taken by the model that proxies compile with.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use weft_model::cluster::Discovery;
+use weft_model::compile;
+use weft_model::table::Names;
+
+use crate::sample;
+use crate::translate::{Configuration, translate};
+
+fn every_pod() -> Vec<(String, Configuration)> {
+    let world = sample::running(sample::selfmonitor().resources);
+    let pods = world.workloads.iter().map(|workload| {
+        let node = sample::node(&world, &workload.namespace, &workload.name);
+        (workload.name.clone(), translate(&world, &node))
+    });
+    pods.collect()
+}
+
+#[test]
+fn the_model_takes_every_resource_of_every_pod_without_a_warning() {
+    let mut warnings = BTreeSet::new();
+    for (pod, configuration) in every_pod() {
+        let mut names = Names::default();
+        for cluster in configuration.clusters {
+            let assignment = configuration.endpoints.iter().find(|of| of.cluster == cluster.name).cloned();
+            let compiled = compile::cluster(Arc::new(cluster), assignment.as_ref()).expect(&pod);
+            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+        }
+        for listener in configuration.listeners {
+            let compiled = compile::listener(Arc::new(listener), &mut names).expect(&pod);
+            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+        }
+        for routes in &configuration.routes {
+            let compiled = compile::route_table(routes, &mut names).expect(&pod);
+            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+        }
+    }
+    assert_eq!(warnings, BTreeSet::new());
+}
+
+#[test]
+fn every_cluster_that_asks_for_endpoints_gets_some() {
+    for (pod, configuration) in every_pod() {
+        for cluster in &configuration.clusters {
+            let Discovery::Eds(name) = &cluster.discovery else { continue };
+            let assignment = configuration.endpoints.iter().find(|of| of.cluster == *name).expect(name);
+            assert!(!assignment.localities.is_empty(), "{pod}: {name} has no endpoints");
+        }
+    }
+}
+
+#[test]
+fn every_pod_has_a_listener_for_each_port_of_its_app_and_the_http_proxy() {
+    let all = every_pod();
+    assert!(all.len() >= 25, "{}", all.len());
+    for (pod, configuration) in all {
+        let names: Vec<&str> = configuration.listeners.iter().map(|of| of.name.as_str()).collect();
+        assert!(names.iter().any(|name| name.ends_with(".2_15007")), "{pod}: {names:?}");
+        assert!(names.len() >= 2, "{pod}: {names:?}");
+    }
+}

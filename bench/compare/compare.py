@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pairs
 import processes
 
 NAMES = ["direct", "haproxy", "envoy", "weft", "weft-unlogged"]
+COMMIT = ["describe", "--always", "--exclude=*", "--dirty"]
 BASE = "haproxy"
 COLUMNS = [
     ("req/s", "rate", "{:.0f}"),
@@ -50,10 +52,25 @@ def arguments():
 
 def main():
     given = arguments()
-    scratch = os.environ["WEFT_BENCH_SCRATCH"]
-    results = {name: [] for name in given.pairs}
+    # Whoever ends this ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     about = describe(given)
-    with pairs.Stage(scratch, os.environ["WEFT_BIN"], given.threads) as stage:
+    try:
+        results = rounds(given)
+    except (OSError, loads.Unclean) as reason:
+        raise SystemExit(f"bench/compare: {reason}") from None
+    print(table(results, about))
+    if given.json:
+        with open(given.json, "w") as file:
+            json.dump({"about": about, "rounds": results}, file, indent=1)
+            file.write("\n")
+    return 0 if all("failed" not in each for rounds in results.values() for each in rounds) else 1
+
+
+def rounds(given):
+    """All rounds of all pairs, each with its figures or the reason why it has none."""
+    results = {name: [] for name in given.pairs}
+    with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
         running = []
         for name in given.pairs:
             pair = stage.pair(name)
@@ -70,12 +87,7 @@ def main():
                 result["idle"] = idle[pair.name]
                 results[pair.name].append(result)
                 print(f"# round {number + 1} {told(pair.name, result)}", file=sys.stderr, flush=True)
-    print(table(results, about))
-    if given.json:
-        with open(given.json, "w") as file:
-            json.dump({"about": about, "rounds": results}, file, indent=1)
-            file.write("\n")
-    return 0 if all("failed" not in each for rounds in results.values() for each in rounds) else 1
+    return results
 
 
 def measured(pair, given):
@@ -143,8 +155,8 @@ def middle(form, figures):
 
 def ratio(results, name, key):
     """Of each round by itself; lowest and highest beside the median."""
-    both = [(own, base) for own, base in zip(results[name], results[BASE]) if "failed" not in own and "failed" not in base]
-    found = sorted(own[key] / base[key] for own, base in both if base[key])
+    rounds = [pair for pair in zip(results[name], results[BASE]) if not any("failed" in each for each in pair)]
+    found = sorted(own[key] / base[key] for own, base in rounds if base[key])
     if not found:
         return "none"
     if not any(found):
@@ -161,21 +173,29 @@ def aligned(rows):
 
 def describe(given):
     """What the figures depend on."""
-    first = lambda *command: (lambda done: (done.stdout or done.stderr).strip().splitlines()[0])(
-        subprocess.run(command, capture_output=True, text=True, timeout=30)
-    )
     with open("/proc/cpuinfo") as text:
         model = next((line.split(":")[1].strip() for line in text if line.startswith("model name")), platform.machine())
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "machine": f"{os.cpu_count()} x {model}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f} at the start",
-        "versions": "; ".join(
-            [first(os.environ["WEFT_BIN"], "--version"), first("haproxy", "-v").split(" - ")[0]]
-            + [first("envoy", "--version").split("version:")[-1].strip(), first("nginx", "-v")]
+        "machine": f"{os.cpu_count()} x {model}, Linux {platform.release().split('-')[0]},"
+        f" load {os.getloadavg()[0]:.1f} at the start",
+        "versions": ", ".join(
+            [
+                f"{said(os.environ['WEFT_BIN'], '--version')} (commit {said('git', '-C', pairs.HERE, *COMMIT)})",
+                said("haproxy", "-v").split("-")[0].replace(" version", ""),
+                "Envoy " + said("envoy", "--version").split("/")[-4],
+                said("nginx", "-v").split(": ")[-1],
+            ]
         ),
         "loads": f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
         f"then {given.rate} requests/s; HAProxy and Envoy with {given.threads} threads each",
     }
+
+
+def said(*command):
+    """The first line that a command says."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return next(iter((done.stdout or done.stderr).strip().splitlines()), "unknown")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Envoy's side of the comparison: what a sidecar of a mesh has, written as a static bootstrap."""
 
+import os
+
 import certificates
 
 TYPE = "type.googleapis.com/envoy.extensions."
 # As many as the AuthorizationPolicies of weft's mesh (mesh/security.yaml).
 POLICIES = 20
+SERVER_NAME = "outbound_.80_._.server.compare.svc.cluster.local"
 # Not to be reached here.
 LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
@@ -27,7 +30,7 @@ def bootstrap(side, listen, upstream, folder):
     connection_manager = typed("filters.network.http_connection_manager.v3.HttpConnectionManager", manager(side))
     chain = {"filters": [connection_manager]}
     if outbound:
-        context = {"sni": "outbound_.80_._.server.compare.svc.cluster.local", "common_tls_context": tls(folder, own, peer)}
+        context = {"sni": SERVER_NAME, "common_tls_context": tls(folder, own, peer)}
         cluster["transport_socket"] = typed("transport_sockets.tls.v3.UpstreamTlsContext", context)
     else:
         context = {"require_client_certificate": True, "common_tls_context": tls(folder, own, peer)}
@@ -68,10 +71,11 @@ def rules():
 
 
 def tls(folder, own, peer):
+    path = os.path.join(folder, own)
     matcher = {"san_type": "URI", "matcher": {"exact": certificates.identity(peer)}}
     return {
         "tls_certificates": [
-            {"certificate_chain": {"filename": f"{folder}/{own}.pem"}, "private_key": {"filename": f"{folder}/{own}.key"}}
+            {"certificate_chain": {"filename": f"{path}.pem"}, "private_key": {"filename": f"{path}.key"}}
         ],
         "validation_context": {
             "trusted_ca": {"filename": f"{folder}/ca.pem"},

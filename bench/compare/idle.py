@@ -1,9 +1,11 @@
-"""Starts the mesh of a folder with `weft up`: how long until it is ready, and what it costs while nobody asks anything."""
+"""Starts the mesh of a folder with `weft up`: how long until it is ready, and what it costs idle."""
 
 import argparse
 import json
 import os
 import re
+import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -12,12 +14,13 @@ import time
 import pairs
 import processes
 
+SELFMONITOR = os.path.relpath(os.path.join(pairs.HERE, "../../deploy/selfmonitor"))
 GROUPS = {"proxy": "sidecars", "control": "control plane", "stand-in": "stand-in apps", "child": "wrappers of apps"}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/compare/startup", description=__doc__)
-    parser.add_argument("folder", nargs="?", default="deploy/selfmonitor", help="of YAML (%(default)s)")
+    parser.add_argument("folder", nargs="?", default=SELFMONITOR, help="of YAML (deploy/selfmonitor)")
     parser.add_argument("--rounds", type=int, default=5, help="starts (%(default)s)")
     parser.add_argument("--secs", type=int, default=10, help="of idleness (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes the figures there")
@@ -26,6 +29,7 @@ def arguments():
 
 def main():
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], "startup")
     os.makedirs(home, mode=0o700, exist_ok=True)
     environment = {"XDG_RUNTIME_DIR": home}
@@ -47,16 +51,18 @@ def main():
 
 def start(folder, environment):
     """`weft up FOLDER -- true`, by the wall's clock and by its own."""
-    began = time.monotonic()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [os.environ["WEFT_BIN"], "up", folder, "--", "true"]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120)
-    took = time.monotonic() - began
+    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of all the mesh's processes, from first to last: what a busy machine does not change.
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     ready = re.search(r"mesh is ready in ([\d.]+) s: (\d+) services, (\d+) pods", done.stderr)
     if done.returncode or not ready:
         raise SystemExit(f"weft up {folder} did not become ready:\n{done.stderr[-3000:]}")
     seconds, services, pods = ready.groups()
-    result = {"ready": float(seconds), "with stop": took, "services": int(services), "pods": int(pods)}
-    print(f"# ready in {seconds} s, with the stop {took:.2f} s", file=sys.stderr, flush=True)
+    result = {"ready": float(seconds), "with stop": took, "cpu": spent, "services": int(services), "pods": int(pods)}
+    print(f"# ready in {seconds} s; with the stop {took:.2f} s, {spent:.2f} s of CPU", file=sys.stderr, flush=True)
     return result
 
 
@@ -74,7 +80,8 @@ def rest(given, environment, log):
         time.sleep(given.secs)
         spent = {name: (processes.cpu(pids, alone=True) - before[name]) / given.secs for name, pids in groups.items()}
         memory = {name: [processes.memory([pid], alone=True) for pid in pids] for name, pids in groups.items()}
-        return {"cores": os.cpu_count(), "cpu": spent, "memory": memory, "seconds": given.secs}
+        private = {name: [processes.resident(pid, "RssAnon") / 1024 for pid in pids] for name, pids in groups.items()}
+        return {"cpu": spent, "memory": memory, "anonymous": private, "seconds": given.secs}
     finally:
         processes.stop(up)
 
@@ -96,12 +103,14 @@ def told(figures, given):
     lines = [
         f"date: {figures['date']}; {figures['cores']} cores, load {figures['load at the start']:.1f}",
         f"{given.folder}: {first['services']} services, {first['pods']} pods",
-        f"ready in {statistics.median(ready):.1f} s ({ready[0]:.1f}-{ready[-1]:.1f}, {len(ready)} starts)",
+        f"ready in {statistics.median(ready):.1f} s ({ready[0]:.1f}-{ready[-1]:.1f}, {len(ready)} starts);"
+        f" start and stop together spend {statistics.median(each['cpu'] for each in starts):.1f} s of CPU",
     ]
     for name, each in memory.items():
         share = figures["cpu"][name]
         lines.append(
-            f"{name} ({len(each)}): RSS each {statistics.median(each):.1f} MiB, at most {max(each):.1f};"
+            f"{name} ({len(each)}): RSS each {statistics.median(each):.1f} MiB, at most {max(each):.1f},"
+            f" of it anonymous {statistics.median(figures['anonymous'][name]):.1f};"
             f" all {sum(each):.0f} MiB; idle CPU of all {share:.2%} of a core"
         )
     lines.append(f"the idle mesh: {sum(figures['cpu'].values()):.2%} of a core over {figures['seconds']} s")

@@ -1,4 +1,4 @@
-"""The pairs: client -> outbound proxy -> mTLS -> inbound proxy -> nginx. All of them run at once, each on its own ports.
+"""The pairs: client -> outbound proxy -> mTLS -> inbound proxy -> nginx, all of them at once, each at its own ports.
 
 A pair is started once and stays for all rounds, so that rounds can be short and close to each other.
 """
@@ -56,8 +56,8 @@ class Stage:
             "direct": self.direct,
             "haproxy": self.haproxy,
             "envoy": self.envoy,
-            "weft": lambda: self.mesh("weft", "mesh", "access-log"),
-            "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh"),
+            "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
+            "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
         }[name]()
 
     def start(self, name, command, environment=None):
@@ -93,7 +93,8 @@ class Stage:
     def haproxy_text(self, side, text):
         return (
             f"global\n nbthread {self.threads}\n maxconn 8000\n"
-            "defaults\n mode http\n http-reuse always\n timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
+            "defaults\n mode http\n http-reuse always\n"
+            " timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
             f"listen {side}\n{text}"
         )
 

@@ -124,6 +124,7 @@ def memory(pids, peak=False, alone=False):
 
 
 def resident(pid, name):
+    """KiB of one field of a process's status."""
     try:
         with open(f"/proc/{pid}/status") as status:
             return next((int(line.split()[1]) for line in status if line.startswith(name + ":")), 0)

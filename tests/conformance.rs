@@ -3,6 +3,8 @@
 //!
 //! `WEFT_BLESS=1` writes that list anew; the diff is then the review.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "conformance/capture.rs"]
 mod capture;
 #[path = "conformance/envoy.rs"]

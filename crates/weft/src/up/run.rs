@@ -8,7 +8,7 @@ mod progress;
 use super::Args;
 use super::addresses::Base;
 use super::plan::{self, Manifests, Plan, Pod};
-use super::programs::{CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
+use super::programs::{App, CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
 use super::ready::{self, Key, Progress};
 use super::report::Report;
 use super::tokens::{self, Tokens};
@@ -29,7 +29,7 @@ use weft_runtime::signals::{Signal, Signals};
 /// Files that cannot be used.
 const BAD_FILES: u8 = 2;
 /// How often pods that are not ready are looked at.
-const LOOK: Duration = Duration::from_millis(60);
+const LOOK: Duration = Duration::from_millis(100);
 /// After this long, and as often, the user is told what is waited for.
 const COMPLAINT: Duration = Duration::from_secs(10);
 /// How often the age of the tokens is looked at.
@@ -189,7 +189,7 @@ impl Up {
     async fn live(&mut self, mut changes: Changes, signals: &mut Signals) -> anyhow::Result<ExitCode> {
         self.supervisor.start(self.mesh.control());
         for pod in self.plan.pods.clone() {
-            self.start_app(&pod)?;
+            self.start_stand_in(&pod)?;
         }
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -205,6 +205,7 @@ impl Up {
                     if !self.has_control && ready::control_is_up(&self.plan) {
                         self.has_control = true;
                         for pod in self.plan.pods.clone() {
+                            self.start_own_app(&pod)?;
                             self.start_sidecar(&pod)?;
                         }
                     }
@@ -230,16 +231,34 @@ impl Up {
         Ok(run.pod(pod)?)
     }
 
-    fn start_app(&mut self, pod: &Pod) -> anyhow::Result<()> {
+    fn start_app(&mut self, pod: &Pod, app: &App) -> anyhow::Result<()> {
         for port in pod.ports.iter().filter(|port| pod.sidecar && RESERVED.contains(&port.number)) {
             self.report.once(&format!(
                 "weft: {}/{}: its port {} is its sidecar's here; the app will not get it",
                 pod.namespace, pod.name, port.number
             ));
         }
-        let program = self.mesh.app(pod, &self.args.app(pod), &self.folder(pod)?);
+        let program = self.mesh.app(pod, app, &self.folder(pod)?);
         self.supervisor.start(program);
         Ok(())
+    }
+
+    fn start_stand_in(&mut self, pod: &Pod) -> anyhow::Result<()> {
+        match self.args.app(pod) {
+            App::StandIn => self.start_app(pod, &App::StandIn),
+            App::Command(_) => Ok(()),
+        }
+    }
+
+    /// The user's program, after the stand-ins: one that wants a port on all addresses is then itself told that
+    /// it cannot have it, and not everybody else.
+    fn start_own_app(&mut self, pod: &Pod) -> anyhow::Result<()> {
+        match self.args.app(pod) {
+            App::StandIn => Ok(()),
+            // Before, the start of the mesh itself will come to it.
+            App::Command(_) if !self.has_control => Ok(()),
+            app @ App::Command(_) => self.start_app(pod, &app),
+        }
     }
 
     fn start_sidecar(&mut self, pod: &Pod) -> anyhow::Result<()> {

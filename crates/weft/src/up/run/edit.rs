@@ -68,7 +68,8 @@ impl Up {
         self.stop_pods(&goes).await;
         for pod in comes {
             self.tokens.write(self.run.as_ref().context("the run directory is gone")?, &pod)?;
-            self.start_app(&pod)?;
+            self.start_stand_in(&pod)?;
+            self.start_own_app(&pod)?;
             self.start_sidecar(&pod)?;
         }
         Ok(())

@@ -44,6 +44,9 @@ impl Up {
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.
     fn warn_of_open_apps(&mut self) -> anyhow::Result<()> {
+        if self.args.apps.is_empty() {
+            return Ok(());
+        }
         let own = |pod: &&Pod| pod.sidecar && self.args.app(pod) != App::StandIn;
         let listening = Listening::now()?;
         let mut warnings = Vec::new();

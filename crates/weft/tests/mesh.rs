@@ -1,0 +1,216 @@
+//! A small mesh with real sidecars: who may call whom, edits, and deaths.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "meshes/home.rs"]
+mod meshes;
+
+use meshes::{Home, LIMIT, nothing_is_left, text};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// web calls api and db; api lets in web alone; everything in STRICT mTLS, denied by default.
+const SHOP: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { istio-injection: enabled } }
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: shop }
+spec: { mtls: { mode: STRICT } }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: nobody, namespace: shop }
+spec: {}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: api-callers, namespace: shop }
+spec:
+  selector: { matchLabels: { app: api } }
+  rules:
+    - from: [{ source: { principals: [cluster.local/ns/shop/sa/web] } }]
+      to: [{ operation: { methods: [GET] } }]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: db-callers, namespace: shop }
+spec:
+  selector: { matchLabels: { app: db } }
+  rules:
+    - from: [{ source: { principals: [cluster.local/ns/shop/sa/web] } }]
+"#;
+
+/// A ServiceAccount, a Service and a Deployment.
+fn service(name: &str, port_name: &str, port: u16, container: u16, env: &str) -> String {
+    format!(
+        r#"---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{ name: {name}, namespace: shop }}
+---
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name}, namespace: shop }}
+spec:
+  selector: {{ app: {name} }}
+  ports: [{{ name: {port_name}, port: {port}, targetPort: {container} }}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name}, namespace: shop }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      serviceAccountName: {name}
+      containers:
+        - name: app
+          image: {name}
+          ports: [{{ containerPort: {container}, name: {port_name} }}]
+          env: {env}
+"#
+    )
+}
+
+fn shop() -> String {
+    let calls = "[{ name: API_URL, value: 'http://api' }, { name: DB, value: 'postgresql://u@db:5432/x' }]";
+    [
+        SHOP.to_owned(),
+        service("web", "http", 80, 8000, calls),
+        service("api", "http", 80, 8000, "[]"),
+        service("db", "tcp", 5432, 5432, "[]"),
+        service("stranger", "http", 80, 8000, "[]"),
+    ]
+    .concat()
+}
+
+impl Home {
+    /// `weft curl`: its exit status and what it wrote.
+    fn curl(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.output(&[&["curl"][..], arguments].concat());
+        (output.status.code(), text(&output.stdout))
+    }
+
+    /// The status of a GET.
+    fn status(&self, from: &str, url: &str) -> String {
+        self.curl(&["--from", from, url, "-s", "-f", "-m", "10", "-w", "%{http_code}"]).1
+    }
+
+    /// Waits until a GET has this status.
+    fn comes_to(&self, from: &str, url: &str, status: &str) -> Duration {
+        let start = Instant::now();
+        loop {
+            let seen = self.status(from, url);
+            if seen.ends_with(status) {
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < LIMIT, "{from} -> {url} stays {seen}, not {status}");
+        }
+    }
+
+    /// Kills the one process whose command line holds all of `words`.
+    fn kill(&self, words: &[&str]) {
+        let home = self.directory.path().to_str().unwrap();
+        let found = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
+            let read = |name: &str| {
+                let bytes = std::fs::read(process.path().join(name)).ok()?;
+                Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+            };
+            let (line, environment) = (read("cmdline")?, read("environ")?);
+            let ours = line.contains(home) || environment.contains(home);
+            let meant = |word: &&str| line.contains(*word) || environment.contains(*word);
+            (ours && words.iter().all(meant)).then(|| process.file_name())
+        });
+        let found: Vec<_> = found.collect();
+        assert_eq!(found.len(), 1, "{words:?}: {found:?}");
+        let status = Command::new("kill").arg("-KILL").args(&found).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn policy_decides_who_calls_whom_and_the_log_names_it() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    assert!(home.status("web", "http://api/x").ends_with("200"));
+    assert_eq!(home.status("stranger", "http://api/x"), "403");
+    assert_eq!(home.status("api", "http://web/"), "403", "nobody may call web");
+    let (_, posted) = home.curl(&["--from", "web", "http://api/", "-d", "x=1", "-i"]);
+    assert!(posted.starts_with("HTTP/1.1 403") && posted.ends_with("RBAC: access denied"), "{posted}");
+    let (_, tree) = home.curl(&["--from", "web", "http://127.0.0.1/", "-s", "-m", "5"]);
+    assert!(!tree.contains("\"pod\""), "{tree}");
+    let logs = text(&home.output(&["logs", "api"]).stdout);
+    assert!(logs.contains("ns[shop]-policy[api-callers]-rule[0]"), "{logs}");
+    assert!(logs.contains("spiffe://cluster.local/ns/shop/sa/stranger"), "{logs}");
+    let status = home.output(&["status"]);
+    assert!(status.status.success(), "{}", text(&status.stdout));
+    let certs = text(&home.output(&["certs", "web"]).stdout);
+    assert!(certs.contains("spiffe://cluster.local/ns/shop/sa/web"), "{certs}");
+    up.signal("INT");
+    assert!(up.ended().success());
+    nothing_is_left(&home);
+}
+
+#[test]
+fn an_app_reaches_tcp_over_its_own_address_and_http_over_its_proxy() {
+    let home = Home::new(&shop().replace(
+        "name: nobody, namespace: shop }\nspec: {}",
+        "name: all, namespace: shop }\nspec: { rules: [{}] }",
+    ));
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let (_, tree) = home.curl(&["--from", "stranger", "http://web/tree"]);
+    let tree: serde_json::Value = serde_json::from_str(&tree).unwrap();
+    let calls = tree["calls"].as_array().unwrap();
+    assert_eq!((&calls[0]["service"], &calls[0]["status"]), (&"api".into(), &200.into()), "{tree:#}");
+    assert_eq!((&calls[1]["service"], &calls[1]["echoed"]), (&"db".into(), &true.into()), "{tree:#}");
+}
+
+#[test]
+fn an_edit_is_in_force_at_once_and_a_broken_one_changes_nothing() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    assert_eq!(home.status("stranger", "http://api/"), "403");
+    home.write(&shop().replace(
+        "[cluster.local/ns/shop/sa/web] } }]\n      to",
+        "[cluster.local/ns/shop/sa/stranger] } }]\n      to",
+    ));
+    home.comes_to("stranger", "http://api/", "200");
+    assert_eq!(home.status("web", "http://api/"), "403");
+    home.write(&shop().replace("principals", "principal"));
+    up.says("mesh.yaml:");
+    assert!(home.status("stranger", "http://api/").ends_with("200"), "a broken edit changes nothing");
+}
+
+#[test]
+fn the_mesh_outlives_its_control_plane_and_heals_a_sidecar() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    home.kill(&["--parent-pipe control"]);
+    up.says("control plane was ended by SIGKILL");
+    assert!(home.status("web", "http://api/").ends_with("200"), "traffic goes on");
+    home.kill(&["proxy sidecar", "POD_NAME=api-1"]);
+    up.says("sidecar shop/api-1 was ended by SIGKILL");
+    home.comes_to("web", "http://api/", "200");
+    home.write(&shop().replace("[GET]", "[PUT]"));
+    home.comes_to("web", "http://api/", "403");
+}
+
+#[test]
+fn an_app_on_all_addresses_is_named_as_reachable_around_its_sidecar() {
+    let home = Home::new(&shop());
+    let weft = env!("CARGO_BIN_EXE_weft");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let app = format!("api={weft} stand-in --listen http=$HOST:$PORT --listen http=0.0.0.0:{port}");
+    let mut up = home.up(&["--app", &app]);
+    let warning = up.says("listens on 0.0.0.0");
+    assert!(warning.contains("shop/api-1") && warning.contains(&port.to_string()), "{warning}");
+    up.says("mesh is ready in");
+    assert!(home.status("web", "http://api/").ends_with("200"), "the user's own program answers");
+}

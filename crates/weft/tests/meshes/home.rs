@@ -1,0 +1,151 @@
+//! A folder of YAML, the binary, and what a test wants to know of the mesh that they make.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    reason = "tests, and not each of them needs all of it"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than a mesh needs to start on a machine that is busy with other things.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// A folder of YAML and a run directory of its own.
+pub(crate) struct Home {
+    /// Holds the YAML and the run directory.
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new(yaml: &str) -> Self {
+        let home = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(home.yaml()).unwrap();
+        home.write(yaml);
+        home
+    }
+
+    pub(crate) fn yaml(&self) -> PathBuf {
+        self.directory.path().join("yaml")
+    }
+
+    pub(crate) fn write(&self, yaml: &str) {
+        fs::write(self.yaml().join("mesh.yaml"), yaml).unwrap();
+    }
+
+    pub(crate) fn weft(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        command.args(arguments).env("XDG_RUNTIME_DIR", self.directory.path()).env_remove("WEFT_RUN");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
+        self.weft(arguments).output().unwrap()
+    }
+
+    pub(crate) fn up(&self, arguments: &[&str]) -> Up {
+        let yaml = self.yaml();
+        let mut all = vec!["up", yaml.to_str().unwrap()];
+        all.extend(arguments);
+        let mut child = self.weft(&all).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Up { child, lines, seen: Vec::new() }
+    }
+
+    /// The run directories that are there.
+    pub(crate) fn runs(&self) -> usize {
+        fs::read_dir(self.directory.path().join("weft")).map_or(0, Iterator::count)
+    }
+}
+
+/// A running `weft up`, and what it said.
+pub(crate) struct Up {
+    /// The process.
+    pub(crate) child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Up {
+    /// Waits until a line with `text` is said.
+    pub(crate) fn says(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("never said {text:?}, but {:#?}", self.seen),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it lives on: {:#?}", self.seen);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Processes whose command line names `folder`, or an environment that does.
+pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let text = |path: PathBuf| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "));
+    let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    entries
+        .filter(|process| {
+            process.file_name().is_some_and(|name| name.to_string_lossy().parse::<u32>().is_ok())
+        })
+        .filter_map(|process| {
+            Some((text(process.join("cmdline")).ok()?, text(process.join("environ")).ok()?))
+        })
+        .filter(|(line, environment)| line.contains(folder) || environment.contains(folder))
+        .map(|(line, _)| line)
+        .collect()
+}
+
+pub(crate) fn nothing_is_left(home: &Home) {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let left = processes_of(home.directory.path());
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{left:#?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,7 +1,7 @@
 //! Regexes as RE2 reads them, on the `regex` crate: linear in time, bounded in size, and of the same meaning.
 //!
 //! The two differ where an attacker could notice: `\d`, `\w`, `\s` and `\b` are ASCII in RE2, `&&`, `--`, `~~` and a
-//! bare `[` are plain characters inside brackets, `\<` is a plain `<`. [`translate`] writes one as the other.
+//! bare `[` are plain characters inside brackets, `\<` is a plain `<`. One is written as the other before it is compiled.
 
 use regex::{Regex, RegexBuilder};
 

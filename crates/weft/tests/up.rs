@@ -109,12 +109,14 @@ fn an_edit_replaces_the_pods_it_changes_and_a_bad_one_none() {
     home.write(&format!("{TWO}\n---\nkind: ["));
     up.says("this edit is refused");
     home.write(&TWO.replace("\"hello\"", "\"hi\""));
-    up.says("stops [web-1, web-2], starts [web-1, web-2]");
+    up.says("replaces [web-1, web-2]");
+    // One after the other.
+    up.says("web (2 pods) is ready");
     up.says("web (2 pods) is ready");
     let log = text(&home.output(&["logs", "web-1", "--of", "app"]).stdout);
     assert!(log.contains("hello") && log.contains("hi"), "{log}");
     home.write(&TWO.replace("\"hello\"", "\"hi\"").replace("replicas: 2", "replicas: 1"));
-    up.says("stops [web-2], starts []");
+    up.says("stops [web-2], starts [], replaces []");
 }
 
 #[test]

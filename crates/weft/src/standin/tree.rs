@@ -105,8 +105,9 @@ fn service_at(environment: &[(String, String)], authority: &str) -> String {
         (value == host).then(|| service.to_ascii_lowercase().replace('_', "-"))
     });
     by_address.unwrap_or_else(|| {
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        if is_address { host } else { host.split('.').next().unwrap_or(host) }.to_owned()
+        // A name of the cluster is known by its first label, one of the world outside by all of them.
+        let in_cluster = host.contains(".svc");
+        if in_cluster { host.split('.').next().unwrap_or(host) } else { host }.to_owned()
     })
 }
 

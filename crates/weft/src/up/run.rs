@@ -114,6 +114,10 @@ struct Up {
     /// Process groups of the users' own programs.
     groups: BTreeMap<String, u32>,
     ready: BTreeSet<Key>,
+    /// Pods of an edit that wait for their turn to be replaced.
+    rollout: Vec<Pod>,
+    /// Pods that were replaced and are not ready yet.
+    rolling: BTreeSet<Key>,
     /// The control plane has listened once; sidecars are not started before.
     has_control: bool,
     tokens_written: SystemTime,
@@ -179,6 +183,8 @@ impl Up {
             started,
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
+            rollout: Vec::new(),
+            rolling: BTreeSet::new(),
             has_control: false,
             tokens_written: SystemTime::now(),
             command: None,
@@ -200,7 +206,7 @@ impl Up {
             let is_ready = self.ready.len() == self.plan.pods.len();
             tokio::select! {
                 Some(event) = self.events.recv() => self.happened(&event)?,
-                _ = look.tick(), if !is_ready => {
+                _ = look.tick(), if !is_ready || !self.rollout.is_empty() => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
                     if !self.has_control && ready::control_is_up(&self.plan) {
                         self.has_control = true;
@@ -210,6 +216,7 @@ impl Up {
                         }
                     }
                     waiting = self.look().await?;
+                    self.roll_on().await?;
                 }
                 _ = complaint.tick(), if !is_ready => progress::complain(&waiting),
                 () = changes.next() => self.replan().await?,

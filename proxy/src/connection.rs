@@ -2,7 +2,7 @@
 
 pub mod arrive;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct Conn {
     pub drain: DrainWatch,
     /// For people who read logs.
     pub id: u64,
+    /// What it carries stands in a CONNECT tunnel, which may hold no other.
+    pub tunnelled: Cell<bool>,
     current: RefCell<(Arc<Snapshot>, Arc<Chain>)>,
 }
 
@@ -101,6 +103,7 @@ impl Conn {
             peer,
             drain: parts.drain,
             id,
+            tunnelled: Cell::new(false),
             current: RefCell::new((snapshot, chain)),
         }
     }
@@ -130,6 +133,31 @@ impl Conn {
         }
         *current = (snapshot.clone(), chain.clone());
         Some(current.clone())
+    }
+
+    /// Where it was going before it was intercepted, for clusters that go on to there.
+    ///
+    /// # Errors
+    /// It came to the listener's own address: going on to there would be a circle.
+    pub fn original(&self) -> Result<SocketAddr, String> {
+        let snapshot = self.worker.snapshot();
+        let own = snapshot.listener(&self.listener).is_some_and(|view| {
+            let settings = &view.listener.settings;
+            let addresses = std::iter::once(&settings.address).chain(&settings.additional_addresses);
+            settings.bind_to_port
+                && addresses.into_iter().any(|at| {
+                    at.port() == self.destination.port()
+                        && (at.ip().is_unspecified() || at.ip() == self.destination.ip())
+                })
+        });
+        if own {
+            return Err(format!(
+                "the connection came to listener {} itself at {}, so passing it on to its original destination would \
+                 lead in a circle",
+                self.listener, self.destination
+            ));
+        }
+        Ok(self.destination)
     }
 
     /// Waits until its listener has drained for so long that what is still open is cut; says so.

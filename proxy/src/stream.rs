@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+/// Room for a ClientHello or a request's first line.
+const LOOK: usize = 2 * 1024;
+
 /// TCP, and the bytes that were read from it while somebody looked at what it is.
 #[derive(Debug)]
 pub struct Tcp {
@@ -29,6 +32,9 @@ impl Tcp {
     /// Those of the socket; end of stream is `Ok(0)`.
     pub async fn look(&mut self) -> io::Result<usize> {
         use tokio::io::AsyncReadExt as _;
+        // Memory only for who has something to say.
+        self.socket.readable().await?;
+        self.prefix.reserve(LOOK);
         self.socket.read_buf(&mut self.prefix).await
     }
 
@@ -115,11 +121,12 @@ pub enum Io {
 pub struct TlsIo {
     prefix: BytesMut,
     stream: TlsStream<Tcp>,
+    cut: bool,
 }
 
 impl From<TlsStream<Tcp>> for Io {
     fn from(stream: TlsStream<Tcp>) -> Self {
-        Self::Tls(Box::new(TlsIo { prefix: BytesMut::new(), stream }))
+        Self::Tls(Box::new(TlsIo { prefix: BytesMut::new(), stream, cut: false }))
     }
 }
 
@@ -135,6 +142,18 @@ impl Io {
             }
         }
     }
+
+    /// Did the peer end TCP without having ended TLS? Then somebody may have cut the stream short.
+    pub fn was_cut(&self) -> bool {
+        matches!(self, Self::Tls(tls) if tls.cut)
+    }
+
+    /// Ends the connection so that the other end sees it fail, rather than end in order: what was sent is not whole.
+    pub fn break_off(&self) {
+        // A socket that cannot be told is closed all the same.
+        let _ = self.socket().set_zero_linger();
+    }
+
     /// The socket under it.
     pub fn socket(&self) -> &TcpStream {
         match self {
@@ -159,9 +178,13 @@ impl AsyncRead for Io {
                 s.prefix.advance(n);
                 Poll::Ready(Ok(()))
             }
-            // A peer that ends TCP without close_notify has ended: truncation is seen by HTTP's own framing.
+            // A peer that ends TCP without close_notify has ended: truncation is seen by HTTP's own framing, and where
+            // there is none, by `was_cut`.
             Self::Tls(s) => match Pin::new(&mut s.stream).poll_read(cx, buf) {
-                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    s.cut = true;
+                    Poll::Ready(Ok(()))
+                }
                 other => other,
             },
         }

@@ -7,17 +7,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::RngExt as _;
+use weft_model::cluster::Discovery;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
-use weft_telemetry::{ResponseFlag, ResponseFlags};
+use weft_telemetry::{ResponseFlag, ResponseFlags, TcpConnection};
 
 use crate::connection::Conn;
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::Io;
-use crate::tunnel::{self, Cut};
+use crate::tunnel::{self, Cut, Ended};
 use crate::upstream::connect::{Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::pick::pick;
@@ -30,30 +31,18 @@ const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
 pub async fn serve(conn: Rc<Conn>, io: Io) {
-    let started = (Instant::now(), SystemTime::now());
-    let refuse = |flag: Option<ResponseFlag>, details: &str, reason: String| {
-        tracing::debug!(listener = %conn.listener, source = %conn.source, %reason, "connection closed");
-        let over = Over {
-            started,
-            flags: flag.map_or(ResponseFlags::NONE, |flag| ResponseFlags::NONE.with(flag)),
-            details: Some(details),
-            reason,
-            policy: None,
-            cluster: None,
-            upstream: None,
-            endpoint: None,
-            ended: None,
-        };
-        conn.worker.observer.closed(&conn, &over, None);
+    let Some((snapshot, chain)) = conn.current() else {
+        let why = "its listener changed and does not take it any more".to_owned();
+        return refused(&conn, Some(ResponseFlag::NoRouteFound), "listener_changed", None, why);
     };
-    let Some((snapshot, chain)) = conn.current() else { return };
     if let Some((policy, why)) = judge(&conn) {
         let details = format!("rbac_access_denied_matched_policy[{policy}]");
-        return refuse(Some(ResponseFlag::UnauthorizedExternalService), &details, why);
+        let flag = Some(ResponseFlag::UnauthorizedExternalService);
+        return refused(&conn, flag, &details, Some(&policy), why);
     }
     let Terminal::Tcp(proxy) = &chain.terminal else { return };
     let target = {
-        let mut draw = conn.worker.rng.borrow_mut().random_range(0..proxy.total);
+        let mut draw = conn.worker.rng.borrow_mut().random_range(0..proxy.total.max(1));
         proxy.targets.iter().find(|(_, weight)| {
             let here = draw < u64::from(*weight);
             draw = draw.saturating_sub(u64::from(*weight));
@@ -63,13 +52,24 @@ pub async fn serve(conn: Rc<Conn>, io: Io) {
     let Some((target, _)) = target else { return };
     let Some(cluster) = snapshot.cluster(target.id).cloned() else {
         let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
-        return refuse(Some(ResponseFlag::NoClusterFound), "cluster_not_found", why);
+        return refused(&conn, Some(ResponseFlag::NoClusterFound), "cluster_not_found", None, why);
+    };
+    let original = if cluster.cluster.settings.discovery == Discovery::OriginalDst {
+        match conn.original() {
+            Ok(address) => Some(address),
+            Err(why) => {
+                let flag = Some(ResponseFlag::NoHealthyUpstream);
+                return refused(&conn, flag, "original_destination_is_own", None, why);
+            }
+        }
+    } else {
+        None
     };
     let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
     let idle = proxy.settings.idle_timeout;
     let id = target.id;
     drop((snapshot, chain));
-    forward(&conn, io, id, &cluster, hash, Some(conn.destination), idle).await;
+    forward(&conn, io, id, &cluster, hash, original, idle).await;
 }
 
 /// Which policy denies a connection and why, if one does.
@@ -112,52 +112,120 @@ async fn watched(conn: &Conn) -> String {
 }
 
 /// Connects to an endpoint of `cluster` and copies until the end.
-pub async fn forward(
+async fn forward(
     conn: &Conn,
-    mut io: Io,
+    io: Io,
     id: ClusterId,
     cluster: &Arc<ClusterView>,
     hash: Option<u64>,
     original: Option<SocketAddr>,
     idle: Option<Duration>,
 ) {
-    let _guard = conn.drain.guard();
-    let mut over = Over {
-        started: (Instant::now(), SystemTime::now()),
+    if let Some(opened) = open(conn, id, cluster, hash, original).await {
+        opened.run(conn, io, idle).await;
+    }
+}
+
+/// Connects to an endpoint of `cluster`. A failure is written down here; there is nothing more to do then.
+pub async fn open(
+    conn: &Conn,
+    id: ClusterId,
+    cluster: &Arc<ClusterView>,
+    hash: Option<u64>,
+    original: Option<SocketAddr>,
+) -> Option<Opened> {
+    let started = (Instant::now(), SystemTime::now());
+    match reach(conn, id, cluster, hash, original).await {
+        Ok((up, endpoint, in_flight)) => {
+            let counted = conn.worker.observer.opened(conn, cluster, &endpoint.peer);
+            let cluster = cluster.clone();
+            Some(Opened { up, endpoint, in_flight, counted, cluster, started })
+        }
+        Err((flag, why)) => {
+            let over = Over { reason: why, flags: ResponseFlags::NONE.with(flag), ..nothing(started) };
+            conn.worker.observer.closed(conn, &Over { cluster: Some(cluster), ..over }, None);
+            None
+        }
+    }
+}
+
+/// A connection to an endpoint that nothing was sent on yet.
+pub struct Opened {
+    up: Io,
+    endpoint: EndpointView,
+    in_flight: InFlight,
+    counted: TcpConnection,
+    cluster: Arc<ClusterView>,
+    started: (Instant, SystemTime),
+}
+
+impl Opened {
+    /// The upstream's stream.
+    pub fn up(&mut self) -> &mut Io {
+        &mut self.up
+    }
+
+    /// Copies until the end.
+    pub async fn run(mut self, conn: &Conn, mut io: Io, idle: Option<Duration>) {
+        let _guard = conn.drain.guard();
+        let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
+        let ended = tunnel::run(&mut io, &mut self.up, idle, watched(conn)).await;
+        self.close(conn, Some(&ended));
+    }
+
+    /// It turns out not to be needed.
+    pub fn abandon(self, conn: &Conn) {
+        self.close(conn, None);
+    }
+
+    fn close(self, conn: &Conn, ended: Option<&Ended>) {
+        drop(self.in_flight);
+        let mut over = Over {
+            cluster: Some(&self.cluster),
+            upstream: Some(self.endpoint.address),
+            endpoint: Some(&self.endpoint.peer),
+            ended,
+            ..nothing(self.started)
+        };
+        if let Some(cut) = ended.and_then(|ended| ended.why.as_ref()) {
+            over.reason = words(cut);
+            over.flags.insert(flag(cut));
+        }
+        conn.worker.observer.closed(conn, &over, Some(self.counted));
+    }
+}
+
+/// Envoy's letters for a cut.
+pub fn flag(cut: &Cut) -> ResponseFlag {
+    match cut {
+        Cut::Downstream(_) => ResponseFlag::DownstreamConnectionTermination,
+        Cut::Upstream(_) => ResponseFlag::UpstreamConnectionTermination,
+        Cut::Idle(_) => ResponseFlag::StreamIdleTimeout,
+        Cut::Judged(_) => ResponseFlag::UnauthorizedExternalService,
+    }
+}
+
+fn nothing<'a>(started: (Instant, SystemTime)) -> Over<'a> {
+    Over {
+        started,
         flags: ResponseFlags::NONE,
         details: None,
         reason: String::new(),
         policy: None,
-        cluster: Some(cluster),
+        cluster: None,
         upstream: None,
         endpoint: None,
         ended: None,
-    };
-    let (mut up, endpoint, in_flight) = match reach(conn, id, cluster, hash, original).await {
-        Ok(reached) => reached,
-        Err((flag, why)) => {
-            over.flags.insert(flag);
-            over.reason = why;
-            return conn.worker.observer.closed(conn, &over, None);
-        }
-    };
-    let opened = conn.worker.observer.opened(conn, cluster, &endpoint.peer);
-    let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
-    let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
-    drop(in_flight);
-    if let Some(cut) = &ended.why {
-        over.reason = words(cut);
-        over.flags.insert(match cut {
-            Cut::Downstream(_) => ResponseFlag::DownstreamConnectionTermination,
-            Cut::Upstream(_) => ResponseFlag::UpstreamConnectionTermination,
-            Cut::Idle(_) => ResponseFlag::StreamIdleTimeout,
-            Cut::Judged(_) => ResponseFlag::UnauthorizedExternalService,
-        });
     }
-    over.upstream = Some(endpoint.address);
-    over.endpoint = Some(&endpoint.peer);
-    over.ended = Some(&ended);
-    conn.worker.observer.closed(conn, &over, Some(opened));
+}
+
+/// Writes down a connection that was closed before anything was served on it.
+pub fn refused(conn: &Conn, flag: Option<ResponseFlag>, details: &str, policy: Option<&str>, reason: String) {
+    tracing::debug!(listener = %conn.listener, source = %conn.source, %reason, "connection closed");
+    let started = (Instant::now(), SystemTime::now());
+    let flags = flag.map_or(ResponseFlags::NONE, |flag| ResponseFlags::NONE.with(flag));
+    let over = Over { flags, details: Some(details), policy, reason, ..nothing(started) };
+    conn.worker.observer.closed(conn, &over, None);
 }
 
 /// A connection to one of the cluster's endpoints; nothing was sent to those that could not be reached.

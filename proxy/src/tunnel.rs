@@ -76,6 +76,11 @@ pub async fn run(
         Poll::Pending
     })
     .await;
+    if let Some(Cut::Downstream(_) | Cut::Upstream(_)) = &why {
+        // What one side broke off must not look to the other as if it had ended in order.
+        down.break_off();
+        up.break_off();
+    }
     Ended { sent: there.bytes, received: back.bytes, why }
 }
 
@@ -110,6 +115,9 @@ impl Half {
                 self.dirty = true;
             }
             if self.ended {
+                if from.was_cut() {
+                    return Poll::Ready(Err(Side::Read(io::ErrorKind::UnexpectedEof.into())));
+                }
                 if !self.closed {
                     // A peer that is gone already cannot be told that we are done; that is no failure.
                     let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
@@ -132,10 +140,11 @@ impl Half {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, from: &mut Io) -> Poll<io::Result<()>> {
-        let full = self.filled == self.buffer.len();
-        let size = if self.buffer.is_empty() { SMALL } else { self.buffer.len() };
-        let size = if full && size < LARGE && self.bytes > 0 { size * 4 } else { size };
-        self.buffer.resize(size.min(LARGE), 0);
+        // Zeroed only when it grows, which it does when a read filled it.
+        if self.filled == self.buffer.len() {
+            let size = if self.buffer.is_empty() { SMALL } else { self.buffer.len() * 4 };
+            self.buffer.resize(size.min(LARGE), 0);
+        }
         let mut buf = ReadBuf::new(&mut self.buffer);
         ready!(Pin::new(from).poll_read(cx, &mut buf))?;
         self.at = 0;

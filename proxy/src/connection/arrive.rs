@@ -11,6 +11,7 @@ use weft_model::listener::ListenerFilter;
 use weft_model::table::chain::{Arrival, Chain, Terminal};
 use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
+use weft_telemetry::ResponseFlag;
 
 use super::{Conn, Parts};
 use crate::snapshot::{ListenerView, Snapshot};
@@ -188,6 +189,17 @@ struct Hello {
 async fn client_hello(tcp: &mut Tcp) -> Result<Hello, Refused> {
     let reading = async {
         loop {
+            // A record that is not whole tells nothing yet; one that comes byte by byte is not read again for each.
+            let record = match tcp.seen() {
+                [_, _, _, high, low, ..] => 5 + usize::from(u16::from_be_bytes([*high, *low])),
+                _ => 5,
+            };
+            if tcp.seen().len() < record {
+                if tcp.look().await? == 0 {
+                    return Err(Refused::Tls("the client closed within its ClientHello".into()));
+                }
+                continue;
+            }
             let mut acceptor = rustls::server::Acceptor::default();
             acceptor.read_tls(&mut tcp.seen())?;
             match acceptor.accept() {
@@ -237,15 +249,27 @@ async fn secure(
     let offered: Vec<Vec<u8>> = parts.protocols.iter().map(|p| p.clone().into_bytes()).collect();
     let limit = chain.settings.handshake_timeout.filter(|t| !t.is_zero()).unwrap_or(HANDSHAKE);
     let handshake = TlsAcceptor::from(acceptor.config(&offered)).accept(tcp);
-    let stream = match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(Refused::Tls(error.to_string())),
-        Err(_) => return Err(Refused::Silent(limit)),
+    let shaken = match tokio::time::timeout(limit, handshake).await {
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
+            let leaf = session.peer_certificates().and_then(<[_]>::first);
+            let names = leaf.map(PeerNames::of).transpose().map_err(|e| Refused::Tls(e.to_string()));
+            names.map(|names| (stream, alpn, names))
+        }
+        Ok(Err(error)) => Err(Refused::Tls(error.to_string())),
+        Err(_) => Err(Refused::Silent(limit)),
     };
-    let (_, session) = stream.get_ref();
-    let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
-    let leaf = session.peer_certificates().and_then(<[_]>::first);
-    let names = leaf.map(PeerNames::of).transpose().map_err(|e| Refused::Tls(e.to_string()))?;
+    let (stream, alpn, names) = match shaken {
+        Ok(shaken) => shaken,
+        Err(refused) => {
+            // The chain's access log hears of it too.
+            let conn = Conn::new(parts, snapshot, chain, false, None);
+            let flag = Some(ResponseFlag::DownstreamProtocolError);
+            crate::tcp::refused(&conn, flag, "tls_handshake_failed", None, refused.to_string());
+            return Err(refused);
+        }
+    };
     let conn = Conn::new(parts, snapshot, chain, true, names.map(Arc::new));
     Ok((conn, tokio_rustls::TlsStream::from(stream).into(), alpn))
 }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use rand::rngs::SmallRng;
-use weft_http1::{Refusal, RequestHead, Upgrade, strip_hop_by_hop, upgrade_token};
+use weft_http1::{Refusal, RequestHead, Upgrade, Version, strip_hop_by_hop, upgrade_tokens};
 use weft_model::http::JwtAuthn;
-use weft_model::table::chain::HttpManager;
+use weft_model::table::chain::{HttpManager, Terminal};
 use weft_policy::authorize::{self, Denial, Note, Verdict};
 use weft_policy::path::{self, Normalized};
 use weft_telemetry::ResponseFlag;
@@ -23,8 +23,17 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
     let head = &mut call.request;
     head.to_origin_form().map_err(Reply::bad_request)?;
     let settings = &manager.settings;
+    if head.authority().is_empty() && head.version == Version::Http10 {
+        // HTTP/1.0 may say no host; the next hop speaks HTTP/1.1 and must be told one.
+        let here = conn.destination.to_string();
+        head.headers.set("host", here).map_err(|_| Reply::bad_request(Refusal::HostInvalid))?;
+    }
     let upgrade = allowed_upgrade(head, manager);
-    strip_hop_by_hop(&mut head.headers, if upgrade { Upgrade::Keep } else { Upgrade::Drop });
+    strip_hop_by_hop(&mut head.headers, if upgrade.is_some() { Upgrade::Keep } else { Upgrade::Drop });
+    if let Some(token) = upgrade {
+        // Of several protocols offered the upstream may choose but what is allowed here.
+        head.headers.set("upgrade", token).map_err(|_| Reply::bad_request(Refusal::InvalidHeaderValue))?;
+    }
     if head.method() != "CONNECT" && head.target() != "*" {
         match path::normalize(head.target(), settings.path) {
             Normalized::Forward(Cow::Borrowed(same)) if same.len() == head.target().len() => {}
@@ -51,15 +60,19 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
         own_uri,
         source: conn.source.ip(),
     };
+    call.ledger.remote = Some(hop::remote(head, settings, conn.source.ip()));
     hop::on_request(head, &hop, rng).map_err(|_| Reply::bad_request(Refusal::InvalidHeaderValue))
 }
 
-/// Is the upgrade asked for one that this listener passes on? Unknown tokens are ignored, as RFC 9110 has it.
-fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> bool {
-    upgrade_token(&head.headers).is_some_and(|token| {
+/// Which of the upgrades asked for does this listener pass on? Unknown tokens are ignored, as RFC 9110 has it.
+fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> Option<String> {
+    let known = |token: &[u8]| {
         let mut known = manager.settings.upgrades.iter();
         known.any(|u| u.enabled && token.eq_ignore_ascii_case(u.token.as_bytes()))
-    })
+    };
+    let asked = || upgrade_tokens(&head.headers).find(|token| known(token));
+    let token = if head.version == Version::Http11 { asked() } else { None };
+    token.map(|token| String::from_utf8_lossy(token).into_owned())
 }
 
 /// Asks the connection manager's filters.
@@ -83,7 +96,10 @@ pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &s
     if manager.gates.is_empty() {
         return Ok(());
     }
-    let facts = conn.facts();
+    let mut facts = conn.facts();
+    if let Some(remote) = call.ledger.remote {
+        facts.remote = remote;
+    }
     let outcome = authorize::request(&manager.gates, &view, &facts);
     for note in &outcome.notes {
         match note {
@@ -104,6 +120,35 @@ pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &s
     }
 }
 
+/// Waits until a changed configuration denies what `call` asked for, or its listener's drain is over; says so. For
+/// upgraded connections, which outlive the decision that let them in.
+pub async fn watched(conn: &Conn, call: &Call) -> String {
+    let scheme =
+        if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let mut changes = conn.worker.shared.live.changes();
+    let mut ended = std::pin::pin!(conn.drain_deadline());
+    loop {
+        tokio::select! {
+            why = &mut ended => return why,
+            alive = changes.changed() => if !alive {
+                return "the process is ending".to_owned();
+            },
+        }
+        let Some((_, chain)) = conn.current() else {
+            return "its listener changed and does not take it any more".to_owned();
+        };
+        let Terminal::Http(manager) = &chain.terminal else {
+            return "its port no longer speaks HTTP".to_owned();
+        };
+        let view = View { head: &call.request, scheme };
+        let mut facts = conn.facts();
+        facts.remote = call.ledger.remote.unwrap_or(facts.remote);
+        if let Verdict::Denied(denial) = authorize::request(&manager.gates, &view, &facts).verdict {
+            return denied(&denial, conn).reason.into_owned();
+        }
+    }
+}
+
 fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {
     let who = conn.names.as_ref().and_then(|n| n.uris.first()).map_or("nobody proven", String::as_str);
     let matched = match denial {
@@ -112,7 +157,7 @@ fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {
     };
     let mut reply =
         Reply::new(403, "RBAC: access denied", format!("rbac_access_denied_matched_policy[{matched}]"));
-    reply.policy = Some(matched.to_owned());
+    reply.policy = Some(matched.into());
     reply.flag(ResponseFlag::UnauthorizedExternalService).because(format!("{denial}; the caller is {who}"))
 }
 

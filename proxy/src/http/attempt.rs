@@ -9,6 +9,7 @@ use weft_policy::balance::NoEndpoint;
 use weft_policy::retry::Outcome;
 use weft_telemetry::{Protocol, ResponseFlag};
 
+use super::clock::Over;
 use super::h1::H1;
 use super::message::{Broken, Length};
 use super::plan::Plan;
@@ -38,6 +39,8 @@ pub struct Ask<'a> {
     pub upgrade: bool,
     /// Where a connection without endpoints of its own was going.
     pub original: Option<SocketAddr>,
+    /// Connections that were idle are not trusted: one has just turned out to be closed.
+    pub fresh: bool,
 }
 
 /// A try that is on its way.
@@ -65,7 +68,7 @@ pub enum Failure {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The upstream ended it before an answer.
-    #[error("{endpoint} ended the connection before it answered ({broken}){race}")]
+    #[error("{endpoint} ended the connection before it answered ({broken}){}", said(*race))]
     Reset {
         /// Which.
         endpoint: SocketAddr,
@@ -73,30 +76,51 @@ pub enum Failure {
         broken: Broken,
         /// An app may have seen the request.
         sent: bool,
-        /// More to say.
-        race: &'static str,
+        /// The connection had been idle, and no byte of an answer came.
+        race: bool,
     },
     /// No answer within a try's limit.
-    #[error("{endpoint} did not answer within {limit:?} (perTryTimeout)")]
+    #[error("{} did not answer within {limit:?} (perTryTimeout)", named(*endpoint))]
     PerTryTimeout {
-        /// Which.
-        endpoint: SocketAddr,
+        /// Which, if one was reached.
+        endpoint: Option<SocketAddr>,
         /// The limit.
         limit: Duration,
     },
-    /// No answer within the route's limit.
-    #[error("no answer within {limit:?} (the route's timeout)")]
-    Timeout {
-        /// The limit.
-        limit: Duration,
-    },
+    /// A limit that covers all tries.
+    #[error("{}", limited(*.0))]
+    Timeout(Over),
+}
+
+const fn said(race: bool) -> &'static str {
+    if race { "; it had been idle before, so this is likely the keep-alive race" } else { "" }
+}
+
+fn named(endpoint: Option<SocketAddr>) -> String {
+    endpoint.map_or_else(|| "no endpoint could be reached, and one".to_owned(), |e| e.to_string())
+}
+
+fn limited(over: Over) -> String {
+    match over {
+        Over::Answer(limit) | Over::PerTry(limit) => {
+            format!("no answer within {limit:?} (the route's timeout, or gRPC's deadline)")
+        }
+        Over::Request(limit) => format!("the request had not arrived within {limit:?} (request timeout)"),
+        Over::Whole(limit) => format!("no end within {limit:?} (the stream's longest time)"),
+        Over::Idle(limit) => format!("nothing moved for {limit:?} (the stream's idle timeout)"),
+    }
 }
 
 impl Failure {
+    /// Is it likely that the connection was being closed as the request was on its way?
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Reset { race: true, .. })
+    }
+
     /// As the retry policy sees it; `None` is never tried again.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::NoEndpoint { .. } | Self::Timeout { .. } => None,
+            Self::NoEndpoint { .. } | Self::Timeout(_) => None,
             Self::Connect(_) => Some(Outcome::ConnectFailure),
             Self::Reset { broken, .. } if broken.is_refused_stream() => Some(Outcome::RefusedStream),
             Self::Reset { sent, .. } => Some(Outcome::Reset { sent: *sent }),
@@ -124,7 +148,7 @@ impl Failure {
                 "upstream_reset_before_response_started{connection_failure}",
                 Flag::UpstreamConnectionFailure,
             ),
-            Self::Reset { broken: Broken::Head(_) | Broken::Header(_), .. } => (
+            Self::Reset { broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_), .. } => (
                 502,
                 "",
                 "upstream_reset_before_response_started{protocol_error}",
@@ -139,7 +163,19 @@ impl Failure {
             Self::PerTryTimeout { .. } => {
                 (504, "upstream request timeout", "upstream_per_try_timeout", Flag::UpstreamRequestTimeout)
             }
-            Self::Timeout { .. } => {
+            Self::Timeout(Over::Request(_)) => {
+                (408, "request timeout", "request_overall_timeout", Flag::DurationTimeout)
+            }
+            Self::Timeout(Over::Idle(_)) => {
+                (504, "stream timeout", "stream_idle_timeout", Flag::StreamIdleTimeout)
+            }
+            Self::Timeout(Over::Whole(_)) => (
+                504,
+                "upstream max stream duration reached",
+                "upstream_max_stream_duration_reached",
+                Flag::UpstreamMaxStreamDurationReached,
+            ),
+            Self::Timeout(Over::Answer(_) | Over::PerTry(_)) => {
                 (504, "upstream request timeout", "upstream_response_timeout", Flag::UpstreamRequestTimeout)
             }
         };
@@ -159,11 +195,24 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Vec<usize>)
     let (place, endpoint) = picked.map_err(no_endpoint)?;
     tried.push(place);
     let in_flight = endpoint.state.begin();
+    if plan.auto_host {
+        follow_host(plan, place, head);
+    }
     let sent = to_endpoint(ask, &endpoint, head).await;
     if sent.is_err() {
         endpoint.state.connect_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        endpoint.state.failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
     Ok(Sent { upstream: sent?, endpoint, in_flight })
+}
+
+/// Host becomes the endpoint's name (`auto_host_rewrite`), where it has one.
+fn follow_host(plan: &Plan, place: usize, head: &mut RequestHead) {
+    let endpoints = &plan.cluster.cluster.endpoints.endpoints;
+    if let Some(name) = endpoints.get(place).map(|e| &e.settings.hostname).filter(|name| !name.is_empty()) {
+        // A name that is no header value stays out of it: the request goes on under the client's.
+        let _ = head.headers.set("host", name);
+    }
 }
 
 async fn to_endpoint(
@@ -171,42 +220,88 @@ async fn to_endpoint(
     endpoint: &EndpointView,
     head: &mut RequestHead,
 ) -> Result<Upstream, Failure> {
-    let http = &ask.plan.cluster.cluster.settings.http;
-    let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: "" };
+    let protocol = ask.plan.cluster.cluster.settings.http.protocol;
     let h2 = !ask.upgrade
-        && match http.protocol {
+        && match protocol {
             UpstreamProtocol::Http2 => true,
             UpstreamProtocol::Downstream | UpstreamProtocol::Auto => ask.downstream == Protocol::Http2,
             UpstreamProtocol::Http1 => false,
         };
-    if h2 {
-        let client = h2_client(ask, endpoint, head).await?;
-        return Upstream::start_h2(&client, head, ask.length, ask.scheme).await.map_err(reset);
+    // Where the server's choice counts, whatever it chose before serves again.
+    let either = protocol == UpstreamProtocol::Auto && !ask.upgrade;
+    if (h2 || either)
+        && let Some(client) = pooled_h2(ask, endpoint, head)
+    {
+        return start_h2(ask, endpoint, &client, head).await;
     }
-    let idle = ask.worker.pools.borrow_mut().take_h1(endpoint.pool);
-    let spare = match idle {
-        Some(spare) => spare,
-        None => {
-            let connected = dial(ask, endpoint, Speaks::Http1, head).await?;
-            Spare::new(H1::new(connected.io, Limits::default()), connected.peer, Instant::now())
-        }
+    if (!h2 || either)
+        && !ask.fresh
+        && let Some(spare) = pooled_h1(ask, endpoint, head)
+    {
+        return start_h1(ask, endpoint, spare, head);
+    }
+    let speaks = if h2 { Speaks::Http2 } else { Speaks::Http1 };
+    let name = sni(endpoint, head).map(Into::into);
+    let connected = dial(ask, endpoint, speaks, head).await?;
+    let agreed = match connected.alpn.as_deref() {
+        Some(b"h2" | b"istio-h2") => !ask.upgrade,
+        Some(b"http/1.1" | b"istio-http/1.1") => h2 && !either,
+        _ => h2,
     };
+    if !agreed {
+        let spare = Spare::new(
+            H1::new(connected.io, Limits::default()),
+            (endpoint.address, name),
+            connected.peer,
+            Instant::now(),
+        );
+        return start_h1(ask, endpoint, spare, head);
+    }
+    let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: false };
+    // Several requests may have dialled at once; each connection serves from now on.
+    let client = H2Client::start(connected.io, (endpoint.address, name)).await.map_err(reset)?;
+    ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
+    start_h2(ask, endpoint, &client, head).await
+}
+
+fn start_h1(
+    ask: &Ask<'_>,
+    endpoint: &EndpointView,
+    spare: Spare,
+    head: &mut RequestHead,
+) -> Result<Upstream, Failure> {
+    let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: false };
     head.version = weft_http1::Version::Http11;
     Upstream::start_h1(spare, head, ask.length).map_err(reset)
 }
 
-async fn h2_client(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Result<H2Client, Failure> {
-    let http = &ask.plan.cluster.cluster.settings.http;
-    let (streams, requests) = (http.max_concurrent_streams, http.max_requests_per_connection);
-    if let Some(client) = ask.worker.pools.borrow_mut().h2(endpoint.pool, streams, requests) {
-        return Ok(client);
+async fn start_h2(
+    ask: &Ask<'_>,
+    endpoint: &EndpointView,
+    client: &H2Client,
+    head: &RequestHead,
+) -> Result<Upstream, Failure> {
+    let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: false };
+    Upstream::start_h2(client, head, ask.length, ask.scheme).await.map_err(reset)
+}
+
+/// The server name that a connection to this endpoint is made and verified for, if that follows the request.
+fn sni<'a>(endpoint: &EndpointView, head: &'a RequestHead) -> Option<&'a str> {
+    match &*endpoint.carrier {
+        Carrier::Tls(tls) if tls.plain.follows_host() => Some(head.authority()),
+        _ => None,
     }
-    let connected = dial(ask, endpoint, Speaks::Http2, head).await?;
-    let reset = |broken| Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: "" };
-    // Several requests may have dialled at once; each connection serves from now on.
-    let client = H2Client::start(connected.io).await.map_err(reset)?;
-    ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
-    Ok(client)
+}
+
+fn pooled_h1(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Spare> {
+    let to = (endpoint.address, sni(endpoint, head));
+    ask.worker.pools.borrow_mut().take_h1(endpoint.pool, to)
+}
+
+fn pooled_h2(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<H2Client> {
+    let http = &ask.plan.cluster.cluster.settings.http;
+    let to = (endpoint.address, sni(endpoint, head));
+    ask.worker.pools.borrow_mut().h2(endpoint.pool, to, http)
 }
 
 async fn dial(

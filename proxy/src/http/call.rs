@@ -47,6 +47,8 @@ pub struct Ledger {
     pub upstream: Option<SocketAddr>,
     /// The client told who it is, and wants to be told.
     pub peer_told: bool,
+    /// The address that counts as the client's.
+    pub remote: Option<std::net::IpAddr>,
     /// The client's workload, as it says.
     pub source: Option<Arc<Peer>>,
     /// The server's workload, as it says.
@@ -81,6 +83,7 @@ impl Default for Ledger {
             cluster: None,
             upstream: None,
             peer_told: false,
+            remote: None,
             source: None,
             destination: None,
             attempts: 0,

@@ -1,43 +1,47 @@
 //! CONNECT, as an HTTP proxy's client asks for it: a tunnel whose content is what it is, HTTP or bytes.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead as _, ReadBuf};
 use weft_http1::write_response;
+use weft_model::cluster::Discovery;
+use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
+use weft_telemetry::ResponseFlag;
 
-use super::call::Call;
+use super::call::{Call, Ledger};
+use super::downstream::DownH1;
+use super::exchange::{changed, refuse, routes};
 use super::h1::H1;
 use super::message::Outlet as _;
 use super::plan::plan;
 use super::reply::Reply;
+use super::{admit, hop};
 use crate::connection::Conn;
+use crate::snapshot::ClusterView;
 use crate::sniff::{self, Protocol};
-use crate::stream::Io;
-use crate::upstream::pick::pick;
+use crate::tcp::{self, Opened};
 
-/// A client that says nothing for so long waits for the server to speak first.
+/// A client that says nothing for so long may wait for the server to speak first: then the upstream is asked.
 const SILENCE: Duration = Duration::from_millis(200);
+
+/// The rest of a first line that has begun is waited for so long.
+const LATE: Duration = Duration::from_secs(2);
 
 /// Serves a CONNECT whose head is in `call`.
 pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
-    let authority = call.request.target().to_owned();
-    let decided = decide(&conn, &mut call);
-    let (id, cluster) = match decided {
-        Ok(found) => found,
+    call.ledger = Ledger::default();
+    let way = match decide(&conn, &mut call).await {
+        Ok(way) => way,
         Err(reply) => {
-            tracing::info!(%authority, reason = %reply.reason, status = reply.status, "CONNECT refused");
-            let _ = reply.write(&mut call.response, &call.request);
-            let _ = call.response.headers.set("content-length", "0");
-            let _ = call.response.headers.set("connection", "close");
-            call.ledger.details = reply.details;
-            call.ledger.reason = reply.reason;
-            call.ledger.flags = reply.flags;
-            h1.start_output(false, |out| write_response(&call.response, out));
-            let _ = poll_fn(|cx| h1.poll_flush(cx)).await;
-            conn.worker.observer.finished(&conn, &call, weft_telemetry::Protocol::Http11);
-            return;
+            let mut down = DownH1::new(&mut h1, &call.request, true);
+            return refuse(&conn, &mut call, &mut down, reply).await;
         }
     };
     call.response.clear();
@@ -46,26 +50,50 @@ pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
     if poll_fn(|cx| h1.poll_flush(cx)).await.is_err() {
         return;
     }
-    match content(&mut h1).await {
-        Some(Protocol::H2c | Protocol::Http11 | Protocol::Http10) => {
+    drop(call);
+    conn.tunnelled.set(true);
+    match content(&conn, &mut h1, &way).await {
+        Content::Http => {
             let (mut io, rest) = h1.into_parts();
             io.unread(&rest);
-            // Boxed, because HTTP within CONNECT within HTTP is a circle of types.
+            // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `tunnelled` keeps it from being one of calls.
             Box::pin(super::serve::serve(conn, io, None)).await;
         }
-        None => {}
-        Some(Protocol::Tls | Protocol::Other) => {
+        Content::Gone => {}
+        Content::Bytes(opened) => {
             let (mut io, rest) = h1.into_parts();
             io.unread(&rest);
-            forward(&conn, io, &authority, id, cluster).await;
+            let opened = match opened {
+                Some(opened) => Some(*opened),
+                None => way.open(&conn).await,
+            };
+            if let Some(opened) = opened {
+                opened.run(&conn, io, None).await;
+            }
         }
     }
 }
 
-type Found = (weft_model::table::ClusterId, std::sync::Arc<crate::snapshot::ClusterView>);
+/// Where a tunnel leads whose content is bytes.
+struct Way {
+    id: ClusterId,
+    cluster: Arc<ClusterView>,
+    original: Option<SocketAddr>,
+}
 
-fn decide(conn: &Conn, call: &mut Call) -> Result<Found, Reply> {
-    let gone = || Reply::new(503, "", "listener_changed").because("the listener changed: connect again");
+impl Way {
+    async fn open(&self, conn: &Conn) -> Option<Opened> {
+        tcp::open(conn, self.id, &self.cluster, None, self.original).await
+    }
+}
+
+async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
+    if conn.tunnelled.get() {
+        return Err(Reply::new(403, "", "upgrade_failed")
+            .flag(ResponseFlag::DownstreamProtocolError)
+            .because("a CONNECT tunnel may hold no other"));
+    }
+    let gone = || changed("the listener changed: connect again");
     let (snapshot, chain) = conn.current().ok_or_else(gone)?;
     let Terminal::Http(manager) = &chain.terminal else { return Err(gone()) };
     let allowed =
@@ -74,53 +102,96 @@ fn decide(conn: &Conn, call: &mut Call) -> Result<Found, Reply> {
         return Err(Reply::new(403, "", "upgrade_failed")
             .because("this listener is no HTTP proxy: CONNECT is not served here"));
     }
-    let table = match &manager.routes {
-        weft_model::table::chain::RouteSource::Inline(table) => table.clone(),
-        weft_model::table::chain::RouteSource::Named(id, name) => {
-            snapshot.table.routes(*id).cloned().ok_or_else(|| {
-                Reply::new(503, "", "route_configuration_missing")
-                    .because(format!("route configuration {name} has not arrived"))
-            })?
-        }
-    };
-    let plan = plan(conn, &snapshot, &table, call, "http")?;
-    Ok((plan.id, plan.cluster))
-}
-
-/// What the client speaks within its tunnel; `None`: it has gone.
-async fn content(h1: &mut H1) -> Option<Protocol> {
-    loop {
-        if let Some(protocol) = sniff::protocol(h1.unread(), false) {
-            return Some(protocol);
-        }
-        match tokio::time::timeout(SILENCE, poll_fn(|cx| h1.poll_fill(cx))).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return sniff::protocol(h1.unread(), true).filter(|_| h1.has_input()),
-            Ok(Err(_)) => return None,
-            // Server-first, or half a line: bytes it is.
-            Err(_) => return Some(Protocol::Other),
-        }
-    }
-}
-
-async fn forward(
-    conn: &Rc<Conn>,
-    io: Io,
-    authority: &str,
-    id: weft_model::table::ClusterId,
-    cluster: std::sync::Arc<crate::snapshot::ClusterView>,
-) {
-    use weft_model::cluster::Discovery;
-    let original = if cluster.cluster.settings.discovery == Discovery::OriginalDst {
-        match crate::upstream::outside::resolve(authority, 443, conn).await {
-            Ok(address) => Some(address),
-            Err(reason) => return tracing::info!(%authority, %reason, "tunnel refused"),
-        }
+    call.ledger.remote = Some(hop::remote(&call.request, &manager.settings, conn.source.ip()));
+    admit::authorize(conn, manager, call, "http")?;
+    let (snapshot, table) = routes(conn, manager, snapshot).await?;
+    let authority = call.request.target().to_owned();
+    let plan = plan(conn, manager, &snapshot, &table, call, "http")?;
+    let original = if plan.cluster.cluster.settings.discovery == Discovery::OriginalDst {
+        let resolved = crate::upstream::outside::resolve(&authority, 443, conn).await;
+        let refused = |why: String| {
+            Reply::new(502, "", "dns_resolution_failed").flag(ResponseFlag::DnsResolutionFailed).because(why)
+        };
+        Some(resolved.map_err(refused)?)
     } else {
         None
     };
-    if let Err(why) = pick(&conn.worker, id, &cluster, None, &[], original) {
-        return tracing::info!(%authority, reason = %why, "tunnel refused");
+    Ok(Way { id: plan.id, cluster: plan.cluster, original })
+}
+
+/// What stands in a tunnel.
+enum Content {
+    Http,
+    /// Anything else; the upstream may have been asked already.
+    Bytes(Option<Box<Opened>>),
+    Gone,
+}
+
+/// Looks at the first bytes. Where the client is silent the upstream is connected to, and who speaks first decides:
+/// the server, then it is TCP; the client, then its bytes tell.
+async fn content(conn: &Conn, h1: &mut H1, way: &Way) -> Content {
+    let told = tokio::time::timeout(SILENCE, told(h1)).await;
+    match told {
+        Ok(content) => return content,
+        // Half a line: the rest of it is waited for a while before it counts as bytes.
+        Err(_) if h1.has_input() => {
+            let late = tokio::time::timeout(LATE, self::told(h1)).await;
+            return late.unwrap_or(Content::Bytes(None));
+        }
+        Err(_) => {}
     }
-    crate::tcp::forward(conn, io, id, &cluster, None, original, None).await;
+    let mut opening = pin!(way.open(conn));
+    let opened = poll_fn(|cx| {
+        if let Poll::Ready(filled) = h1.poll_fill(cx) {
+            return Poll::Ready(Err(matches!(filled, Ok(true))));
+        }
+        opening.as_mut().poll(cx).map(Ok)
+    });
+    let mut opened = match opened.await {
+        Ok(Some(opened)) => Box::new(opened),
+        Ok(None) | Err(false) => return Content::Gone,
+        Err(true) => return self::told(h1).await,
+    };
+    let mut first = [0; 1024];
+    let server_first = poll_fn(|cx| {
+        let mut buf = ReadBuf::new(&mut first);
+        if let Poll::Ready(read) = Pin::new(opened.up()).poll_read(cx, &mut buf) {
+            return Poll::Ready(Ok(read.map(|()| buf.filled().len())));
+        }
+        h1.poll_fill(cx).map(Err)
+    });
+    match server_first.await {
+        Ok(read) => {
+            let n = read.unwrap_or(0);
+            opened.up().unread(&first[..n]);
+            Content::Bytes(Some(opened))
+        }
+        Err(Ok(true)) => match self::told(h1).await {
+            Content::Bytes(_) => Content::Bytes(Some(opened)),
+            other => {
+                opened.abandon(conn);
+                other
+            }
+        },
+        Err(_) => {
+            opened.abandon(conn);
+            Content::Gone
+        }
+    }
+}
+
+/// Reads until the first bytes tell what they are.
+async fn told(h1: &mut H1) -> Content {
+    loop {
+        match sniff::protocol(h1.unread(), false) {
+            Some(Protocol::H2c | Protocol::Http11 | Protocol::Http10) => return Content::Http,
+            Some(Protocol::Tls | Protocol::Other) => return Content::Bytes(None),
+            None => {}
+        }
+        match poll_fn(|cx| h1.poll_fill(cx)).await {
+            Ok(true) => {}
+            Ok(false) if h1.has_input() => return Content::Bytes(None),
+            Ok(false) | Err(_) => return Content::Gone,
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub trait Downstream: Inlet + Outlet {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
     /// What the client speaks.
     fn protocol(&self) -> Protocol;
+    /// The connection is not to carry another request.
+    fn leave(&mut self);
     /// The answer broke off: what was begun must not look whole.
     fn abort(&mut self);
 }
@@ -40,6 +42,8 @@ pub struct DownH1<'a> {
     version: Version,
     /// The connection ends after this exchange.
     pub close: bool,
+    /// It ends by failing: what was sent is not whole.
+    pub broken: bool,
     is_head: bool,
 }
 
@@ -47,21 +51,21 @@ impl<'a> DownH1<'a> {
     /// The client whose request has this head. `draining`: the connection is to end anyway.
     pub fn new(conn: &'a mut H1, head: &RequestHead, draining: bool) -> Self {
         let close = draining || !keep_alive(head.version, &head.headers);
-        Self { conn, version: head.version, close, is_head: head.method() == "HEAD" }
+        Self { conn, version: head.version, close, broken: false, is_head: head.method() == "HEAD" }
     }
 
-    /// The connection under it.
-    pub fn conn(&mut self) -> &mut H1 {
-        self.conn
+    /// Was the request read to its end? If not, what still comes would be read as the next one.
+    pub fn is_read(&self) -> bool {
+        self.conn.body_is_done()
     }
 }
 
 impl Downstream for DownH1<'_> {
     fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken> {
-        // A body that the client still sends would be read as its next request.
-        if !self.conn.body_is_done() && !matches!(head.status, 101) {
-            self.close = true;
-        }
+        // An answer that does not wait for the request's end has no use for the rest: the client is told so. One that
+        // streams beside its request may still see the end of it.
+        let early = !self.conn.body_is_done() && (head.status >= 400 || length == Length::None);
+        self.close |= early && head.status != 101;
         head.version = Version::Http11;
         let mut chunked = false;
         if self.is_head || matches!(head.status, 204 | 304) {
@@ -94,7 +98,8 @@ impl Downstream for DownH1<'_> {
     }
 
     fn inform(&mut self, head: &ResponseHead) -> Result<(), Broken> {
-        if self.version == Version::Http11 {
+        // A client that reads nothing is not told more and more.
+        if self.version == Version::Http11 && !self.conn.is_clogged() {
             self.conn.start_output(false, |out| write_response(head, out));
         }
         Ok(())
@@ -108,8 +113,13 @@ impl Downstream for DownH1<'_> {
         if self.version == Version::Http10 { Protocol::Http10 } else { Protocol::Http11 }
     }
 
+    fn leave(&mut self) {
+        self.close = true;
+    }
+
     fn abort(&mut self) {
         self.close = true;
+        self.broken = true;
     }
 }
 
@@ -156,12 +166,15 @@ pub struct DownH2 {
     respond: SendResponse<Bytes>,
     outgoing: Outgoing,
     is_head: bool,
+    answered: bool,
+    /// The connection is not to carry another request.
+    pub leave: bool,
 }
 
 impl DownH2 {
     /// The client of a stream.
     pub fn new(incoming: Incoming, respond: SendResponse<Bytes>, is_head: bool) -> Self {
-        Self { incoming, respond, outgoing: Outgoing::none(), is_head }
+        Self { incoming, respond, outgoing: Outgoing::none(), is_head, answered: false, leave: false }
     }
 
     /// Does a body follow the request's head?
@@ -186,6 +199,7 @@ impl Downstream for DownH2 {
             }
             _ => {}
         }
+        self.answered = true;
         let stream = self.respond.send_response(to_response(head), end)?;
         self.outgoing = if end { Outgoing::none() } else { Outgoing::new(stream) };
         Ok(())
@@ -199,11 +213,15 @@ impl Downstream for DownH2 {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.respond.poll_reset(cx).map(|_| ())
+        if self.answered { self.outgoing.poll_reset(cx) } else { self.respond.poll_reset(cx).map(|_| ()) }
     }
 
     fn protocol(&self) -> Protocol {
         Protocol::Http2
+    }
+
+    fn leave(&mut self) {
+        self.leave = true;
     }
 
     fn abort(&mut self) {

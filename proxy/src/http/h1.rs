@@ -1,5 +1,7 @@
 //! One HTTP/1.1 connection, either side: `weft-http1`'s codec between two buffers and a stream.
 
+mod input;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,11 +11,11 @@ use weft_http1::{
     last_chunk, parse_request, parse_response,
 };
 
+use self::input::{Input, READ};
 use super::message::{Broken, Event, Inlet, Outlet};
 use crate::stream::Io;
 
-/// What is read at once, and what may wait to be written.
-const READ: usize = 16 * 1024;
+/// What may wait to be written.
 const WRITE_HIGH: usize = 64 * 1024;
 
 /// A connection and its buffers, which are used again for every message.
@@ -21,17 +23,27 @@ const WRITE_HIGH: usize = 64 * 1024;
 pub struct H1 {
     /// The stream; taken over as a whole by upgrades and tunnels.
     pub io: Io,
-    input: Vec<u8>,
-    /// Everything before it is done with.
-    at: usize,
+    input: Input,
     eof: bool,
     output: Vec<u8>,
     written: usize,
     body: BodyReader,
-    /// The piece of body at hand, within `input`.
-    piece: (usize, usize),
+    /// The piece of body at hand, at the start of the input: so much to be skipped, so much of body, so much behind it.
+    piece: Piece,
+    until_close: bool,
     chunked_out: bool,
     limits: Limits,
+}
+
+/// A piece of body at the start of the input.
+#[derive(Debug, Default, Clone, Copy)]
+struct Piece {
+    /// Framing before it.
+    skip: usize,
+    /// Body.
+    len: usize,
+    /// Framing behind it.
+    behind: usize,
 }
 
 impl H1 {
@@ -39,13 +51,13 @@ impl H1 {
     pub fn new(io: Io, limits: Limits) -> Self {
         Self {
             io,
-            input: Vec::new(),
-            at: 0,
+            input: Input::default(),
             eof: false,
             output: Vec::new(),
             written: 0,
             body: BodyReader::new(Framing::None, &limits),
-            piece: (0, 0),
+            piece: Piece::default(),
+            until_close: false,
             chunked_out: false,
             limits,
         }
@@ -56,21 +68,7 @@ impl H1 {
         if self.eof {
             return Poll::Ready(Ok(false));
         }
-        if self.at == self.input.len() {
-            self.input.clear();
-            self.at = 0;
-        } else if self.at > READ {
-            self.input.drain(..self.at);
-            self.at = 0;
-        }
-        let have = self.input.len();
-        // Zeroing 16 KiB costs less than a second copy; the length is cut back to what came.
-        self.input.resize(have + READ, 0);
-        let mut buf = ReadBuf::new(&mut self.input[have..]);
-        let poll = Pin::new(&mut self.io).poll_read(cx, &mut buf);
-        let n = buf.filled().len();
-        self.input.truncate(have + n);
-        ready!(poll)?;
+        let n = ready!(self.input.poll_fill(&mut self.io, cx))?;
         self.eof = n == 0;
         Poll::Ready(Ok(n > 0))
     }
@@ -85,17 +83,14 @@ impl H1 {
         head: &mut RequestHead,
     ) -> Poll<Result<Option<()>, Broken>> {
         loop {
-            if self.at < self.input.len() {
-                // An empty line before a request is tolerated (RFC 9112 2.2), once per read.
-                if let Parsed::Complete { consumed } =
-                    parse_request(&self.input[self.at..], &self.limits, head)?
-                {
-                    self.at += consumed;
-                    return Poll::Ready(Ok(Some(())));
-                }
+            if !self.input.is_empty()
+                && let Parsed::Complete { consumed } = parse_request(self.input.unread(), &self.limits, head)?
+            {
+                self.input.consume(consumed);
+                return Poll::Ready(Ok(Some(())));
             }
             if !ready!(self.poll_fill(cx))? {
-                return Poll::Ready(if self.at == self.input.len() { Ok(None) } else { Err(Broken::Closed) });
+                return Poll::Ready(if self.input.is_empty() { Ok(None) } else { Err(Broken::Closed) });
             }
         }
     }
@@ -110,11 +105,11 @@ impl H1 {
         head: &mut ResponseHead,
     ) -> Poll<Result<(), Broken>> {
         loop {
-            if self.at < self.input.len()
+            if !self.input.is_empty()
                 && let Parsed::Complete { consumed } =
-                    parse_response(&self.input[self.at..], &self.limits, head)?
+                    parse_response(self.input.unread(), &self.limits, head)?
             {
-                self.at += consumed;
+                self.input.consume(consumed);
                 return Poll::Ready(Ok(()));
             }
             if !ready!(self.poll_fill(cx))? {
@@ -126,12 +121,13 @@ impl H1 {
     /// The body that follows the head just read is framed so.
     pub fn start_body(&mut self, framing: Framing) {
         self.body.start(framing);
-        self.piece = (0, 0);
+        self.until_close = framing == Framing::UntilClose;
+        self.piece = Piece::default();
     }
 
     /// Has the incoming body been read to its end?
     pub fn body_is_done(&self) -> bool {
-        self.body.is_done()
+        self.body.is_done() && self.piece.len == 0
     }
 
     /// Appends a head, written by `write`; the body that follows it goes out in chunks or not.
@@ -140,9 +136,14 @@ impl H1 {
         self.chunked_out = chunked;
     }
 
+    /// Does more wait to be written than should?
+    pub fn is_clogged(&self) -> bool {
+        self.output.len() >= WRITE_HIGH
+    }
+
     /// Has any byte come that nobody asked for, or has the peer closed? Such a connection cannot be used again.
     pub fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.at < self.input.len() || self.eof {
+        if !self.input.is_empty() || self.eof {
             return Poll::Ready(());
         }
         let mut one = [0_u8; 1];
@@ -153,28 +154,24 @@ impl H1 {
         Poll::Ready(())
     }
 
-    /// Waits for the client to go away while its answer is still to come. Bytes of a next request only are kept.
+    /// Waits for the client to go away while its answer is still to come. Of a next request only some bytes are kept; while
+    /// a body is still to be read, whoever reads it will see the end.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.eof && self.input.len() - self.at >= READ {
-            return Poll::Pending;
-        }
-        match self.poll_fill(cx) {
-            Poll::Ready(Ok(true)) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
+        loop {
+            if !self.body_is_done() || (!self.eof && self.input.len() >= READ) {
+                return Poll::Pending;
             }
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+            match ready!(self.poll_fill(cx)) {
+                Ok(true) => {}
+                _ => return Poll::Ready(()),
+            }
         }
     }
 
     /// Gives back memory before a long wait.
     pub fn rest(&mut self) {
-        if self.at == self.input.len() {
-            self.at = 0;
-            self.input = Vec::new();
-        }
-        if self.written == self.output.len() && self.output.capacity() > READ {
+        self.input.rest();
+        if self.written == self.output.len() {
             self.output = Vec::new();
             self.written = 0;
         }
@@ -182,23 +179,24 @@ impl H1 {
 
     /// Takes the connection apart: the stream, and what was read and not consumed.
     pub fn into_parts(self) -> (Io, Vec<u8>) {
-        let rest = self.input[self.at..].to_vec();
+        let rest = self.input.unread().to_vec();
         (self.io, rest)
     }
 
     /// What was read and not consumed.
     pub fn unread(&self) -> &[u8] {
-        &self.input[self.at..]
+        self.input.unread()
     }
 
     /// Drops what was read and not consumed.
     pub fn forget_input(&mut self) {
-        self.at = self.input.len();
+        self.piece = Piece::default();
+        self.input.consume(self.input.len());
     }
 
     /// Is there input that was not consumed?
     pub fn has_input(&self) -> bool {
-        self.at < self.input.len()
+        !self.input.is_empty()
     }
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
@@ -218,21 +216,24 @@ impl H1 {
 impl Inlet for H1 {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Broken>> {
         loop {
-            if self.piece.0 < self.piece.1 {
+            if self.piece.len > 0 {
                 return Poll::Ready(Ok(Event::Data));
             }
-            match self.body.next(&self.input[self.at..])? {
+            match self.body.next(self.input.unread())? {
                 BodyEvent::Data { range, consumed } => {
-                    self.piece = (self.at + range.start, self.at + range.end);
-                    self.at += consumed;
+                    self.piece = Piece { skip: range.start, len: range.len(), behind: consumed - range.end };
                 }
                 BodyEvent::End { consumed } => {
-                    self.at += consumed;
+                    self.input.consume(consumed);
                     return Poll::Ready(Ok(Event::End));
                 }
                 BodyEvent::NeedMore { consumed } => {
-                    self.at += consumed;
+                    self.input.consume(consumed);
                     if !ready!(self.poll_fill(cx))? {
+                        // Without an end of its own in TLS, a body that ends with the connection may have been cut.
+                        if self.until_close && self.io.was_cut() {
+                            return Poll::Ready(Err(Broken::Closed));
+                        }
                         self.body.close()?;
                     }
                 }
@@ -241,11 +242,18 @@ impl Inlet for H1 {
     }
 
     fn chunk(&self) -> &[u8] {
-        &self.input[self.piece.0..self.piece.1]
+        self.input.piece(self.piece.skip, self.piece.len)
     }
 
     fn consume(&mut self, n: usize) {
-        self.piece.0 += n;
+        let n = n.min(self.piece.len);
+        self.input.consume(self.piece.skip + n);
+        self.piece.skip = 0;
+        self.piece.len -= n;
+        if self.piece.len == 0 {
+            self.input.consume(self.piece.behind);
+            self.piece = Piece::default();
+        }
     }
 
     fn trailers(&self) -> &Headers {

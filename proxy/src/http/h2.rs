@@ -180,8 +180,19 @@ pub fn request_head(parts: &http::request::Parts, head: &mut RequestHead) -> Res
         return Err(weft_http1::Refusal::HostRepeated.into());
     }
     match (authority, host) {
-        (Some(authority), _) => head.headers.append("host", authority)?,
-        (None, Some(host)) => head.headers.append("host", host)?,
+        // RFC 9113 8.3.1: a Host that says otherwise makes the request malformed.
+        (Some(authority), Some(host)) if !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => {
+            return Err(weft_http1::Refusal::HostRepeated.into());
+        }
+        (Some(authority), _) => {
+            weft_http1::Authority::parse(authority)?;
+            head.headers.append("host", authority)?;
+        }
+        (None, Some(host)) => {
+            let text = host.to_str().map_err(|_| weft_http1::Refusal::HostInvalid)?;
+            weft_http1::Authority::parse(text)?;
+            head.headers.append("host", text)?;
+        }
         (None, None) => return Err(weft_http1::Refusal::HostMissing.into()),
     }
     let mut cookie = Vec::new();

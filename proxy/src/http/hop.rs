@@ -26,7 +26,7 @@ pub struct Hop<'a> {
 }
 
 /// Headers that would steer the mesh. An app's are not believed: its requests do not count as internal.
-const STEERING: [&str; 15] = [
+const STEERING: [&str; 16] = [
     "x-envoy-internal",
     "x-envoy-external-address",
     "x-envoy-upstream-rq-timeout-ms",
@@ -42,8 +42,20 @@ const STEERING: [&str; 15] = [
     "x-envoy-retriable-header-names",
     "x-envoy-force-trace",
     "x-envoy-ip-tags",
+    "x-envoy-original-url",
 ];
 
+/// Headers that only the mesh sets: at its edge a stranger's are not believed either.
+const OURS: [&str; 6] = [
+    "x-envoy-original-path",
+    "x-envoy-original-host",
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+];
+
+const XFF: &str = "x-forwarded-for";
 const XFCC: &str = "x-forwarded-client-cert";
 const REQUEST_ID: &str = "x-request-id";
 
@@ -52,21 +64,22 @@ const REQUEST_ID: &str = "x-request-id";
 /// # Errors
 /// If a header cannot be written, which a request that was parsed cannot cause.
 pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> Result<(), InvalidHeader> {
+    let edge = hop.manager.use_remote_address;
     head.headers.retain(|name, _| {
-        name.len() < 16
-            || !name[..8].eq_ignore_ascii_case(b"x-envoy-")
-            || !STEERING.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
+        let among = |list: &[&str]| list.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()));
+        !name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"x-envoy-"))
+            || !(among(&STEERING) || (edge && among(&OURS)))
     });
     let proto = if hop.tls { "https" } else { "http" };
-    if hop.manager.use_remote_address {
-        let source = hop.source.to_string();
-        let chain = match head.headers.text("x-forwarded-for") {
-            Some(before) if !before.is_empty() => format!("{before},{source}"),
-            _ => source.clone(),
-        };
-        head.headers.set("x-forwarded-for", chain)?;
-        head.headers.set("x-envoy-external-address", source)?;
-        head.headers.set("x-forwarded-proto", proto)?;
+    if edge {
+        head.headers.set("x-envoy-external-address", remote(head, hop.manager, hop.source).to_string())?;
+        if !hop.manager.skip_xff_append {
+            let chain = joined(head, XFF, &hop.source.to_string());
+            head.headers.set(XFF, chain)?;
+        }
+        if hop.manager.xff_trusted_hops == 0 || !head.headers.contains("x-forwarded-proto") {
+            head.headers.set("x-forwarded-proto", proto)?;
+        }
     } else if !head.headers.contains("x-forwarded-proto") {
         head.headers.append("x-forwarded-proto", proto)?;
     }
@@ -77,6 +90,38 @@ pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> 
         head.headers.set(REQUEST_ID, id.hyphenated().encode_lower(&mut text).as_bytes())?;
     }
     client_cert(head, hop)
+}
+
+/// All values of a list header in their order, and one more.
+fn joined(head: &RequestHead, name: &str, more: &str) -> Vec<u8> {
+    let mut chain = Vec::new();
+    let before = head.headers.get_all(name).filter(|value| !value.is_empty());
+    for value in before.chain([more.as_bytes()]) {
+        if !chain.is_empty() {
+            chain.push(b',');
+        }
+        chain.extend_from_slice(value);
+    }
+    chain
+}
+
+/// The address that counts as the client's (RBAC's `remote_ip`): the connection's own at the edge, what the hop before
+/// has put last into `x-forwarded-for` behind it; with so many trusted hops before the edge, the entry that far back.
+///
+/// Ask before `x-forwarded-for` is added to at the edge; elsewhere it never is.
+pub fn remote(head: &RequestHead, manager: &HttpConnectionManager, source: IpAddr) -> IpAddr {
+    let back = match (manager.use_remote_address, manager.xff_trusted_hops) {
+        (true, 0) => return source,
+        (true, hops) => hops - 1,
+        (false, hops) => hops,
+    };
+    let mut chain = Vec::new();
+    for value in head.headers.get_all(XFF) {
+        chain.extend(value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
+    }
+    let entry = chain.len().checked_sub(back as usize + 1).and_then(|place| chain.get(place));
+    let text = entry.and_then(|entry| std::str::from_utf8(entry).ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(source)
 }
 
 /// `x-forwarded-client-cert`: who the client is, told to the app; never believed from a connection that is no mTLS.
@@ -92,11 +137,7 @@ fn client_cert(head: &mut RequestHead, hop: &Hop<'_>) -> Result<(), InvalidHeade
         (AppendForward | SanitizeSet, Some(peer)) => peer,
     };
     let element = element(peer, hop.own_uri, hop.manager.client_cert_details);
-    let before = if mode == AppendForward { head.headers.text(XFCC) } else { None };
-    let value = match before {
-        Some(before) if !before.is_empty() => format!("{before},{element}"),
-        _ => element,
-    };
+    let value = if mode == AppendForward { joined(head, XFCC, &element) } else { element.into_bytes() };
     head.headers.set(XFCC, value)
 }
 
@@ -116,16 +157,29 @@ fn element(peer: &PeerNames, own_uri: &str, details: ClientCertDetails) -> Strin
         }
         for uri in &peer.uris {
             element.push_str(";URI=");
-            element.push_str(uri);
+            quoted(uri, &mut element);
         }
     }
     if details.dns {
         for dns in &peer.dns {
             element.push_str(";DNS=");
-            element.push_str(dns);
+            quoted(dns, &mut element);
         }
     }
     element
+}
+
+/// A name of a certificate, in quotes where it could be read as more than one field.
+fn quoted(name: &str, out: &mut String) {
+    if !name.contains([',', ';', '=', '"', '\\', ' ']) {
+        return out.push_str(name);
+    }
+    out.push('"');
+    out.extend(name.chars().flat_map(|c| match c {
+        '"' | '\\' => vec!['\\', c],
+        c => vec![c],
+    }));
+    out.push('"');
 }
 
 /// What a response's head becomes before it goes to the client.

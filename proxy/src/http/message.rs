@@ -132,13 +132,12 @@ impl Pump {
         self.ended
     }
 
-    /// Moves what can be moved. Ready when all of it has left; `seen` sees each piece as it passes.
+    /// Moves what can be moved. Ready when all of it has left.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut impl Inlet,
         to: &mut impl Outlet,
-        mut seen: impl FnMut(&[u8]),
     ) -> Poll<Result<(), PumpError>> {
         while !self.ended {
             let room = ready!(to.poll_room(cx)).map_err(PumpError::To)?;
@@ -146,7 +145,6 @@ impl Pump {
                 Poll::Ready(Ok(Event::Data)) => {
                     let n = from.chunk().len().min(room);
                     let piece = &from.chunk()[..n];
-                    seen(piece);
                     to.push(piece).map_err(PumpError::To)?;
                     from.consume(n);
                     self.bytes += n as u64;

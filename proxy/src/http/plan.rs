@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_model::route::{HeaderOperations, HostRewrite};
+use rand::{Rng, RngExt as _};
+use weft_model::route::{Fault, FaultAbort, Forward, Fraction, HeaderOperations, HostRewrite};
 use weft_model::table::ClusterId;
 use weft_model::table::RouteTable;
+use weft_model::table::chain::HttpManager;
 use weft_model::table::retry::Retry;
 use weft_model::table::route::Action;
 use weft_policy::hash_key;
@@ -13,6 +15,7 @@ use weft_policy::route::{self, Choice, Decision};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, View};
+use super::clock::{Allowed, grpc_timeout};
 use super::operations;
 use super::reply::Reply;
 use crate::connection::Conn;
@@ -20,6 +23,9 @@ use crate::snapshot::{ClusterView, Snapshot};
 
 /// Envoy's default for routes that say nothing.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Envoy's default for connection managers that say nothing.
+const STREAM_IDLE: Duration = Duration::from_secs(300);
 
 /// What was decided.
 pub struct Plan {
@@ -31,8 +37,10 @@ pub struct Plan {
     pub hash: Option<u64>,
     /// A cookie that the client gets, so that it comes back to the same endpoint.
     pub cookie: Option<String>,
-    /// The whole exchange must have its answer by then; `None`: whenever.
-    pub timeout: Option<Duration>,
+    /// How long it may take.
+    pub allowed: Allowed,
+    /// It waits so long first, on purpose.
+    pub delay: Option<Duration>,
     /// When it is tried again.
     pub retry: Option<Retry>,
     /// Sets `x-envoy-attempt-count`.
@@ -49,6 +57,7 @@ pub struct Plan {
 /// The answer, where the request goes nowhere.
 pub fn plan(
     conn: &Conn,
+    manager: &HttpManager,
     snapshot: &Snapshot,
     table: &RouteTable,
     call: &mut Call,
@@ -83,6 +92,10 @@ pub fn plan(
         let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
         (key, cookie.map(|c| c.header()))
     };
+    let delay = match (&forwarding.route.fault, manager.filters.fault) {
+        (Some(fault), true) => inject(fault, &mut *rng)?,
+        _ => None,
+    };
     let mut path = String::new();
     let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
     let host = route::rewritten_host(&forwarding, &view).map(str::to_owned);
@@ -96,12 +109,20 @@ pub fn plan(
         cluster: cluster.clone(),
         hash,
         cookie,
-        timeout: Some(settings.timeout.unwrap_or(ROUTE_TIMEOUT)).filter(|t| !t.is_zero()),
+        allowed: allowed(settings, forwarding.forward.retry.as_ref(), manager, call),
+        delay,
         retry: forwarding.forward.retry.clone(),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,
         on_response: layers.iter().map(|operations| (*operations).clone()).collect(),
     };
+    let no_upgrade = call.request.headers.get("upgrade").is_some_and(|asked| {
+        let of_route = settings.upgrades.iter().find(|u| asked.eq_ignore_ascii_case(u.token.as_bytes()));
+        of_route.is_some_and(|u| !u.enabled)
+    });
+    if no_upgrade {
+        weft_http1::strip_hop_by_hop(&mut call.request.headers, weft_http1::Upgrade::Drop);
+    }
     call.ledger.route = Some(found.name.to_string());
     call.ledger.cluster = Some(cluster.clone());
     let write = |call: &mut Call| -> Result<(), Reply> {
@@ -125,6 +146,52 @@ pub fn plan(
     };
     write(call)?;
     Ok(plan)
+}
+
+/// The limits of time: the route's, the connection manager's, and for gRPC the client's own deadline.
+fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, call: &Call) -> Allowed {
+    let some = |limit: Option<Duration>| limit.filter(|limit| !limit.is_zero());
+    let mut allowed = Allowed {
+        answer: some(Some(settings.timeout.unwrap_or(ROUTE_TIMEOUT))),
+        per_try: some(retry.and_then(|retry| retry.per_try_timeout)),
+        request: some(manager.settings.request_timeout),
+        whole: some(settings.max_stream_duration),
+        idle: some(Some(
+            settings.idle_timeout.or(manager.settings.stream_idle_timeout).unwrap_or(STREAM_IDLE),
+        )),
+    };
+    if let (true, Some(cap)) = (call.ledger.grpc, settings.grpc_timeout_cap) {
+        let asked = call.request.headers.text("grpc-timeout").and_then(grpc_timeout);
+        let deadline = match (asked, some(Some(cap))) {
+            (Some(asked), Some(cap)) => Some(asked.min(cap)),
+            (asked, cap) => asked.or(cap),
+        };
+        if !settings.grpc_timeout_in_max_stream {
+            allowed.answer = deadline;
+        } else if asked.is_some() {
+            allowed.whole = deadline;
+        }
+    }
+    allowed
+}
+
+/// Fault injection: a delay for some requests, an answer in place of the upstream's for some.
+fn inject(fault: &Fault, rng: &mut impl Rng) -> Result<Option<Duration>, Reply> {
+    let mut hit = |share: &Fraction| {
+        rng.random_range(0..u64::from(share.denominator.max(1))) < u64::from(share.numerator)
+    };
+    let delay = fault.delay.as_ref().filter(|(_, share)| hit(share)).map(|(delay, _)| *delay);
+    let Some((abort, _)) = fault.abort.as_ref().filter(|(_, share)| hit(share)) else { return Ok(delay) };
+    let reply = match abort {
+        FaultAbort::Http(status) => Reply::new(*status, "fault filter abort", "fault_filter_abort"),
+        FaultAbort::Grpc(status) => {
+            let mut reply = Reply::new(200, "fault filter abort", "fault_filter_abort");
+            reply.grpc = u8::try_from(*status).ok().or(Some(2));
+            reply
+        }
+    };
+    let reply = reply.flag(ResponseFlag::FaultInjected);
+    Err(reply.because("the route injects this fault on purpose (VirtualService fault.abort)"))
 }
 
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {

@@ -21,7 +21,9 @@ pub struct Reply {
     /// Why, in plain words, for the log.
     pub reason: Cow<'static, str>,
     /// The policy that decided.
-    pub policy: Option<String>,
+    pub policy: Option<Box<str>>,
+    /// gRPC's status number, where it does not follow from HTTP's.
+    pub grpc: Option<u8>,
 }
 
 impl Reply {
@@ -35,6 +37,7 @@ impl Reply {
             details: details.into(),
             reason: Cow::Borrowed(""),
             policy: None,
+            grpc: None,
         }
     }
 
@@ -61,6 +64,9 @@ impl Reply {
 
     /// What a client of gRPC is told: its own status number, by gRPC's mapping of HTTP's.
     pub const fn grpc_status(&self) -> u32 {
+        if let Some(status) = self.grpc {
+            return status as u32;
+        }
         match self.status {
             400 => 13,
             401 => 16,

@@ -1,43 +1,33 @@
-//! A connection that speaks HTTP: which version, then request after request.
+//! A connection that speaks HTTP: which version, and the limits that its listener sets.
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
-use weft_http1::{Limits, request_framing};
+use weft_http1::Limits;
 use weft_model::table::chain::Terminal;
 
-use super::call::Call;
-use super::downstream::{DownH1, DownH2, Downstream as _};
-use super::exchange::{After, exchange};
 use super::h1::H1;
-use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
-use super::message::{Broken, Inlet as _, Length, Outlet as _};
-use super::reply::Reply;
+use super::{serve_h1, serve_h2};
 use crate::connection::Conn;
 use crate::sniff::H2_PREFACE;
 use crate::stream::Io;
-use crate::tunnel;
 
 /// An idle client is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Streams at once on one client's HTTP/2 connection; resets beyond h2's own bound end it.
-const MAX_STREAMS: u32 = 1000;
-
-/// After a refusal the client may still be sending; so much is read off before the connection is closed, so that the
-/// answer is not lost to a reset.
-const LINGER: usize = 64 * 1024;
+/// A request's head must have arrived so soon after its first byte where the configuration says nothing.
+const HEAD: Duration = Duration::from_secs(60);
 
 /// Serves a connection to its end. `alpn` is what TLS agreed on, if it did.
 pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<&[u8]>) {
-    let mut h1 = H1::new(io, limits(&conn));
+    let bounds = Bounds::of(&conn);
+    let mut h1 = H1::new(io, bounds.limits);
     let h2 = match alpn {
         Some(b"h2" | b"istio-h2") => true,
         Some(b"http/1.1" | b"http/1.0" | b"istio-http/1.1" | b"istio-http/1.0") => false,
         // Nothing agreed, or only `istio`: the first bytes tell.
-        _ => match is_h2(&mut h1).await {
+        _ => match is_h2(&conn, &mut h1, &bounds).await {
             Some(h2) => h2,
             None => return,
         },
@@ -45,194 +35,71 @@ pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<&[u8]>) {
     if h2 {
         let (mut io, rest) = h1.into_parts();
         io.unread(&rest);
-        serve_h2(conn, io).await;
+        serve_h2::serve(conn, io, &bounds).await;
     } else {
-        serve_h1(conn, h1).await;
+        serve_h1::serve(conn, h1, &bounds).await;
     }
 }
 
-fn limits(conn: &Conn) -> Limits {
-    let kib = conn.current().and_then(|(_, chain)| match &chain.terminal {
-        Terminal::Http(manager) => manager.settings.max_request_headers_kb,
-        _ => None,
-    });
-    let mut limits = Limits::default();
-    if let Some(kib) = kib {
-        limits.max_head_bytes = (kib as usize).clamp(1, 8192) * 1024;
-    }
-    limits
+/// What a listener allows one connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Of heads.
+    pub(super) limits: Limits,
+    /// Between two requests; `None`: for ever.
+    pub(super) idle: Option<Duration>,
+    /// From a head's first byte to its last.
+    pub(super) head: Duration,
+    /// The connection's own life.
+    pub(super) life: Option<Duration>,
 }
 
-/// Does the client begin with HTTP/2's preface? `None`: it has gone.
-async fn is_h2(conn: &mut H1) -> Option<bool> {
-    loop {
-        let seen = conn.unread();
-        let n = seen.len().min(H2_PREFACE.len());
-        if n > 0 && seen[..n] != H2_PREFACE[..n] {
-            return Some(false);
+impl Bounds {
+    fn of(conn: &Conn) -> Self {
+        let mut bounds = Self { limits: Limits::default(), idle: Some(IDLE), head: HEAD, life: None };
+        let Some((_, chain)) = conn.current() else { return bounds };
+        let Terminal::Http(manager) = &chain.terminal else { return bounds };
+        let settings = &manager.settings;
+        if let Some(kib) = settings.max_request_headers_kb {
+            bounds.limits.max_head_bytes = (kib as usize).clamp(1, 8192) * 1024;
         }
-        if n == H2_PREFACE.len() {
-            return Some(true);
-        }
-        match tokio::time::timeout(IDLE, poll_fn(|cx| conn.poll_fill(cx))).await {
-            Ok(Ok(true)) => {}
-            _ => return None,
-        }
+        bounds.idle = settings.idle_timeout.map_or(Some(IDLE), |t| (!t.is_zero()).then_some(t));
+        bounds.head = settings.request_headers_timeout.filter(|t| !t.is_zero()).unwrap_or(HEAD);
+        bounds.life = settings.max_connection_duration.filter(|t| !t.is_zero());
+        bounds
     }
 }
 
-async fn serve_h1(conn: Rc<Conn>, mut h1: H1) {
-    let mut call = Call::default();
-    let mut draining = std::pin::pin!(conn.drain.draining());
-    let _guard = conn.drain.guard();
-    let mut idle: Option<std::pin::Pin<Box<tokio::time::Sleep>>> = None;
-    loop {
-        call.request.clear();
-        if !h1.has_input() {
-            idle = None;
-        }
-        let next = poll_fn(|cx| {
-            if let Poll::Ready(next) = h1.poll_request(cx, &mut call.request) {
-                return Poll::Ready(Some(next));
+/// Does the client begin with HTTP/2's preface? `None`: it has gone, or said nothing for too long.
+async fn is_h2(conn: &Conn, h1: &mut H1, bounds: &Bounds) -> Option<bool> {
+    let first = async {
+        loop {
+            let seen = h1.unread();
+            let n = seen.len().min(H2_PREFACE.len());
+            if n > 0 && seen[..n] != H2_PREFACE[..n] {
+                return Some(false);
             }
-            // Between two requests a drain ends the connection; within a head it waits for the request.
-            if !h1.has_input() && draining.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
+            if n == H2_PREFACE.len() {
+                return Some(true);
             }
-            let sleep = idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE)));
-            if sleep.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await;
-        let framing = match next {
-            None | Some(Ok(None) | Err(Broken::Closed | Broken::Io(_))) => break,
-            Some(Ok(Some(()))) => request_framing(&call.request),
-            Some(Err(Broken::Head(refusal))) => Err(refusal),
-            Some(Err(_)) => break,
-        };
-        let framing = match framing {
-            Ok(framing) => framing,
-            Err(refusal) => return refuse(&mut h1, &mut call, Reply::bad_request(refusal)).await,
-        };
-        h1.start_body(framing);
-        if call.request.method() == "CONNECT" {
-            return super::connect::serve(conn.clone(), h1, call).await;
-        }
-        let mut down = DownH1::new(&mut h1, &call.request, conn.drain.is_draining());
-        let after = exchange(&conn, &mut call, &mut down, Length::from(framing)).await;
-        let close = down.close;
-        if let After::Tunnel(up) = after {
-            return upgraded(&conn, h1, *up).await;
-        }
-        if close {
-            linger(&mut h1).await;
-            break;
-        }
-    }
-}
-
-/// The connection belongs to another protocol now.
-async fn upgraded(conn: &Conn, down: H1, up: H1) {
-    let (mut down, early) = down.into_parts();
-    let (mut up, first) = up.into_parts();
-    down.unread(&early);
-    up.unread(&first);
-    let ended = tunnel::run(&mut down, &mut up, None, conn.drain_deadline()).await;
-    tracing::debug!(sent = ended.sent, received = ended.received, why = ?ended.why, "an upgraded connection ended");
-}
-
-/// Answers a request that could not be understood, and closes: nobody knows where the next one would begin.
-async fn refuse(h1: &mut H1, call: &mut Call, reply: Reply) {
-    tracing::info!(reason = %reply.reason, status = reply.status, "request refused");
-    call.request.clear();
-    let Ok(body) = reply.write(&mut call.response, &call.request) else { return };
-    let body = body.to_vec();
-    let mut down = DownH1::new(h1, &call.request, true);
-    let length = Length::Exact(body.len() as u64);
-    if down.start_response(&mut call.response, length).is_ok() && down.push(&body).is_ok() {
-        let _ = poll_fn(|cx| down.poll_flush(cx)).await;
-        linger(h1).await;
-    }
-}
-
-/// Closes our side first and reads off what still comes, so that the client sees the answer and not a reset.
-async fn linger(h1: &mut H1) {
-    use tokio::io::AsyncWriteExt as _;
-    let reading = async {
-        let _ = h1.io.shutdown().await;
-        let mut read = 0;
-        while read < LINGER {
-            h1.forget_input();
-            match poll_fn(|cx| h1.poll_fill(cx)).await {
-                Ok(true) => read += h1.unread().len().max(1),
-                _ => break,
+            let limit = if n > 0 { Some(bounds.head) } else { bounds.idle };
+            let filling = poll_fn(|cx| h1.poll_fill(cx));
+            let filled = match limit {
+                Some(limit) => tokio::time::timeout(limit, filling).await.ok()?,
+                None => filling.await,
+            };
+            if !matches!(filled, Ok(true)) {
+                return None;
             }
         }
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
-}
-
-async fn serve_h2(conn: Rc<Conn>, io: Io) {
-    let mut builder = h2::server::Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(limits(&conn).max_head_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_reset_streams(64);
-    let handshake = tokio::time::timeout(Duration::from_secs(15), builder.handshake(io));
-    let Ok(Ok(mut connection)) = handshake.await else { return };
-    let guard = conn.drain.guard();
-    let mut draining = std::pin::pin!(conn.drain.draining());
-    let mut told = false;
-    let mut streams = tokio::task::JoinSet::new();
-    loop {
-        let next = poll_fn(|cx| {
-            if !told && draining.as_mut().poll(cx).is_ready() {
-                told = true;
-                connection.graceful_shutdown();
-            }
-            connection.poll_accept(cx)
-        })
-        .await;
-        while streams.try_join_next().is_some() {}
-        match next {
-            None => break,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a client's HTTP/2 connection ended");
-                break;
-            }
-            Some(Ok((request, respond))) => {
-                streams.spawn_local(stream(conn.clone(), request, respond));
-            }
-        }
+    // A client that has not begun loses nothing when its listener goes away; it is given a moment all the same.
+    let drained = async {
+        conn.drain.draining().await;
+        tokio::time::sleep(serve_h1::GRACE).await;
+    };
+    tokio::select! {
+        h2 = first => h2,
+        () = drained => None,
     }
-    streams.shutdown().await;
-    drop(guard);
-}
-
-async fn stream(
-    conn: Rc<Conn>,
-    request: http::Request<h2::RecvStream>,
-    mut respond: h2::server::SendResponse<bytes::Bytes>,
-) {
-    let (parts, body) = request.into_parts();
-    let mut call = Call::default();
-    if let Err(error) = request_head(&parts, &mut call.request) {
-        tracing::info!(reason = %error, "request refused");
-        let mut response = http::Response::new(());
-        *response.status_mut() = http::StatusCode::BAD_REQUEST;
-        let _ = respond.send_response(response, true);
-        return;
-    }
-    if parts.method == http::Method::CONNECT {
-        let mut response = http::Response::new(());
-        *response.status_mut() = http::StatusCode::METHOD_NOT_ALLOWED;
-        let _ = respond.send_response(response, true);
-        return;
-    }
-    let mut down = DownH2::new(Incoming::new(body), respond, parts.method == http::Method::HEAD);
-    let length = down.request_length(&call.request);
-    exchange(&conn, &mut call, &mut down, length).await;
-    // What the client still sends is not wanted; dropping the stream tells it so.
-    let _ = down.trailers();
 }

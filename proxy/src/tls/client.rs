@@ -93,6 +93,11 @@ impl Connector {
         self.config.clone()
     }
 
+    /// Does the server name follow the request's host? Then a connection serves that host alone.
+    pub fn follows_host(&self) -> bool {
+        self.sni.is_empty() && self.auto_sni
+    }
+
     /// The server name to ask for, given the request's host; without one, the endpoint's address.
     pub fn server_name(&self, host: Option<&str>, address: std::net::IpAddr) -> ServerName<'static> {
         let wanted = if !self.sni.is_empty() {

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 
+use super::pool::MadeFor;
 use crate::http::h2::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::http::message::Broken;
 use crate::stream::Io;
@@ -23,9 +24,13 @@ pub struct H2Client {
 
 #[derive(Debug)]
 struct State {
+    made_for: MadeFor,
+    born: Instant,
+    /// It takes no more streams: it has ended, or the server wants it to.
     closed: Cell<bool>,
     active: Cell<u32>,
     taken: Cell<u32>,
+    idle_since: Cell<Instant>,
 }
 
 impl H2Client {
@@ -33,7 +38,7 @@ impl H2Client {
     ///
     /// # Errors
     /// If the other side does not speak HTTP/2.
-    pub async fn start(io: Io) -> Result<Self, Broken> {
+    pub async fn start(io: Io, made_for: MadeFor) -> Result<Self, Broken> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
@@ -42,7 +47,15 @@ impl H2Client {
             .enable_push(false);
         let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io)).await;
         let (send, connection) = handshake.map_err(|_| Broken::Closed)??;
-        let state = Rc::new(State { closed: Cell::new(false), active: Cell::new(0), taken: Cell::new(0) });
+        let now = Instant::now();
+        let state = Rc::new(State {
+            made_for,
+            born: now,
+            closed: Cell::new(false),
+            active: Cell::new(0),
+            taken: Cell::new(0),
+            idle_since: Cell::new(now),
+        });
         let ends = state.clone();
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
@@ -51,6 +64,21 @@ impl H2Client {
             ends.closed.set(true);
         });
         Ok(Self { send, state })
+    }
+
+    /// What it was made for.
+    pub fn made_for(&self) -> &MadeFor {
+        &self.state.made_for
+    }
+
+    /// Has it lived for longer than a connection may?
+    pub fn is_older_than(&self, limit: Option<Duration>) -> bool {
+        limit.is_some_and(|limit| !limit.is_zero() && self.state.born.elapsed() >= limit)
+    }
+
+    /// Was nothing in flight on it for so long?
+    pub fn has_idled_for(&self, limit: Duration, now: Instant) -> bool {
+        self.is_idle() && now.saturating_duration_since(self.state.idle_since.get()) >= limit
     }
 
     /// Can it take another request, given the cluster's limits?
@@ -81,7 +109,9 @@ impl H2Client {
         end: bool,
     ) -> Result<(h2::client::ResponseFuture, h2::SendStream<Bytes>, Streaming), Broken> {
         let guard = Streaming::begin(self.state.clone());
-        let mut send = self.send.clone().ready().await?;
+        // A server that has said GOAWAY takes no more streams, however long those last that it has.
+        let ready = self.send.clone().ready().await;
+        let mut send = ready.inspect_err(|_| self.state.closed.set(true))?;
         let (response, stream) = send.send_request(request, end)?;
         Ok((response, stream, guard))
     }
@@ -102,5 +132,6 @@ impl Streaming {
 impl Drop for Streaming {
     fn drop(&mut self) {
         self.0.active.set(self.0.active.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
     }
 }

@@ -60,7 +60,7 @@ fn original_destination(view: &ClusterView, address: SocketAddr) -> EndpointView
         address,
         state: Arc::new(EndpointState::new(address)),
         carrier: view.carrier.clone(),
-        // The low bits tell it apart from pools of endpoints, which have none.
+        // The low bit tells it apart from pools of endpoints, which have none; the pool looks at the address too.
         pool: PoolKey(hasher.finish() | 1),
         peer: Arc::new(weft_telemetry::Peer::unknown(None)),
     }

@@ -1,9 +1,12 @@
 //! Idle connections of one worker, by endpoint. Nothing here is shared, so nothing is locked.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
+
+use weft_model::cluster::UpstreamHttp;
 
 use super::h2_client::H2Client;
 use crate::http::h1::H1;
@@ -16,11 +19,21 @@ const MOST_IDLE: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolKey(pub u64);
 
+/// What a connection was made for, beyond its pool: the address, and the server name where that follows the request.
+pub type MadeFor = (SocketAddr, Option<Box<str>>);
+
+/// Is a connection that was made for one of use for the other?
+pub(super) fn serves(made_for: &MadeFor, wanted: (SocketAddr, Option<&str>)) -> bool {
+    made_for.0 == wanted.0 && made_for.1.as_deref() == wanted.1
+}
+
 /// An HTTP/1.1 connection between two requests.
 #[derive(Debug)]
 pub struct Spare {
     /// The connection.
     pub conn: H1,
+    /// What it was made for.
+    pub made_for: MadeFor,
     /// Who is at the other end.
     pub peer: Option<Arc<PeerNames>>,
     /// How many requests it has carried.
@@ -32,8 +45,8 @@ pub struct Spare {
 
 impl Spare {
     /// A connection that has just been made.
-    pub fn new(conn: H1, peer: Option<Arc<PeerNames>>, now: Instant) -> Self {
-        Self { conn, peer, carried: 0, born: now, idle_since: now }
+    pub fn new(conn: H1, made_for: MadeFor, peer: Option<Arc<PeerNames>>, now: Instant) -> Self {
+        Self { conn, made_for, peer, carried: 0, born: now, idle_since: now }
     }
 }
 
@@ -46,11 +59,12 @@ pub struct Pools {
 
 impl Pools {
     /// An idle connection that is still good: the youngest, since the oldest are the likeliest to be closed soon.
-    pub fn take_h1(&mut self, key: PoolKey) -> Option<Spare> {
+    pub fn take_h1(&mut self, key: PoolKey, wanted: (SocketAddr, Option<&str>)) -> Option<Spare> {
         let idle = self.h1.get_mut(&key)?;
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            let mut spare = idle.pop()?;
+            let place = idle.iter().rposition(|spare| serves(&spare.made_for, wanted))?;
+            let mut spare = idle.remove(place);
             if spare.conn.poll_idle(&mut cx).is_pending() {
                 return Some(spare);
             }
@@ -70,12 +84,15 @@ impl Pools {
     pub fn h2(
         &mut self,
         key: PoolKey,
-        max_streams: Option<u32>,
-        max_requests: Option<u32>,
+        wanted: (SocketAddr, Option<&str>),
+        limits: &UpstreamHttp,
     ) -> Option<H2Client> {
         let clients = self.h2.get_mut(&key)?;
-        clients.retain(|client| !client.is_spent(max_requests));
-        clients.iter().find(|client| client.has_room(max_streams, max_requests)).cloned()
+        let (streams, requests) = (limits.max_concurrent_streams, limits.max_requests_per_connection);
+        clients.retain(|client| {
+            !client.is_spent(requests) && !client.is_older_than(limits.max_connection_duration)
+        });
+        clients.iter().find(|c| serves(c.made_for(), wanted) && c.has_room(streams, requests)).cloned()
     }
 
     /// Keeps a new HTTP/2 connection for all.
@@ -97,8 +114,11 @@ impl Pools {
             !idle.is_empty()
         });
         self.h2.retain(|key, clients| {
-            let gone = idle_limit(*key).is_none();
-            clients.retain(|client| !client.is_spent(None) && !(gone && client.is_idle()));
+            let limit = idle_limit(*key);
+            clients.retain(|client| {
+                let kept = limit.is_some_and(|limit| !client.has_idled_for(limit, now));
+                !client.is_spent(None) && (kept || !client.is_idle())
+            });
             !clients.is_empty()
         });
     }

@@ -119,10 +119,10 @@ impl Upstream {
                     }
                     Err(broken) => return Poll::Ready(Err(broken)),
                 }
+                let framing = response_framing(method, head)?;
                 if (100..200).contains(&head.status) && head.status != 101 {
                     return Poll::Ready(Ok(Answer::Informational));
                 }
-                let framing = response_framing(method, head)?;
                 up.reusable = keep_alive(head.version, &head.headers) && framing != Framing::UntilClose;
                 up.spare.conn.start_body(framing);
                 if framing == Framing::Tunnel {
@@ -135,6 +135,7 @@ impl Upstream {
             Self::H2(up) => {
                 let Some(response) = up.response.as_mut() else { return Poll::Ready(Err(Broken::Closed)) };
                 if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
+                    head.clear();
                     response_head(&informational?.into_parts().0, head)?;
                     return Poll::Ready(Ok(Answer::Informational));
                 }
@@ -186,10 +187,16 @@ impl Upstream {
         }
     }
 
-    /// The client has gone: the server should stop.
+    /// The answer is not wanted any more: the server should stop.
     pub fn cancel(&mut self) {
-        if let Self::H2(up) = self {
-            up.outgoing.reset(h2::Reason::CANCEL);
+        match self {
+            Self::H1(up) => up.reusable = false,
+            // Dropping what is left of a stream resets it; a body half sent needs it said.
+            Self::H2(up) => {
+                up.outgoing.reset(h2::Reason::CANCEL);
+                up.response = None;
+                up.incoming = Incoming::none();
+            }
         }
     }
 

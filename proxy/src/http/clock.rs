@@ -1,0 +1,148 @@
+//! The time limits of one exchange, behind one timer: none is set up for a request that has no limit.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// How long an exchange may take; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// From the request's end to the answer's (the route's `timeout`).
+    pub answer: Option<Duration>,
+    /// From the request's end to the answer's head, for one try (`perTryTimeout`).
+    pub per_try: Option<Duration>,
+    /// From the request's head to its end (`request_timeout`).
+    pub request: Option<Duration>,
+    /// From the request's head to the answer's end (`max_stream_duration`, or gRPC's own deadline).
+    pub whole: Option<Duration>,
+    /// Without a byte moving, either way (`stream_idle_timeout`).
+    pub idle: Option<Duration>,
+}
+
+/// Which limit is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The route's.
+    Answer(Duration),
+    /// One try's.
+    PerTry(Duration),
+    /// The request's own.
+    Request(Duration),
+    /// The exchange's.
+    Whole(Duration),
+    /// Nothing moved.
+    Idle(Duration),
+}
+
+/// Watches over one exchange.
+#[derive(Debug)]
+pub struct Clock {
+    allowed: Allowed,
+    answer_by: Option<Instant>,
+    try_by: Option<Instant>,
+    request_by: Option<Instant>,
+    whole_by: Option<Instant>,
+    idle_by: Option<Instant>,
+    moved: u64,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clock {
+    /// Begins to count.
+    pub fn start(allowed: Allowed) -> Self {
+        let by = |limit: Option<Duration>| limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self {
+            answer_by: None,
+            try_by: None,
+            request_by: by(allowed.request),
+            whole_by: by(allowed.whole),
+            idle_by: by(allowed.idle),
+            moved: 0,
+            sleep: None,
+            allowed,
+        }
+    }
+
+    /// Another try begins.
+    pub fn try_again(&mut self) {
+        self.try_by = None;
+    }
+
+    /// The answer's head is here: a try's own limit counts no more.
+    pub fn answered(&mut self) {
+        self.allowed.per_try = None;
+        self.try_by = None;
+    }
+
+    /// Waits for a limit to be over. `sent`: the request has ended; `moved`: bytes so far, both ways.
+    pub fn poll(&mut self, cx: &mut Context<'_>, sent: bool, moved: u64) -> Poll<Over> {
+        if self.allowed == Allowed::default() {
+            return Poll::Pending;
+        }
+        self.note(sent, moved);
+        loop {
+            let Some((by, over)) = self.first() else { return Poll::Pending };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
+            // A limit that moved away costs nothing now: the timer looks again when it fires.
+            if sleep.deadline() > by {
+                sleep.as_mut().reset(by);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if by <= Instant::now() {
+                return Poll::Ready(over);
+            }
+            sleep.as_mut().reset(by);
+        }
+    }
+
+    fn note(&mut self, sent: bool, moved: u64) {
+        if sent {
+            self.request_by = None;
+            for (by, limit) in
+                [(&mut self.answer_by, self.allowed.answer), (&mut self.try_by, self.allowed.per_try)]
+            {
+                if let (None, Some(limit)) = (&by, limit) {
+                    *by = Instant::now().checked_add(limit);
+                }
+            }
+        }
+        if moved != self.moved {
+            self.moved = moved;
+            self.idle_by = self.allowed.idle.and_then(|limit| Instant::now().checked_add(limit));
+        }
+    }
+
+    fn first(&self) -> Option<(Instant, Over)> {
+        let limits = [
+            self.answer_by.zip(self.allowed.answer.map(Over::Answer)),
+            self.try_by.zip(self.allowed.per_try.map(Over::PerTry)),
+            self.request_by.zip(self.allowed.request.map(Over::Request)),
+            self.whole_by.zip(self.allowed.whole.map(Over::Whole)),
+            self.idle_by.zip(self.allowed.idle.map(Over::Idle)),
+        ];
+        limits.into_iter().flatten().min_by_key(|(by, _)| *by)
+    }
+}
+
+/// gRPC's own deadline, as the header `grpc-timeout` writes it: at most eight digits and a unit.
+pub fn grpc_timeout(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n * 3600),
+        "M" => Duration::from_secs(n * 60),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

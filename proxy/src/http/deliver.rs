@@ -1,0 +1,205 @@
+//! The upstream's answer on its way to the client: its head dressed for this hop, its body relayed beside what is left of
+//! the request's, and what a broken end of either side means for the other.
+
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use weft_http1::{InvalidHeader, Upgrade, strip_hop_by_hop};
+use weft_model::listener::Direction;
+use weft_telemetry::{Peer, ResponseFlag};
+
+use super::attempt::{Sent, give_back};
+use super::call::{Call, Ledger};
+use super::clock::{Clock, Over};
+use super::downstream::Downstream;
+use super::exchange::{After, End, Exchange, Tunnel};
+use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
+use super::relay::Upload;
+use super::reply::Reply;
+use super::{hop, operations, peers};
+use crate::upstream::stream::{Answer, Upstream};
+
+/// Sends an answer whose head has come.
+pub(super) async fn deliver<D: Downstream>(
+    of: &Exchange<'_>,
+    call: &mut Call,
+    down: &mut D,
+    mut upload: Upload,
+    sent: Sent,
+    head: Answer,
+    mut clock: Clock,
+) -> Result<After, End> {
+    let Sent { mut upstream, endpoint, in_flight } = sent;
+    let tunnel = head == Answer::Tunnel;
+    if tunnel && !(upload.has_ended() && is_agreed(call)) {
+        return Err(unusable("it changes to a protocol that was not asked for"));
+    }
+    if dress(of, call, tunnel, &endpoint.peer).is_err() {
+        return Err(unusable("one of its headers cannot be written"));
+    }
+    if call.response.status >= 500 {
+        endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+    }
+    call.ledger.details = "via_upstream".into();
+    let length = if let Answer::Final(length) = head { length } else { Length::None };
+    if down.start_response(&mut call.response, length).is_err() {
+        upstream.cancel();
+        stopped(Stop::Gone, &mut call.ledger);
+        return Err(End::Gone);
+    }
+    if tunnel {
+        let flushed = poll_fn(|cx| down.poll_flush(cx)).await;
+        let up = upstream.into_tunnel().filter(|_| flushed.is_ok()).ok_or(End::Gone)?;
+        return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight })));
+    }
+    let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
+    let result = relay(down, &mut upstream, &mut upload, &mut download, &mut clock).await;
+    drop(in_flight);
+    call.ledger.received = upload.bytes;
+    call.ledger.sent = download.bytes;
+    if call.ledger.grpc && call.ledger.grpc_status.is_none() {
+        call.ledger.grpc_status = upstream.trailers().text("grpc-status").and_then(|v| v.parse().ok());
+    }
+    match result {
+        Ok(()) if upload.is_done() => {
+            give_back(&of.conn.worker, of.plan, &endpoint, upstream);
+            Ok(After::Next)
+        }
+        Ok(()) => {
+            upstream.cancel();
+            Ok(After::Next)
+        }
+        Err(stop) => {
+            upstream.cancel();
+            if matches!(stop, Stop::Upstream(_)) {
+                endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            stopped(stop, &mut call.ledger);
+            Err(End::Gone)
+        }
+    }
+}
+
+/// Why an answer stayed half sent.
+enum Stop {
+    Upstream(Broken),
+    Client(Broken),
+    Gone,
+    Over(Over),
+}
+
+async fn relay<D: Downstream>(
+    down: &mut D,
+    upstream: &mut Upstream,
+    upload: &mut Upload,
+    download: &mut Pump,
+    clock: &mut Clock,
+) -> Result<(), Stop> {
+    let mut deaf = false;
+    poll_fn(|cx| {
+        if !upload.is_done() && !deaf {
+            match upload.poll(cx, down, upstream) {
+                Poll::Ready(Err(PumpError::From(broken))) => return Poll::Ready(Err(Stop::Client(broken))),
+                // It has answered and listens no more; the answer still counts.
+                Poll::Ready(Err(PumpError::To(_))) => deaf = true,
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+        }
+        match download.poll(cx, upstream, down) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(PumpError::From(broken))) => return Poll::Ready(Err(Stop::Upstream(broken))),
+            Poll::Ready(Err(PumpError::To(broken))) => return Poll::Ready(Err(Stop::Client(broken))),
+            Poll::Pending => {}
+        }
+        if down.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Gone));
+        }
+        clock.poll(cx, upload.has_ended(), upload.bytes + download.bytes).map(|over| Err(Stop::Over(over)))
+    })
+    .await
+}
+
+fn stopped(stop: Stop, ledger: &mut Ledger) {
+    let (flag, details, reason) = match stop {
+        Stop::Upstream(broken) => (
+            ResponseFlag::UpstreamConnectionTermination,
+            "upstream_reset_after_response_started{connection_termination}",
+            format!("the upstream broke off within its answer: {broken}"),
+        ),
+        Stop::Client(broken) => (
+            ResponseFlag::DownstreamConnectionTermination,
+            "downstream_remote_disconnect",
+            format!("the client went away within its answer: {broken}"),
+        ),
+        Stop::Gone => (
+            ResponseFlag::DownstreamConnectionTermination,
+            "downstream_remote_disconnect",
+            "the client went away within its answer".to_owned(),
+        ),
+        Stop::Over(Over::Idle(limit)) => (
+            ResponseFlag::StreamIdleTimeout,
+            "stream_idle_timeout",
+            format!("nothing moved for {limit:?} (the stream's idle timeout)"),
+        ),
+        Stop::Over(Over::Whole(limit)) => (
+            ResponseFlag::UpstreamMaxStreamDurationReached,
+            "upstream_max_stream_duration_reached",
+            format!("the answer had not ended within {limit:?} (the stream's longest time)"),
+        ),
+        Stop::Over(Over::Request(limit)) => (
+            ResponseFlag::DurationTimeout,
+            "request_overall_timeout",
+            format!("the request had not ended within {limit:?} (request timeout)"),
+        ),
+        Stop::Over(Over::Answer(limit) | Over::PerTry(limit)) => (
+            ResponseFlag::UpstreamRequestTimeout,
+            "upstream_response_timeout",
+            format!("the answer had not ended within {limit:?} (the route's timeout)"),
+        ),
+    };
+    ledger.flags.insert(flag);
+    ledger.details = details.into();
+    ledger.reason = reason.into();
+}
+
+/// Does the upstream change to what was asked for?
+fn is_agreed(call: &Call) -> bool {
+    let asked = call.request.headers.get("upgrade");
+    let given = call.response.headers.get("upgrade");
+    asked.is_some_and(|asked| given.is_none_or(|given| given.eq_ignore_ascii_case(asked)))
+}
+
+fn unusable(why: &str) -> End {
+    Reply::new(502, "", "upstream_protocol_error")
+        .flag(ResponseFlag::UpstreamProtocolError)
+        .because(format!("the upstream's answer cannot be passed on: {why}"))
+        .into()
+}
+
+/// Makes an upstream's head what the client is to see.
+fn dress(
+    of: &Exchange<'_>,
+    call: &mut Call,
+    tunnel: bool,
+    peer: &std::sync::Arc<Peer>,
+) -> Result<(), InvalidHeader> {
+    let (conn, manager, plan) = (of.conn, of.manager, of.plan);
+    let head = &mut call.response;
+    strip_hop_by_hop(&mut head.headers, if tunnel { Upgrade::Keep } else { Upgrade::Drop });
+    call.ledger.grpc_status = head.headers.text("grpc-status").and_then(|v| v.parse().ok());
+    peers::on_response(conn, manager, head, &mut call.ledger, peer)?;
+    if conn.direction != Direction::Inbound
+        && let Some(time) = call.ledger.upstream_time
+    {
+        let mut digits = itoa::Buffer::new();
+        head.headers.set("x-envoy-upstream-service-time", digits.format(time.as_millis()))?;
+    }
+    for layer in &plan.on_response {
+        operations::on_response(layer, &mut head.headers, conn)?;
+    }
+    if let Some(cookie) = &plan.cookie {
+        head.headers.append("set-cookie", cookie)?;
+    }
+    hop::on_response(head, &manager.settings)
+}

@@ -1,0 +1,119 @@
+//! What was read from a connection and is not consumed yet. The buffer is zeroed once, when it grows, and used again for every read.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// What is read at once, and at once from a connection that fills it.
+pub(super) const READ: usize = 16 * 1024;
+const BUSY: usize = 64 * 1024;
+
+/// A resting connection has no buffer; its next message begins with a read of so much.
+const FIRST: usize = 512;
+
+/// Bytes between a stream and whoever parses them.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// The last read filled all the room that it was given.
+    busy: bool,
+}
+
+impl Input {
+    /// What stands there to be consumed.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.bytes[self.at..self.end]
+    }
+
+    /// A piece of it, by its place behind the first unread byte.
+    pub(super) fn piece(&self, start: usize, len: usize) -> &[u8] {
+        &self.bytes[self.at + start..self.at + start + len]
+    }
+
+    /// How much there is.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.at
+    }
+
+    /// Is there nothing?
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == self.end
+    }
+
+    /// The first `n` bytes are done with.
+    pub(super) fn consume(&mut self, n: usize) {
+        self.at = (self.at + n).min(self.end);
+    }
+
+    /// Gives the buffer back, if nothing is in it.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Reads more; 0 at the end of the stream.
+    pub(super) fn poll_fill(
+        &mut self,
+        io: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.bytes.is_empty() {
+            return self.poll_first(io, cx);
+        }
+        self.make_room();
+        let mut buf = ReadBuf::new(&mut self.bytes[self.end..]);
+        let room = buf.remaining();
+        ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+        let n = buf.filled().len();
+        self.busy = n == room;
+        self.end += n;
+        Poll::Ready(Ok(n))
+    }
+
+    /// Without a buffer: thousands of connections that wait for their next request cost none.
+    fn poll_first(
+        &mut self,
+        io: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut first = [0; FIRST];
+        let mut buf = ReadBuf::new(&mut first);
+        ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+        let n = buf.filled().len();
+        if n > 0 {
+            self.bytes.resize(READ, 0);
+            self.bytes[..n].copy_from_slice(&first[..n]);
+            (self.at, self.end) = (0, n);
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn make_room(&mut self) {
+        if self.is_empty() {
+            (self.at, self.end) = (0, 0);
+            if self.busy && self.bytes.len() < BUSY {
+                self.bytes.resize(BUSY, 0);
+            } else if !self.busy && self.bytes.len() > BUSY {
+                // A large head came and went.
+                self.bytes.truncate(READ);
+                self.bytes.shrink_to_fit();
+            }
+        }
+        if self.bytes.len() - self.end < READ / 4 {
+            self.bytes.copy_within(self.at..self.end, 0);
+            self.end -= self.at;
+            self.at = 0;
+            if self.bytes.len() - self.end < READ / 4 {
+                self.bytes.resize(self.end + READ, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

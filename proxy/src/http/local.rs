@@ -1,0 +1,63 @@
+//! Answers of our own, on their way to the client.
+
+use std::future::poll_fn;
+
+use weft_model::table::chain::Terminal;
+use weft_telemetry::ResponseFlag;
+
+use super::call::Call;
+use super::downstream::Downstream;
+use super::message::{Broken, Length};
+use super::reply::Reply;
+use super::{hop, peers};
+use crate::connection::Conn;
+
+/// Sends `reply` and notes it down in the call's ledger.
+pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, reply: Reply) {
+    for flag in reply.flags.iter() {
+        call.ledger.flags.insert(flag);
+    }
+    let Ok(body) = reply.write(&mut call.response, &call.request) else { return down.abort() };
+    if let Some((_, chain)) = conn.current()
+        && let Terminal::Http(manager) = &chain.terminal
+    {
+        // What cannot be said of us stays unsaid: the answer matters more.
+        let _ = hop::on_response(&mut call.response, &manager.settings);
+        let _ = peers::on_own_answer(conn, manager, &mut call.response, &call.ledger);
+    }
+    let length = if body.is_empty() { Length::None } else { Length::Exact(body.len() as u64) };
+    let body = if call.request.method() == "HEAD" { &[] } else { body };
+    let sent = match down.start_response(&mut call.response, length) {
+        Ok(()) => send(down, body).await,
+        Err(broken) => Err(broken),
+    };
+    match sent {
+        Ok(()) => call.ledger.sent = body.len() as u64,
+        Err(_) => {
+            call.ledger.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+            down.abort();
+        }
+    }
+    if call.ledger.grpc {
+        call.ledger.grpc_status = Some(reply.grpc_status());
+    }
+    call.ledger.details = reply.details;
+    call.ledger.reason = reply.reason;
+    if reply.policy.is_some() {
+        call.ledger.policy = reply.policy.map(String::from);
+    }
+}
+
+/// All of `body`, as fast as the client takes it.
+async fn send<D: Downstream>(down: &mut D, mut body: &[u8]) -> Result<(), Broken> {
+    if !body.is_empty() {
+        while !body.is_empty() {
+            let room = poll_fn(|cx| down.poll_room(cx)).await?;
+            let (now, later) = body.split_at(body.len().min(room));
+            down.push(now)?;
+            body = later;
+        }
+        down.finish(&weft_http1::Headers::new())?;
+    }
+    poll_fn(|cx| down.poll_flush(cx)).await
+}

@@ -1,0 +1,247 @@
+//! A client on HTTP/1.x: request after request, the waits between them, and how its connection ends.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+use weft_http1::{Framing, Refusal, request_framing};
+
+use super::call::Call;
+use super::downstream::DownH1;
+use super::exchange::{After, Tunnel, exchange, refuse};
+use super::h1::H1;
+use super::message::{Broken, Length};
+use super::reply::Reply;
+use super::serve::Bounds;
+use super::{admit, connect};
+use crate::connection::Conn;
+use crate::tunnel;
+
+/// When a drain begins, a client between two requests has so long to send another, which is answered with
+/// `Connection: close`; closing at once would lose what is on its way.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// A connection that has waited for so long gives its buffers back.
+const REST: Duration = Duration::from_secs(5);
+
+/// After a refusal the client may still be sending; so much is read off before the connection is closed, so that the
+/// answer is not lost to a reset.
+const LINGER: usize = 64 * 1024;
+
+pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
+    let mut call = Call::default();
+    let _guard = conn.drain.guard();
+    let mut waits = Waits::new(bounds);
+    let mut draining = std::pin::pin!(conn.drain.draining());
+    loop {
+        call.request.clear();
+        let framing = match next(&mut h1, &mut call, &mut waits, draining.as_mut()).await {
+            Next::Request(framing) => framing,
+            Next::End => break,
+            Next::Refused(reply) => {
+                call.request.clear();
+                let mut down = DownH1::new(&mut h1, &call.request, true);
+                refuse(&conn, &mut call, &mut down, *reply).await;
+                linger(&mut h1).await;
+                break;
+            }
+        };
+        h1.start_body(framing);
+        if call.request.method() == "CONNECT" {
+            return connect::serve(conn.clone(), h1, call).await;
+        }
+        let last = conn.drain.is_draining() || waits.life_is_over();
+        let mut down = DownH1::new(&mut h1, &call.request, last);
+        let after = exchange(&conn, &mut call, &mut down, Length::from(framing)).await;
+        let (close, broken) = (down.close || !down.is_read(), down.broken);
+        if let After::Tunnel(tunnel) = after {
+            return upgraded(&conn, h1, *tunnel, &mut call).await;
+        }
+        if broken {
+            // What was sent is not whole and must not look so, even where only the end of the connection ends it.
+            h1.io.break_off();
+            break;
+        }
+        if close {
+            linger(&mut h1).await;
+            break;
+        }
+        waits.next_request();
+    }
+}
+
+enum Next {
+    Request(Framing),
+    /// Boxed, being the rare case.
+    Refused(Box<Reply>),
+    End,
+}
+
+impl From<Refusal> for Next {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(Reply::bad_request(refusal)))
+    }
+}
+
+/// Waits for the next request's head.
+async fn next(
+    h1: &mut H1,
+    call: &mut Call,
+    waits: &mut Waits,
+    mut draining: Pin<&mut impl Future<Output = ()>>,
+) -> Next {
+    loop {
+        let waited = poll_fn(|cx| {
+            if let Poll::Ready(next) = h1.poll_request(cx, &mut call.request) {
+                return Poll::Ready(Ok(next));
+            }
+            let begun = h1.has_input();
+            if !begun && !waits.draining && draining.as_mut().poll(cx).is_ready() {
+                waits.drain();
+            }
+            waits.poll(cx, begun).map(Err)
+        });
+        return match waited.await {
+            Ok(Ok(Some(()))) => match request_framing(&call.request) {
+                Ok(framing) => Next::Request(framing),
+                Err(refusal) => refusal.into(),
+            },
+            Ok(Err(Broken::Head(refusal))) => refusal.into(),
+            Ok(_) | Err(Waited::Idle) => Next::End,
+            Err(Waited::Head(limit)) => Next::Refused(Box::new(
+                Reply::new(408, "", "request_header_timeout")
+                    .because(format!("the request's head had not arrived within {limit:?}")),
+            )),
+            Err(Waited::Rest) => {
+                h1.rest();
+                *call = Call::default();
+                continue;
+            }
+        };
+    }
+}
+
+/// What a wait was long enough for.
+enum Waited {
+    /// To give buffers back.
+    Rest,
+    /// To close.
+    Idle,
+    /// To refuse half a head.
+    Head(Duration),
+}
+
+/// One timer for all the waits of a connection. It is not set anew for each request: when it fires it looks what is due.
+struct Waits {
+    head: Duration,
+    idle: Option<Duration>,
+    life_by: Option<Instant>,
+    since: Instant,
+    head_by: Option<Instant>,
+    drained_by: Option<Instant>,
+    draining: bool,
+    rested: bool,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Waits {
+    fn new(bounds: &Bounds) -> Self {
+        let now = Instant::now();
+        Self {
+            head: bounds.head,
+            idle: bounds.idle,
+            life_by: bounds.life.and_then(|life| now.checked_add(life)),
+            since: now,
+            head_by: None,
+            drained_by: None,
+            draining: false,
+            rested: false,
+            sleep: None,
+        }
+    }
+
+    fn next_request(&mut self) {
+        self.since = Instant::now();
+        self.head_by = None;
+        self.rested = false;
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.drained_by = Some(Instant::now() + GRACE);
+    }
+
+    fn life_is_over(&self) -> bool {
+        self.life_by.is_some_and(|by| by <= Instant::now())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, begun: bool) -> Poll<Waited> {
+        loop {
+            let by = if begun {
+                *self.head_by.get_or_insert_with(|| Instant::now() + self.head)
+            } else {
+                let rest = (!self.rested).then(|| self.since + REST);
+                let idle = self.idle.and_then(|idle| self.since.checked_add(idle));
+                let due = [rest, idle, self.life_by, self.drained_by];
+                let Some(by) = due.into_iter().flatten().min() else { return Poll::Pending };
+                by
+            };
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
+            if sleep.deadline() > by {
+                sleep.as_mut().reset(by);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if by > Instant::now() {
+                sleep.as_mut().reset(by);
+                continue;
+            }
+            return Poll::Ready(if begun {
+                Waited::Head(self.head)
+            } else if !self.rested && by == self.since + REST {
+                self.rested = true;
+                Waited::Rest
+            } else {
+                Waited::Idle
+            });
+        }
+    }
+}
+
+/// The connection belongs to another protocol now; it ends as a TCP connection would, and is then written down.
+async fn upgraded(conn: &Conn, down: H1, to: Tunnel, call: &mut Call) {
+    let Tunnel { up, in_flight } = to;
+    let (mut down, early) = down.into_parts();
+    let (mut up, first) = up.into_parts();
+    down.unread(&early);
+    up.unread(&first);
+    let judge = admit::watched(conn, call);
+    let ended = tunnel::run(&mut down, &mut up, None, judge).await;
+    drop(in_flight);
+    call.ledger.received += ended.sent;
+    call.ledger.sent += ended.received;
+    if let Some(cut) = &ended.why {
+        call.ledger.flags.insert(crate::tcp::flag(cut));
+        call.ledger.reason = crate::observe::words(cut).into();
+    }
+    conn.worker.observer.finished(conn, call, weft_telemetry::Protocol::Http11);
+}
+
+/// Closes our side first and reads off what still comes, so that the client sees the answer and not a reset.
+async fn linger(h1: &mut H1) {
+    use tokio::io::AsyncWriteExt as _;
+    let reading = async {
+        let _ = h1.io.shutdown().await;
+        let mut read = 0;
+        while read < LINGER {
+            h1.forget_input();
+            match poll_fn(|cx| h1.poll_fill(cx)).await {
+                Ok(true) => read += h1.unread().len().max(1),
+                _ => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
+}

@@ -1,0 +1,313 @@
+//! Try, and try again where that is safe: each try sends the head, feeds the body and waits for an answer's head.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Instant;
+
+use weft_http1::{Upgrade, strip_hop_by_hop};
+use weft_model::cluster::{Discovery, UpstreamProtocol};
+use weft_model::listener::Direction;
+use weft_policy::retry::{self, Outcome};
+use weft_telemetry::ResponseFlag;
+
+use super::attempt::{Ask, Failure, Sent, send};
+use super::call::{Answered, Call, Ledger};
+use super::clock::{Clock, Over};
+use super::deliver::deliver;
+use super::downstream::Downstream;
+use super::exchange::{After, End, Exchange};
+use super::message::{Broken, Length, PumpError};
+use super::plan::Plan;
+use super::relay::Upload;
+use super::reply::Reply;
+use crate::connection::Conn;
+use crate::upstream::stream::Answer;
+
+/// A request whose route asks for no retry is tried so often at most, and only where nothing was sent before.
+const MOST_UNSENT: usize = 4;
+
+/// More informational answers than this before the real one are no conversation but an attack.
+const MOST_INFORMATIONAL: u32 = 64;
+
+/// Sends a request to its cluster and its answer to the client.
+pub(super) async fn forward<D: Downstream>(
+    of: &Exchange<'_>,
+    call: &mut Call,
+    down: &mut D,
+) -> Result<After, End> {
+    let plan = of.plan;
+    let mut ask = Ask {
+        worker: &of.conn.worker,
+        plan,
+        length: of.length,
+        scheme: of.scheme,
+        downstream: down.protocol(),
+        upgrade: may_upgrade(plan, call),
+        original: original_destination(of.conn, plan, call).await?,
+        fresh: false,
+    };
+    if let Some(delay) = plan.delay {
+        call.ledger.flags.insert(ResponseFlag::DelayInjected);
+        tokio::time::sleep(delay).await;
+    }
+    let has_body = of.length != Length::None;
+    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0));
+    let mut tried = Vec::new();
+    let mut clock = Clock::start(plan.allowed);
+    loop {
+        call.ledger.attempts += 1;
+        if plan.count_attempts {
+            let mut digits = itoa::Buffer::new();
+            let count = digits.format(call.ledger.attempts);
+            let _ = call.request.headers.set("x-envoy-attempt-count", count);
+        }
+        let outcome = attempt(&ask, call, down, &mut upload, &mut tried, &mut clock).await;
+        call.ledger.received = upload.bytes;
+        match outcome? {
+            Tried::Answered { mut sent, answer } => {
+                let again = retry_again(plan, status_outcome(call), call, &upload);
+                if !again || matches!(answer, Answer::Tunnel) {
+                    clock.answered();
+                    return deliver(of, call, down, upload, sent, answer, clock).await;
+                }
+                sent.upstream.cancel();
+            }
+            Tried::Failed(failure) => {
+                if let Failure::Connect(error) = &failure
+                    && error.is_tls()
+                {
+                    call.ledger.transport_failure = Some(error.to_string());
+                }
+                let again = failure
+                    .outcome()
+                    .is_some_and(|outcome| elsewhere(plan, outcome, &failure, call, &upload, &tried));
+                if !again {
+                    return Err(failure.reply().into());
+                }
+                tracing::debug!(attempt = call.ledger.attempts, %failure, "tried again");
+                ask.fresh |= failure.is_race();
+            }
+        }
+        upload.restart(has_body);
+        clock.try_again();
+        if let Some(policy) = &plan.retry {
+            let pause = retry::back_off(policy, call.ledger.attempts, &mut *of.conn.worker.rng.borrow_mut());
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Does the request ask for an upgrade that its upstream can be asked for? One that speaks HTTP/2 alone cannot be: then
+/// the request goes on without, as RFC 9110 7.8 allows.
+fn may_upgrade(plan: &Plan, call: &mut Call) -> bool {
+    let asked = call.request.headers.contains("upgrade");
+    if asked && plan.cluster.cluster.settings.http.protocol == UpstreamProtocol::Http2 {
+        strip_hop_by_hop(&mut call.request.headers, Upgrade::Drop);
+        return false;
+    }
+    asked
+}
+
+/// Is it worth another try? A failure to connect is safe to try elsewhere even where the route asks for no retry:
+/// nothing was sent; but only on endpoints that were not tried yet.
+fn elsewhere(
+    plan: &Plan,
+    outcome: Outcome,
+    failure: &Failure,
+    call: &Call,
+    upload: &Upload,
+    tried: &[usize],
+) -> bool {
+    if retry_again(plan, outcome, call, upload) {
+        return true;
+    }
+    let untried = tried.len() < plan.cluster.endpoints.len().min(MOST_UNSENT - 1);
+    let safe = match failure {
+        Failure::Connect(_) => untried,
+        // The peer said that it did nothing with it.
+        Failure::Reset { broken, .. } if broken.is_refused_stream() => true,
+        Failure::Reset { sent: false, .. } => true,
+        // The keep-alive race: the connection was closed as the request was on its way; what is idempotent may go again.
+        Failure::Reset { .. } => failure.is_race() && is_idempotent(call.request.method()),
+        _ => false,
+    };
+    safe && tried.len() < MOST_UNSENT && upload.can_replay()
+}
+
+/// RFC 9110 9.2.2.
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}
+
+fn retry_again(plan: &Plan, outcome: Outcome, call: &Call, upload: &Upload) -> bool {
+    plan.retry.as_ref().is_some_and(|policy| {
+        upload.can_replay()
+            && retry::should_retry(policy, outcome, call.ledger.attempts, Some(&Answered(&call.response)))
+    })
+}
+
+fn status_outcome(call: &Call) -> Outcome {
+    let grpc = call.response.headers.text("grpc-status").and_then(|v| v.parse().ok());
+    let rate_limited = call.response.headers.contains("x-envoy-ratelimited");
+    Outcome::Response { status: call.response.status, grpc_status: grpc, rate_limited }
+}
+
+enum Tried {
+    Answered { sent: Sent, answer: Answer },
+    Failed(Failure),
+}
+
+enum Halt {
+    Client(Broken),
+    Upstream(Broken),
+    Gone,
+    Over(Over),
+}
+
+async fn attempt<D: Downstream>(
+    ask: &Ask<'_>,
+    call: &mut Call,
+    down: &mut D,
+    upload: &mut Upload,
+    tried: &mut Vec<usize>,
+    clock: &mut Clock,
+) -> Result<Tried, End> {
+    let began = Instant::now();
+    let mut sent = {
+        let mut sending = pin!(send(ask, &mut call.request, tried));
+        let sending = poll_fn(|cx| {
+            if let Poll::Ready(result) = sending.as_mut().poll(cx) {
+                return Poll::Ready(Ok(result));
+            }
+            if down.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Halt::Gone));
+            }
+            clock.poll(cx, upload.has_ended(), upload.bytes).map(|over| Err(Halt::Over(over)))
+        });
+        match sending.await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(failure)) => return Ok(Tried::Failed(failure)),
+            Err(halt) => return halted(halt, None, &mut call.ledger),
+        }
+    };
+    call.ledger.upstream = Some(sent.endpoint.address);
+    let result = wait(call, down, upload, &mut sent, clock).await;
+    call.ledger.upstream_time = Some(began.elapsed());
+    match result {
+        Ok(answer) => Ok(Tried::Answered { sent, answer }),
+        Err(halt) => {
+            sent.upstream.cancel();
+            if !matches!(halt, Halt::Client(_) | Halt::Gone) {
+                sent.endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            halted(halt, Some(&sent), &mut call.ledger)
+        }
+    }
+}
+
+/// Feeds the body and waits for the answer's head, whichever comes first.
+async fn wait<D: Downstream>(
+    call: &mut Call,
+    down: &mut D,
+    upload: &mut Upload,
+    sent: &mut Sent,
+    clock: &mut Clock,
+) -> Result<Answer, Halt> {
+    let Call { request, response, .. } = call;
+    let mut informed = 0;
+    poll_fn(|cx| {
+        loop {
+            let mut deaf = None;
+            if !upload.is_done() {
+                match upload.poll(cx, down, &mut sent.upstream) {
+                    Poll::Ready(Err(PumpError::From(broken))) => {
+                        return Poll::Ready(Err(Halt::Client(broken)));
+                    }
+                    // It may have answered before it stopped listening.
+                    Poll::Ready(Err(PumpError::To(broken))) => deaf = Some(broken),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+            }
+            match sent.upstream.poll_head(cx, request.method(), response) {
+                Poll::Ready(Ok(Answer::Informational)) => {
+                    informed += 1;
+                    if informed > MOST_INFORMATIONAL {
+                        let refusal = weft_http1::Refusal::InvalidStatusLine;
+                        return Poll::Ready(Err(Halt::Upstream(refusal.into())));
+                    }
+                    strip_hop_by_hop(&mut response.headers, Upgrade::Drop);
+                    response.headers.remove("content-length");
+                    if down.inform(response).is_err() {
+                        return Poll::Ready(Err(Halt::Gone));
+                    }
+                    // What cannot leave now leaves with the answer.
+                    let _ = down.poll_flush(cx);
+                    response.clear();
+                    continue;
+                }
+                Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),
+                Poll::Ready(Err(broken)) => return Poll::Ready(Err(Halt::Upstream(broken))),
+                Poll::Pending => {}
+            }
+            if let Some(broken) = deaf {
+                return Poll::Ready(Err(Halt::Upstream(broken)));
+            }
+            if down.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Halt::Gone));
+            }
+            return clock.poll(cx, upload.has_ended(), upload.bytes).map(|over| Err(Halt::Over(over)));
+        }
+    })
+    .await
+}
+
+fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried, End> {
+    let endpoint = sent.map(|sent| sent.endpoint.address);
+    let why = match (halt, sent) {
+        (Halt::Upstream(broken), Some(sent)) => {
+            let race = sent.upstream.is_reused()
+                && sent.upstream.is_unanswered()
+                && matches!(broken, Broken::Closed | Broken::Io(_));
+            let endpoint = sent.endpoint.address;
+            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: true, race }));
+        }
+        (Halt::Over(Over::PerTry(limit)), _) => {
+            return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));
+        }
+        (Halt::Over(over), _) => return Ok(Tried::Failed(Failure::Timeout(over))),
+        (Halt::Client(broken) | Halt::Upstream(broken), _) => {
+            format!("the client broke off within its request: {broken}").into()
+        }
+        (Halt::Gone, _) => "the client went away before it was answered".into(),
+    };
+    ledger.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+    ledger.details = "downstream_remote_disconnect".into();
+    ledger.reason = why;
+    Err(End::Gone)
+}
+
+/// Where a request goes whose cluster has no endpoints of its own: the connection's original destination, or, for an
+/// HTTP proxy's request, the host that it names.
+async fn original_destination(
+    conn: &Conn,
+    plan: &Plan,
+    call: &Call,
+) -> Result<Option<std::net::SocketAddr>, Reply> {
+    if plan.cluster.cluster.settings.discovery != Discovery::OriginalDst {
+        return Ok(None);
+    }
+    if conn.direction == Direction::Inbound {
+        return match conn.original() {
+            Ok(address) => Ok(Some(address)),
+            Err(why) => Err(Reply::new(503, "", "original_destination_is_own")
+                .flag(ResponseFlag::NoHealthyUpstream)
+                .because(why)),
+        };
+    }
+    let refused = |why: String| {
+        Reply::new(502, "", "dns_resolution_failed").flag(ResponseFlag::DnsResolutionFailed).because(why)
+    };
+    crate::upstream::outside::resolve(call.request.authority(), 80, conn).await.map(Some).map_err(refused)
+}

@@ -193,4 +193,4 @@ fn truth(word: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::translate) mod tests;

@@ -1,6 +1,6 @@
 //! What policies mean, shown end to end: translated, compiled as a proxy would, and asked about requests.
 
-mod captured;
+pub(in crate::translate) mod captured;
 mod checks;
 mod random;
 mod reach;

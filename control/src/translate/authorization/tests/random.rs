@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn a_deny_is_never_narrower_than_the_allow_of_the_same_rules(rules in prop::collection::vec(rule(), 0..3)) {
         let allow = enforce(&written(Action::Allow, rules.clone()));
-        let deny = enforce(&written(Action::Deny, rules.clone()));
+        let deny = enforce(&written(Action::Deny, rules));
         for (who, request) in subjects() {
             prop_assert!(!(allow.lets(who.as_ref(), &request) && deny.lets(who.as_ref(), &request)));
             prop_assert!(!(allow.lets_connection(who.as_ref()) && deny.lets_connection(who.as_ref())));

@@ -4,7 +4,7 @@ mod access_log;
 pub mod authorization;
 mod clusters;
 mod endpoints;
-mod gates;
+pub(crate) mod gates;
 mod http;
 mod inbound_port;
 pub mod jwt;
@@ -13,7 +13,7 @@ pub mod names;
 mod routes;
 mod traffic;
 mod upstream_tls;
-mod virtual_service;
+pub mod virtual_service;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
@@ -129,15 +129,9 @@ impl<'a> Proxy<'a> {
         self.node.agent.istio_filters
     }
 
-    /// The DestinationRule by which it calls `service`.
+    /// The DestinationRule by which it calls `service`; of what it does not hear of it knows no rule either.
     pub fn rule(&self, service: &Service) -> Option<&MergedRule> {
-        let key = (service.namespace.clone(), service.host.clone());
-        match self.rules.get(&key) {
-            Some(rule) => Some(rule),
-            None if self.scope.service(&service.host).is_some() => None,
-            // Its own service, which its Sidecar may not name.
-            None => self.world.destination_rule(&self.namespace, &self.labels, service).map(|rule| &**rule),
-        }
+        self.rules.get(&(service.namespace.clone(), service.host.clone())).map(|rule| &**rule)
     }
 
     fn annotation(&self, name: &str) -> Option<&str> {

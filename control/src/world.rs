@@ -107,6 +107,13 @@ impl World {
         self.destination_rules.find(&self.mesh.root_namespace, namespace, labels, service)
     }
 
+    /// Every workload there is or could be: those that run, and those that templates describe.
+    pub(crate) fn described(&self) -> Vec<Workload> {
+        let mut described = pods::templates(&self.resources);
+        described.extend(self.workloads.iter().map(|workload| Workload::clone(workload)));
+        described
+    }
+
     /// Labels of a namespace that is written down.
     pub fn namespace_labels(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         self.resources
@@ -116,3 +123,6 @@ impl World {
             .map(|object| &object.meta.labels)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,8 @@ fn outbound(
         Resolution::Static if service.headless && proxy.node.metadata.interception != Interception::None => {
             Discovery::OriginalDst
         }
-        Resolution::Static => Discovery::Eds(name.clone()),
+        // Under its own name.
+        Resolution::Static => Discovery::Eds(String::new()),
         Resolution::Dns => Discovery::StrictDns,
         Resolution::DnsRoundRobin => Discovery::LogicalDns,
     };

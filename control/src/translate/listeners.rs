@@ -4,6 +4,8 @@ mod http_proxy;
 mod inbound;
 mod outbound;
 mod tcp_addresses;
+mod virtual_inbound;
+mod wildcard;
 
 use weft_model::listener::Listener;
 use weft_model::node::Interception;
@@ -19,6 +21,12 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<Listener> {
             listeners.extend(tcp_addresses::all(proxy));
             listeners
         }
-        Interception::Redirect | Interception::Tproxy => Vec::new(),
+        Interception::Redirect | Interception::Tproxy => {
+            let mut listeners = outbound::at_services(proxy);
+            listeners.push(outbound::catch_all(proxy));
+            listeners.push(virtual_inbound::listener(proxy));
+            listeners.extend(proxy.world.mesh.http_proxy_port.map(|_| http_proxy::listener(proxy)));
+            listeners
+        }
     }
 }

@@ -2,16 +2,15 @@
 
 mod domains;
 mod http_proxy;
+mod ports;
 
 use std::time::Duration;
 
 use weft_model::node::Interception;
 use weft_model::route::{
-    Forward, HeaderOperations, PathMatch, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch,
-    VirtualHost,
+    Forward, HeaderOperations, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
 };
 
-use super::traffic::Traffic;
 use super::{Proxy, names, virtual_service};
 use crate::resources::mesh_config::OutboundMode;
 use crate::world::protocol::Protocol;
@@ -22,6 +21,10 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<RouteConfiguration> {
     let mut all = Vec::new();
     if proxy.node.metadata.interception == Interception::None {
         all.push(http_proxy::routes(proxy));
+    }
+    if proxy.node.metadata.interception != Interception::None {
+        all.extend(proxy.world.mesh.http_proxy_port.map(|_| http_proxy::routes(proxy)));
+        all.extend(ports::all(proxy));
     }
     for service in &proxy.scope.services {
         let sniffed = service.ports.iter().filter(|port| port.protocol == Protocol::Auto);
@@ -44,27 +47,6 @@ fn of_sniffed(proxy: &Proxy<'_>, service: &Service, port: &Port) -> RouteConfigu
         virtual_hosts: vec![host],
         ignore_port_in_host_matching: true,
         ..RouteConfiguration::default()
-    }
-}
-
-/// The route of a service that no VirtualService speaks of.
-pub(super) fn default_route(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Route {
-    let mut forward = Forward::to(names::outbound(port.number, "", &service.host));
-    forward.timeout = Some(Duration::ZERO);
-    forward.grpc_timeout_cap = Some(Duration::ZERO);
-    forward.retry = Some(default_retry());
-    forward.hash = Traffic::of(proxy.rule(service), "", port.number).hash();
-    Route { operation: format!("{}/*", service.at(port.number)), ..plain("default", forward) }
-}
-
-/// What is tried again where nobody says otherwise: what cannot have reached the app.
-pub(super) fn default_retry() -> RetryPolicy {
-    RetryPolicy {
-        retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes".to_owned(),
-        num_retries: Some(2),
-        avoid_previous_hosts: true,
-        host_selection_max_attempts: Some(5),
-        ..RetryPolicy::default()
     }
 }
 

@@ -1,3 +1,4 @@
 //! What the parts make together, and what a proxy makes of that.
 
+mod captured;
 mod selfmonitor;

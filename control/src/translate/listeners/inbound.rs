@@ -109,6 +109,12 @@ impl<'a> Chains<'a> {
         }
     }
 
+    /// The same chains under another name.
+    pub(super) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
     /// The same chains for one original destination.
     pub(super) fn at(mut self, port: u16) -> Self {
         self.destination_port = Some(port);

@@ -1,6 +1,8 @@
-//! What the app sends to one address of a service.
+//! What the app sends, by where it was going: to an address of a service, to a port that services share, to what nothing
+//! names. The listeners of services have no socket: `virtualOutbound` hands connections over to them.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use weft_model::http::{RouteSource, Stats};
@@ -9,11 +11,88 @@ use weft_model::listener::{
 };
 
 use super::inbound::PLAIN_HTTP;
+use super::wildcard::Wildcard;
+use crate::resources::mesh_config::OutboundMode;
 use crate::translate::access_log::{self, Side};
 use crate::translate::traffic::Traffic;
-use crate::translate::{Proxy, http, names};
+use crate::translate::{Proxy, http, names, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
+
+/// The listeners of all that the proxy hears of.
+pub(super) fn at_services(proxy: &Proxy<'_>) -> Vec<Listener> {
+    let mut own: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
+    let mut shared: BTreeMap<u16, Wildcard> = BTreeMap::new();
+    for service in &proxy.scope.services {
+        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+            let addresses = addresses(service, port);
+            if port.protocol.is_http() || addresses.is_empty() {
+                shared.entry(port.number).or_default().add(proxy, service, port);
+                continue;
+            }
+            for ip in addresses {
+                let address = SocketAddr::new(ip, port.number);
+                own.entry(address).or_insert_with(|| of_port(proxy, service, port, address));
+            }
+        }
+    }
+    let any = any(proxy);
+    let shared = shared.into_iter().map(|(port, of)| of.listener(proxy, SocketAddr::new(any, port)));
+    own.into_values().chain(shared).collect()
+}
+
+/// The addresses at which a port is known: the service's own, or, where it has none to stand before them, its
+/// endpoints'.
+fn addresses(service: &Service, port: &Port) -> Vec<IpAddr> {
+    let single = service.addresses.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
+    if !service.headless {
+        return single.map(ipnet::IpNet::addr).collect();
+    }
+    let Some(place) = service.place(port.number) else { return Vec::new() };
+    // Whoever resolved a headless name connects to the endpoint's own port.
+    let at_port = |endpoint: &&crate::world::service::ServiceEndpoint| {
+        endpoint.ports.get(place).copied().flatten() == Some(port.number)
+    };
+    service.endpoints.iter().filter(at_port).filter_map(|endpoint| endpoint.workload.ip()).collect()
+}
+
+/// Every address of the family that the proxy has.
+pub(super) fn any(proxy: &Proxy<'_>) -> IpAddr {
+    match proxy.address {
+        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+        _ => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Where whatever is redirected arrives; what no other listener is for goes on as bytes, or ends.
+pub(super) fn catch_all(proxy: &Proxy<'_>) -> Listener {
+    let port = proxy.world.mesh.outbound_port;
+    let address = SocketAddr::new(any(proxy), port);
+    let mut listener = Listener::new("virtualOutbound", address, Direction::Outbound);
+    listener.use_original_dst = true;
+    listener.transparent = proxy.node.metadata.interception == weft_model::node::Interception::Tproxy;
+    let black_hole = TcpProxy { access_log: Vec::new(), ..to_cluster(proxy, names::BLACK_HOLE) };
+    let blocked = FilterChain {
+        name: "virtualOutbound-blackhole".to_owned(),
+        matches: FilterChainMatch { destination_port: Some(port), ..FilterChainMatch::default() },
+        filters: with_stats(proxy, NetworkFilter::TcpProxy(black_hole)),
+        ..FilterChain::default()
+    };
+    let rest = FilterChain { name: "virtualOutbound-catchall-tcp".to_owned(), ..to_unnamed(proxy) };
+    listener.filter_chains = vec![blocked, rest];
+    listener.access_log = access_log::no_route(proxy, Side::Client);
+    listener
+}
+
+/// Bytes to wherever they were going, or nowhere.
+pub(super) fn to_unnamed(proxy: &Proxy<'_>) -> FilterChain {
+    let cluster = match proxy.scope.outbound {
+        OutboundMode::AllowAny => names::PASSTHROUGH,
+        OutboundMode::RegistryOnly => names::BLACK_HOLE,
+    };
+    let bytes = NetworkFilter::TcpProxy(to_cluster(proxy, cluster));
+    FilterChain { filters: with_stats(proxy, bytes), ..FilterChain::default() }
+}
 
 /// A listener for one port at `address`: bytes, or, where nobody says what is spoken, HTTP if it looks like it.
 pub(super) fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, address: SocketAddr) -> Listener {
@@ -22,14 +101,19 @@ pub(super) fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, address
     listener.bind_to_port = false;
     listener.listener_filters_timeout = Some(proxy.world.mesh.detection_timeout);
     listener.continue_on_listener_filters_timeout = true;
-    let bytes = tcp(proxy, service, port);
+    let Bytes { specific, rest } = Bytes::of(proxy, service, port);
+    if specific.iter().any(|chain| !chain.matches.server_names.is_empty()) {
+        listener.listener_filters.push(ListenerFilter::TlsInspector { disabled: Vec::new() });
+    }
     if port.protocol == Protocol::Auto {
         listener.listener_filters.push(ListenerFilter::HttpInspector { disabled: Vec::new() });
         let routes = RouteSource::Rds(service.at(port.number));
         listener.filter_chains.push(sniffed(proxy, &format!("outbound_{name};"), routes));
-        listener.default_filter_chain = Some(Box::new(bytes));
+        listener.filter_chains.extend(specific);
+        listener.default_filter_chain = Some(Box::new(rest));
     } else {
-        listener.filter_chains.push(bytes);
+        listener.filter_chains = specific;
+        listener.filter_chains.push(rest);
     }
     listener
 }
@@ -48,19 +132,55 @@ pub(super) fn sniffed(proxy: &Proxy<'_>, stat_prefix: &str, routes: RouteSource)
     }
 }
 
-/// Bytes to the service.
-fn tcp(proxy: &Proxy<'_>, service: &Service, port: &Port) -> FilterChain {
-    let cluster = names::outbound(port.number, "", &service.host);
-    let traffic = Traffic::of(proxy.rule(service), "", port.number);
+/// The chains of a port whose content is not looked into.
+pub(super) struct Bytes {
+    /// Of some server names or addresses.
+    pub(super) specific: Vec<FilterChain>,
+    /// Of all else.
+    pub(super) rest: FilterChain,
+}
+
+impl Bytes {
+    /// As VirtualServices route them, else to the service.
+    pub(super) fn of(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Self {
+        let routes = virtual_service::connection_routes(proxy, service, port, port.protocol.is_tls());
+        let traffic = Traffic::of(proxy.rule(service), "", port.number);
+        let own = names::outbound(port.number, "", &service.host);
+        let mut specific = Vec::new();
+        for route in routes {
+            let everything = route.takes_everything();
+            let stat_prefix = if route.weighted { service.at(port.number) } else { own.clone() };
+            let mut chain = bytes(proxy, stat_prefix, route.clusters, route.weighted, &traffic);
+            chain.matches.server_names = route.server_names;
+            chain.matches.prefix_ranges = route.subnets;
+            chain.config = route.config;
+            if everything {
+                return Self { specific, rest: chain };
+            }
+            specific.push(chain);
+        }
+        Self { specific, rest: bytes(proxy, own.clone(), vec![(own, 1)], false, &traffic) }
+    }
+}
+
+fn bytes(
+    proxy: &Proxy<'_>,
+    stat_prefix: String,
+    clusters: Vec<(String, u32)>,
+    weighted: bool,
+    traffic: &Traffic<'_>,
+) -> FilterChain {
+    use weft_model::route::HashKey;
     let pool = traffic.pool.and_then(|pool| pool.tcp.as_ref());
     let bytes = TcpProxy {
+        stat_prefix,
+        clusters,
+        weighted,
         idle_timeout: pool.and_then(|pool| pool.idle_timeout).map(|span| span.0),
-        hash: traffic
-            .hash()
-            .into_iter()
-            .filter(|hash| hash.key == weft_model::route::HashKey::SourceIp)
-            .collect(),
-        ..to_cluster(proxy, &cluster)
+        // A connection has no header to go by.
+        hash: traffic.hash().into_iter().filter(|hash| hash.key == HashKey::SourceIp).collect(),
+        access_log: access_log::logs(proxy, Side::Client),
+        ..TcpProxy::default()
     };
     FilterChain {
         filters: with_stats(proxy, NetworkFilter::TcpProxy(bytes)),

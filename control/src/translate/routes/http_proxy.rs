@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use weft_model::route::{
-    Forward, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, Upgrade, VirtualHost,
+    Forward, HeaderOperations, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, Target,
+    Upgrade, VirtualHost, WeightedCluster,
 };
 
 use super::{blocked, catch_all, domains, plain};
@@ -67,7 +68,7 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
 }
 
 fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, domains: Vec<String>) -> VirtualHost {
-    let mut routes = vec![connect(&names::outbound(port.number, "", &service.host))];
+    let mut routes = vec![connect_to_service(proxy, service, port)];
     if port.protocol.is_http() || port.protocol == Protocol::Auto {
         routes.extend(virtual_service::routes(proxy, service, port));
     }
@@ -77,6 +78,37 @@ fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, domains: Vec<Strin
         routes,
         include_request_attempt_count: true,
         ..VirtualHost::default()
+    }
+}
+
+/// As VirtualServices route the port's bytes, else to the service.
+fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Route {
+    let own = connect(&names::outbound(port.number, "", &service.host));
+    if port.protocol.is_http() {
+        return own;
+    }
+    let routes = virtual_service::connection_routes(proxy, service, port, false);
+    let Some(route) = routes.into_iter().find(|route| route.takes_everything()) else { return own };
+    let target = match &route.clusters[..] {
+        [(only, _)] => Target::Cluster(only.clone()),
+        several => Target::Weighted(
+            several
+                .iter()
+                .map(|(name, weight)| WeightedCluster {
+                    name: name.clone(),
+                    weight: *weight,
+                    headers: HeaderOperations::default(),
+                    host_rewrite: None,
+                })
+                .collect(),
+        ),
+    };
+    match own.action {
+        RouteAction::Forward(forward) => {
+            let action = RouteAction::Forward(Box::new(Forward { target, ..*forward }));
+            Route { action, config: route.config, ..own }
+        }
+        action => Route { action, ..own },
     }
 }
 

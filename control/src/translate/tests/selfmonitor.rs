@@ -45,7 +45,8 @@ fn the_model_takes_every_resource_of_every_pod_without_a_warning() {
 fn every_cluster_that_asks_for_endpoints_gets_some() {
     for (pod, configuration) in every_pod() {
         for cluster in &configuration.clusters {
-            let Discovery::Eds(name) = &cluster.discovery else { continue };
+            let Discovery::Eds(_) = &cluster.discovery else { continue };
+            let name = &cluster.name;
             let assignment = configuration.endpoints.iter().find(|of| of.cluster == *name).expect(name);
             assert!(!assignment.localities.is_empty(), "{pod}: {name} has no endpoints");
         }

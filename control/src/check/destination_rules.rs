@@ -1,0 +1,86 @@
+//! DestinationRules of hosts that nobody knows, subsets without pods, settings of ports that are not there.
+
+use super::selectors::written;
+use super::{Checked, listed};
+use crate::resources::Object;
+use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
+use crate::world::host;
+use crate::world::service::Service;
+use crate::world::workload::selects;
+
+const KIND: &str = "DestinationRule";
+
+impl Checked<'_> {
+    pub(super) fn destination_rules(&mut self) {
+        let resources = std::sync::Arc::clone(&self.world.resources);
+        for object in &resources.destination_rules {
+            let namespace = object.meta.namespace.as_str();
+            let named = host::full(&object.spec.host, namespace);
+            let services: Vec<std::sync::Arc<Service>> = self
+                .world
+                .services
+                .iter()
+                .filter(|service| service.export_to.sees(namespace) && host::overlap(&named, &service.host))
+                .cloned()
+                .collect();
+            if services.is_empty() {
+                let message =
+                    format!("no service that namespace {namespace} sees is {named}: the rule does nothing");
+                let hint = self.near(&named, namespace);
+                self.warn(KIND, object, "spec.host".to_owned(), message, hint);
+                continue;
+            }
+            self.ports(object, &services, object.spec.traffic_policy.as_ref(), "spec.trafficPolicy");
+            for (place, subset) in object.spec.subsets.iter().enumerate() {
+                let at = format!("spec.subsets[{place}]");
+                self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
+                if !services.iter().any(|service| self.has_pods(service, &subset.labels)) {
+                    let labels = written(&subset.labels);
+                    let message = format!(
+                        "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
+                        object.spec.host, subset.name
+                    );
+                    let hint = self.elsewhere(namespace, &subset.labels);
+                    self.warn(KIND, object, format!("{at}.labels"), message, hint);
+                }
+            }
+        }
+    }
+
+    fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {
+        let running = service.endpoints.iter().any(|endpoint| selects(labels, &endpoint.workload.labels));
+        let selector =
+            self.world.resources.services.iter().find(|object| {
+                object.meta.name == service.name && object.meta.namespace == service.namespace
+            });
+        let selector = selector.and_then(|object| object.spec.selector.as_ref());
+        let described = selector.filter(|selector| !selector.is_empty()).is_some_and(|selector| {
+            self.selected(Some(&service.namespace), selector)
+                .any(|workload| selects(labels, &workload.labels))
+        });
+        running || described
+    }
+
+    fn ports(
+        &mut self,
+        object: &Object<DestinationRule>,
+        services: &[std::sync::Arc<Service>],
+        policy: Option<&TrafficPolicy>,
+        at: &str,
+    ) {
+        let Some(policy) = policy else { return };
+        for (place, settings) in policy.port_level_settings.iter().enumerate() {
+            let Some(port) = settings.port.as_ref().and_then(|port| u16::try_from(port.number).ok()) else {
+                continue;
+            };
+            if services.iter().any(|service| service.port(port).is_some()) {
+                continue;
+            }
+            let known = listed(services.iter().flat_map(|service| &service.ports).map(|port| port.number));
+            let message =
+                format!("{} does not expose port {port}: these settings do nothing", object.spec.host);
+            let hint = Some(format!("its ports are {known}"));
+            self.warn(KIND, object, format!("{at}.portLevelSettings[{place}].port.number"), message, hint);
+        }
+    }
+}

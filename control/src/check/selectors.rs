@@ -1,0 +1,103 @@
+//! Selectors that match nothing.
+
+use std::collections::BTreeMap;
+
+use super::{Checked, listed};
+use crate::resources::Object;
+use crate::resources::selector::Selector;
+
+impl Checked<'_> {
+    pub(super) fn selectors(&mut self) {
+        let resources = std::sync::Arc::clone(&self.world.resources);
+        for object in &resources.services {
+            let selector = object.spec.selector.clone().unwrap_or_default();
+            self.selector("Service", object, "spec.selector", &selector, "nobody answers");
+        }
+        for object in &resources.service_entries {
+            let selector = object.spec.workload_selector.as_ref().map(|selector| &selector.labels);
+            self.maybe("ServiceEntry", object, "spec.workloadSelector.labels", selector, "nobody answers");
+        }
+        for object in &resources.sidecars {
+            let selector = object.spec.workload_selector.as_ref().map(|selector| &selector.labels);
+            self.maybe("Sidecar", object, "spec.workloadSelector.labels", selector, "it is nobody's scope");
+        }
+        for object in &resources.destination_rules {
+            let selector = object.spec.workload_selector.as_ref();
+            self.policy("DestinationRule", object, "spec.workloadSelector.matchLabels", selector);
+        }
+        for object in &resources.peer_authentications {
+            self.policy("PeerAuthentication", object, MATCH_LABELS, object.spec.selector.as_ref());
+        }
+        for object in &resources.authorization_policies {
+            self.policy("AuthorizationPolicy", object, MATCH_LABELS, object.spec.selector.as_ref());
+        }
+        for object in &resources.request_authentications {
+            self.policy("RequestAuthentication", object, MATCH_LABELS, object.spec.selector.as_ref());
+        }
+        for object in &resources.telemetries {
+            self.policy("Telemetry", object, MATCH_LABELS, object.spec.selector.as_ref());
+        }
+    }
+
+    fn policy<S>(&mut self, kind: &str, object: &Object<S>, path: &str, selector: Option<&Selector>) {
+        let labels = selector.map(|selector| &selector.match_labels);
+        self.maybe(kind, object, path, labels, "it applies to nothing");
+    }
+
+    fn maybe<S>(
+        &mut self,
+        kind: &str,
+        object: &Object<S>,
+        path: &str,
+        labels: Option<&BTreeMap<String, String>>,
+        so: &str,
+    ) {
+        if let Some(labels) = labels {
+            self.selector(kind, object, path, labels, so);
+        }
+    }
+
+    fn selector<S>(
+        &mut self,
+        kind: &str,
+        object: &Object<S>,
+        path: &str,
+        labels: &BTreeMap<String, String>,
+        so: &str,
+    ) {
+        let namespace = object.meta.namespace.as_str();
+        // The root namespace's policies are for the workloads of all.
+        let reach = (namespace != self.world.mesh.root_namespace).then_some(namespace);
+        if labels.is_empty() || self.selected(reach, labels).next().is_some() {
+            return;
+        }
+        let message = format!("no workload of namespace {namespace} has {}: {so}", written(labels));
+        let hint = self.elsewhere(namespace, labels);
+        self.warn(kind, object, path.to_owned(), message, hint);
+    }
+
+    /// Which label it is that nobody has, or where somebody has them.
+    pub(super) fn elsewhere(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
+        if let Some(other) = self.selected(None, labels).next() {
+            return Some(format!("namespace {} has such workloads", other.namespace));
+        }
+        labels.iter().find_map(|(name, value)| {
+            let mut known: Vec<&String> = self
+                .selected(Some(namespace), &NONE)
+                .filter_map(|workload| workload.labels.get(name))
+                .collect();
+            known.sort();
+            known.dedup();
+            let few = !known.is_empty() && known.len() <= 8 && !known.contains(&value);
+            few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
+        })
+    }
+}
+
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+const MATCH_LABELS: &str = "spec.selector.matchLabels";
+
+/// `app=web, version=v1`
+pub(super) fn written(labels: &BTreeMap<String, String>) -> String {
+    listed(labels.iter().map(|(name, value)| format!("{name}={value}")))
+}

@@ -1,0 +1,105 @@
+//! The mistakes of SELFMONITOR's kind: each is found, and the good manifests have none.
+
+use super::check;
+use crate::sample;
+
+/// `path: message` of every warning about a text.
+fn found(yaml: &str) -> Vec<String> {
+    let warnings = check(&sample::world(&format!("{WEB}{yaml}")));
+    warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message)).collect()
+}
+
+const WEB: &str = r"
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8000}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, version: v1}}
+    spec: {serviceAccountName: web, containers: [{name: app, image: web, ports: [{containerPort: 8000}]}]}
+---
+";
+
+#[test]
+fn the_manifests_of_selfmonitor_have_no_such_mistake() {
+    let warnings = check(&sample::running(sample::selfmonitor().resources));
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn a_subset_without_pods_is_named_with_what_pods_have_instead() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: v2, labels: {version: v2}}]}";
+    let world = sample::world(&format!("{WEB}{yaml}"));
+    let warnings = check(&world);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!(
+        warnings[0].to_string(),
+        "mesh.yaml:16:1: warning: spec.subsets[0].labels: no pod behind web has version=v2: subset v2 is empty, and what is routed to it fails with 503; version is one of v1 there [DestinationRule shop/web]"
+    );
+}
+
+#[test]
+fn a_selector_that_matches_nothing_is_named() {
+    let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: {selector: {matchLabels: {app: wbe}}}";
+    assert_eq!(
+        found(yaml),
+        ["spec.selector.matchLabels: no workload of namespace shop has app=wbe: it applies to nothing"]
+    );
+}
+
+#[test]
+fn an_account_that_no_pod_uses_is_named() {
+    let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: {rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/wb, cluster.local/ns/shop/sa/web, '*']}}]}]}";
+    assert_eq!(
+        found(yaml),
+        ["spec.rules[0].from[0].source.principals[0]: no pod of namespace shop runs as service account wb"]
+    );
+}
+
+#[test]
+fn a_port_of_the_service_where_the_workload_s_is_meant_is_named() {
+    let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {ports: ['80', '8000']}}]}]}";
+    assert_eq!(
+        found(yaml),
+        [
+            "spec.rules[0].to[0].operation.ports[0]: no workload that it selects has a port 80: the rule never matches"
+        ]
+    );
+}
+
+#[test]
+fn a_route_to_what_is_not_there_is_named() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [web], http: [{route: [{destination: {host: web, subset: v9, port: {number: 81}}, weight: 50}, {destination: {host: wbe}, weight: 50}]}]}";
+    assert_eq!(
+        found(yaml),
+        [
+            "spec.http[0].route[0].destination.port.number: web does not expose port 81: requests fail with 503",
+            "spec.http[0].route[0].destination.subset: no DestinationRule of web has a subset \"v9\": requests fail with 503",
+            "spec.http[0].route[1].destination.host: no service that namespace shop sees is wbe.shop.svc.cluster.local: requests fail with 503",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_for_an_unknown_host_is_named() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web.shop}";
+    let warnings = check(&sample::world(&format!("{WEB}{yaml}")));
+    assert_eq!(warnings[0].hint.as_deref(), Some("did you mean web.shop.svc.cluster.local?"));
+}
+
+#[test]
+fn from_and_to_as_two_rules_are_pointed_out() {
+    let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n  rules:\n  - from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]\n  - to: [{operation: {methods: [POST]}}]";
+    assert_eq!(
+        found(yaml),
+        [
+            "spec.rules[1]: rules[0] has only `from` and rules[1] only `to`: these are two rules, and either of them lets in"
+        ]
+    );
+}

@@ -11,6 +11,7 @@ mod mention;
 mod only;
 pub(crate) mod plan;
 mod pods;
+mod privileged;
 pub(crate) mod programs;
 pub(crate) mod protocol;
 mod quantity;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Run your own program as a service: it gets the manifest's environment, and listens at $HOST:$PORT.
     #[arg(long = "app", value_name = "SERVICE=COMMAND")]
     apps: Vec<AppChoice>,
+    /// Give up if the mesh is not ready within so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    ready_within: Option<u32>,
     /// Say which variables were rewritten to addresses.
     #[arg(long, short)]
     verbose: bool,

@@ -141,3 +141,13 @@ fn two_meshes_on_one_machine_share_no_address() {
     };
     assert_ne!(address(&one), address(&other));
 }
+
+#[test]
+fn a_mesh_that_is_not_ready_in_time_ends_with_an_error() {
+    let home = Home::new(TWO);
+    let mut up = home.up(&["--ready-within", "1", "--app", "web=sleep 100", "--", "true"]);
+    up.says("its app does not listen on");
+    up.says("not ready within 1 s");
+    assert!(!up.ended().success());
+    nothing_is_left(&home);
+}

@@ -8,6 +8,7 @@ mod progress;
 use super::Args;
 use super::addresses::Base;
 use super::plan::{self, Manifests, Plan, Pod};
+use super::privileged;
 use super::programs::{App, CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
 use super::ready::{self, Key, Progress};
 use super::report::Report;
@@ -47,7 +48,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reading = read(&args.folders);
     report.reading(&reading);
     if reading.has_errors() {
-        crate::say::say!("weft: {} errors in these files; nothing was started", reading.errors().count());
+        let count = reading.errors().count();
+        let errors = if count == 1 { "one error".to_owned() } else { format!("{count} errors") };
+        crate::say::say!("weft: {errors} in these files; nothing was started");
         return Ok(ExitCode::from(BAD_FILES));
     }
     let (base, _claim) = claim().context("every part of 127/8 that weft uses is taken by another mesh")?;
@@ -61,6 +64,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     report.plan(&plan, args.verbose);
     check_apps(&args, &plan)?;
+    if let Some(warning) = privileged::warning(&plan, privileged::floor()) {
+        report.once(&warning);
+    }
     let mut up = Up::create(args, plan, numbers, reading, report, started)?;
     let outcome = up.live(changes, &mut signals).await;
     up.stop(&mut signals).await;
@@ -202,6 +208,8 @@ impl Up {
         let mut complaint = tokio::time::interval_at(tokio::time::Instant::now() + COMPLAINT, COMPLAINT);
         let mut renewal = tokio::time::interval(RENEWAL_CHECK);
         let mut waiting: Vec<(Key, Progress)> = Vec::new();
+        let given = self.args.ready_within.map(|seconds| Duration::from_secs(seconds.into()));
+        let mut deadline = std::pin::pin!(tokio::time::sleep(given.unwrap_or_default()));
         loop {
             let is_ready = self.ready.len() == self.plan.pods.len();
             tokio::select! {
@@ -217,6 +225,10 @@ impl Up {
                     }
                     waiting = self.look().await?;
                     self.roll_on().await?;
+                }
+                () = &mut deadline, if given.is_some() && !self.state.ready => {
+                    progress::complain(&waiting);
+                    anyhow::bail!("the mesh is not ready within {} s", given.unwrap_or_default().as_secs());
                 }
                 _ = complaint.tick(), if !is_ready => progress::complain(&waiting),
                 () = changes.next() => self.replan().await?,

@@ -21,9 +21,10 @@ use weft_model::route::{
     Forward, HashPolicy, HeaderOperations, PathMatch, Route, RouteAction, RouteMatch, Target,
 };
 
+pub use self::adapter::routes_without_service;
 pub(crate) use self::adapter::{connection_routes, routes};
 pub use self::check::check;
-pub use self::choose::{destinations, of_host};
+pub use self::choose::{destinations, of_host, without_service};
 pub use self::connection::{ConnectionRoute, tcp_routes, tls_routes};
 pub use self::retry::policy as retry_policy;
 use crate::resources::Object;

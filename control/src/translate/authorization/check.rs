@@ -87,6 +87,8 @@ impl Checked<'_> {
 
     fn source(&mut self, source: &Source, scope: &Scope<'_>, at: &str) {
         self.unsaid(principal::of(source, scope).err(), at);
+        self.domains(&source.principals, scope, &format!("{at}.principals"));
+        self.domains(&source.not_principals, scope, &format!("{at}.notPrincipals"));
         self.tokens(&source.request_principals, &format!("{at}.requestPrincipals"));
         self.tokens(&source.not_request_principals, &format!("{at}.notRequestPrincipals"));
     }
@@ -99,6 +101,10 @@ impl Checked<'_> {
                 if identify == Identify::RequestPrincipal {
                     self.tokens(values, &format!("{at}.values"));
                     self.tokens(not_values, &format!("{at}.notValues"));
+                }
+                if identify == Identify::Principal {
+                    self.domains(values, scope, &format!("{at}.values"));
+                    self.domains(not_values, scope, &format!("{at}.notValues"));
                 }
                 principal::parts(&identify, values, not_values, scope).err()
             }
@@ -115,6 +121,19 @@ impl Checked<'_> {
             Action::Audit => "the rule logs whatever else of it matches",
         };
         self.warn(at, format!("{unsaid}: {consequence}"), None);
+    }
+
+    /// `cluster.local` stands for the mesh's own domain in a whole principal, and not in the beginning of one.
+    fn domains(&mut self, values: &[String], scope: &Scope<'_>, at: &str) {
+        let ours = scope.trust.domain;
+        for (index, value) in values.iter().enumerate() {
+            let is_part = value.split('/').count() != 5;
+            let Some(rest) = value.strip_prefix("cluster.local/").filter(|_| is_part) else { continue };
+            if !scope.trust.counts("cluster.local") {
+                let message = format!("{value:?} never matches: the mesh's trust domain is {ours}");
+                self.warn(&format!("{at}[{index}]"), message, Some(format!("write {ours}/{rest}")));
+            }
+        }
     }
 
     /// `ISSUER/SUBJECT` is cut at its last slash, which is not where everybody reads it.

@@ -14,6 +14,11 @@ impl Trust<'_> {
         std::iter::once(self.domain).chain(self.aliases.iter().map(String::as_str))
     }
 
+    /// Whether a trust domain is one of these by its own name.
+    pub(super) fn counts(&self, domain: &str) -> bool {
+        self.domains().any(|ours| ours == domain)
+    }
+
     /// The principals that `written` stands for: its own, and the same of every domain that counts as its own.
     /// `cluster.local` is how policies name the mesh's own domain, whatever that is.
     pub(super) fn principals(&self, written: &str) -> Vec<String> {
@@ -40,7 +45,7 @@ impl Trust<'_> {
 
     /// The trust domains that `written` stands for.
     pub(super) fn expand(&self, written: &str) -> Vec<String> {
-        if self.domains().any(|ours| ours == written) {
+        if self.counts(written) {
             self.domains().map(str::to_owned).collect()
         } else {
             vec![written.to_owned()]

@@ -29,13 +29,18 @@ pub(super) fn of(
         let body = written.body.as_ref().map(|body| body.0.clone()).unwrap_or_default();
         return match u16::try_from(written.status) {
             Ok(status) => RouteAction::DirectResponse { status, body },
-            Err(_) => RouteAction::Unknown(format!("{} is no status", written.status)),
+            Err(_) => refused(format!("{} is no status", written.status)),
         };
     }
     if written.delegate.is_some() {
-        return RouteAction::Unknown("a delegate's routes are not looked up".to_owned());
+        return refused("a delegate's routes are not looked up".to_owned());
     }
     forward(service, written, authority, route_headers, context)
+}
+
+/// What cannot be done is answered, by any proxy, and says why.
+fn refused(why: String) -> RouteAction {
+    RouteAction::DirectResponse { status: 500, body: why.into_bytes() }
 }
 
 fn forward(
@@ -75,7 +80,7 @@ fn forward(
             let with_share = |to: &&HttpDestination| to.weight.is_some_and(|weight| weight > 0);
             let several: Vec<&HttpDestination> = several.iter().filter(with_share).collect();
             if several.is_empty() {
-                return RouteAction::Unknown("no destination has a share of the requests".to_owned());
+                return refused("no destination has a share of the requests".to_owned());
             }
             forward.hash = several.iter().flat_map(|to| hash(to, namespace, context)).collect();
             forward.target =
@@ -142,7 +147,7 @@ fn redirect(written: &resource::Redirect, context: &Context<'_>) -> RouteAction 
     let status = match written.redirect_code {
         0 => 301,
         code @ (301 | 302 | 303 | 307 | 308) => code,
-        code => return RouteAction::Unknown(format!("{code} is no redirect")),
+        code => return refused(format!("{code} is no redirect")),
     };
     let port = match (written.port, written.derive_port) {
         (Some(port), _) => u16::try_from(port).ok(),

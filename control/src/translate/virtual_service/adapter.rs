@@ -2,7 +2,7 @@
 
 use weft_model::route::{HashPolicy, Route};
 
-use super::{ConnectionRoute, Context, MESH, default_route, http_routes, of_host};
+use super::{ConnectionRoute, Context, MESH, default_route, http_routes, of_host, without_service};
 use crate::resources::Object;
 use crate::resources::virtual_service::VirtualService;
 use crate::translate::Proxy;
@@ -32,6 +32,13 @@ pub(crate) fn connection_routes(
         let speaking = speaking(proxy, &service.host, context);
         if tls { super::tls_routes(&speaking, context) } else { super::tcp_routes(&speaking, context) }
     })
+}
+
+/// The hosts that no service has and VirtualServices speak of, at one port, with their routes.
+pub fn routes_without_service(proxy: &Proxy<'_>, port: u16) -> Vec<(String, Vec<Route>)> {
+    let known: Vec<&str> = proxy.scope.services.iter().map(|service| service.host.as_str()).collect();
+    let services = proxy.scope.virtual_services.iter().map(AsRef::as_ref);
+    within(proxy, port, |context| without_service(services, &known, context))
 }
 
 fn speaking<'a>(proxy: &'a Proxy<'_>, host: &str, context: &Context<'_>) -> Vec<&'a Object<VirtualService>> {

@@ -1,7 +1,8 @@
 //! Which VirtualServices speak of a host, and of which hosts they speak.
 
-use super::matching;
-use super::{Context, MESH};
+use weft_model::route::Route;
+
+use super::{Context, MESH, http_routes, matching};
 use crate::resources::Object;
 use crate::resources::virtual_service::{Destination, VirtualService};
 use crate::world::host;
@@ -39,6 +40,41 @@ fn is_for(service: &Object<VirtualService>, context: &Context<'_>) -> bool {
         return context.gateways.contains(&MESH);
     }
     matching::is_gateway(&service.spec.gateways, &service.meta.namespace, context)
+}
+
+/// The hosts that no service has, with what VirtualServices say of them to this proxy at its port: the first that names
+/// a host has it. Where a VirtualService names services too, such a host is called at their ports, else at port 80.
+/// `known` are the hosts of all services that the proxy hears of.
+pub fn without_service<'a>(
+    services: impl IntoIterator<Item = &'a Object<VirtualService>>,
+    known: &[&str],
+    context: &Context<'_>,
+) -> Vec<(String, Vec<Route>)> {
+    let mut found: Vec<(String, Vec<Route>)> = Vec::new();
+    let mut services: Vec<_> = services.into_iter().filter(|service| is_for(service, context)).collect();
+    services.sort_by(|a, b| age(a).cmp(&age(b)));
+    for service in services {
+        let hosts = service.spec.hosts.iter().map(|written| host::full(written, &service.meta.namespace));
+        let of_services = |pattern: &str| -> Vec<&str> {
+            known.iter().copied().filter(|known| host::covers(pattern, known)).collect()
+        };
+        let (named, alone): (Vec<String>, Vec<String>) =
+            hosts.partition(|host| !of_services(host).is_empty());
+        let mut ports =
+            named.iter().flat_map(|pattern| of_services(pattern)).filter_map(context.ports_of).flatten();
+        let is_here =
+            if named.is_empty() { context.port == 80 } else { ports.any(|port| port == context.port) };
+        let routes = if is_here && !alone.is_empty() { http_routes(service, context) } else { Vec::new() };
+        if routes.is_empty() {
+            continue;
+        }
+        for host in alone {
+            if !found.iter().any(|(other, _)| *other == host) {
+                found.push((host, routes.clone()));
+            }
+        }
+    }
+    found
 }
 
 /// Every destination of a VirtualService, with its place and its host's full name: for whoever knows which exist.

@@ -6,6 +6,7 @@ mod checks;
 mod connections;
 mod hosts;
 mod matches;
+mod random;
 mod retries;
 
 use rand::SeedableRng;

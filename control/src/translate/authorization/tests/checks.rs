@@ -48,6 +48,17 @@ fn an_annotation_that_is_no_truth_is_told() {
 }
 
 #[test]
+fn the_beginning_of_a_principal_must_name_the_trust_domain_itself() {
+    let spec =
+        "{rules: [{from: [{source: {principals: [cluster.local/ns/foo/*, cluster.local/ns/foo/sa/a]}}]}]}";
+    assert!(told(&policy(spec), &[]).is_empty());
+    let trust = Trust { domain: "prod.example", aliases: &[] };
+    let told = check(&policy(spec)[0], &[], &Context { trust, authorizer: &nobody });
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].hint.as_deref(), Some("write prod.example/ns/foo/*"));
+}
+
+#[test]
 fn what_cannot_be_said_is_told_with_what_follows() {
     use crate::resources::authorization_policy::{Condition, From, Source};
     let when = Condition { key: "source.planet".into(), values: vec!["x".into()], ..Condition::default() };

@@ -77,16 +77,16 @@ fn shares_of_zero_are_left_out() {
 }
 
 #[test]
-fn where_nobody_has_a_share_and_where_it_would_be_delegated_requests_are_refused() {
+fn where_nobody_has_a_share_and_where_it_would_be_delegated_requests_are_answered_with_500() {
     let mut service =
         http("[{route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 1}]}]");
     for to in &mut service.spec.http[0].route {
         to.weight = None;
     }
-    assert_eq!(becomes(&service, &get("/")), "refused");
+    assert_eq!(becomes(&service, &get("/")), " 500");
     service.spec.http[0].route.clear();
     service.spec.http[0].delegate = Some(crate::resources::virtual_service::Delegate::default());
-    assert_eq!(becomes(&service, &get("/")), "refused");
+    assert_eq!(becomes(&service, &get("/")), " 500");
 }
 
 #[test]

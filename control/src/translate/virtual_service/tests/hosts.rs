@@ -51,6 +51,39 @@ fn a_gateways_routes_are_not_for_sidecars_nor_the_other_way_round() {
 }
 
 #[test]
+fn a_host_without_a_service_is_at_port_80_or_at_the_ports_of_the_services_beside_it() {
+    let text = [
+        of("old", "hosts: [front.example]"),
+        of("young", "hosts: [front.example, '*.front.example']"),
+        of("beside", "hosts: [svc, svc.example]"),
+        of("short", "hosts: [nothing]"),
+        of("gate", "hosts: [gate.example], gateways: [gw]"),
+        of("known", "hosts: ['*.svc.cluster.local']"),
+    ]
+    .concat();
+    let services = read(&text);
+    let at = |port: u16| -> Vec<(String, String)> {
+        let known = ["svc.foo.svc.cluster.local"];
+        let proxy = Proxy { port, ..sidecar() };
+        let found = proxy.with(|context| without_service(&services, &known, context));
+        let config = |routes: &[Route]| routes[0].config.rsplit_once('/').unwrap().1.to_owned();
+        found.into_iter().map(|(host, routes)| (host, config(&routes))).collect()
+    };
+    let of = |host: &str, name: &str| (host.to_owned(), name.to_owned());
+    assert_eq!(
+        at(80),
+        [
+            of("front.example", "old"),
+            of("*.front.example", "young"),
+            of("svc.example", "beside"),
+            of("nothing.foo.svc.cluster.local", "short"),
+        ]
+    );
+    assert_eq!(at(9000), [of("svc.example", "beside")]);
+    assert_eq!(at(81), []);
+}
+
+#[test]
 fn destinations_are_told_with_their_places() {
     let service = written(
         "  http: [{route: [{destination: {host: a}}, {destination: {host: b}, weight: 1}], mirror: {host: c}}, {mirrors: [{destination: {host: d}}], route: [{destination: {host: e.example}}]}]\n  tcp: [{route: [{destination: {host: f}}]}]\n  tls: [{match: [{sniHosts: [x]}], route: [{destination: {host: g}}]}]",

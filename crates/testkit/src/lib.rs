@@ -7,6 +7,7 @@
 pub mod app;
 pub mod mesh;
 pub mod settings;
+pub mod wire;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

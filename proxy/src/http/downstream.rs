@@ -70,7 +70,12 @@ impl Downstream for DownH1<'_> {
         let mut chunked = false;
         if self.is_head || matches!(head.status, 204 | 304) {
             // A content-length may stand there for information; a transfer-encoding may not.
-            set_framing(&mut head.headers, Framing::None)?;
+            let told = if let (true, Length::Exact(n)) = (self.is_head, length) {
+                Framing::Length(n)
+            } else {
+                Framing::None
+            };
+            set_framing(&mut head.headers, told)?;
         } else if head.status != 101 {
             match length {
                 Length::None => set_framing(&mut head.headers, Framing::Length(0))?,
@@ -193,7 +198,9 @@ impl Downstream for DownH2 {
         let end = length == Length::None || bodiless;
         head.headers.remove("transfer-encoding");
         match length {
-            Length::Exact(n) if !bodiless => set_framing(&mut head.headers, Framing::Length(n))?,
+            Length::Exact(n) if !bodiless || self.is_head => {
+                set_framing(&mut head.headers, Framing::Length(n))?
+            }
             Length::Unknown => {
                 head.headers.remove("content-length");
             }

@@ -1,0 +1,116 @@
+//! CONNECT on a listener that is an HTTP proxy: the tunnel's content is treated as what it is.
+
+use weft_model::http::HttpConnectionManager;
+use weft_model::route::{PathMatch, Upgrade};
+use weft_testkit::settings;
+use weft_testkit::wire::{End, Peer};
+
+use super::{GET, Lone, OK, routes};
+
+fn proxy(manager: &mut HttpConnectionManager) {
+    manager.upgrades.push(Upgrade { token: "CONNECT".into(), enabled: true, terminate_connect: true });
+    let mut route = settings::route("connect", "/", settings::forward("outbound|80||app"));
+    route.matches.path = PathMatch::Connect;
+    routes(manager).virtual_hosts[0].routes.insert(0, route);
+}
+
+const CONNECT: &str = "CONNECT app:80 HTTP/1.1\r\nHost: app:80\r\n\r\n";
+
+async fn tunnel(lone: &Lone) -> Peer {
+    let mut client = lone.client().await;
+    client.send(CONNECT).await;
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    client
+}
+
+#[tokio::test]
+async fn http_within_is_http_early_or_late() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = lone.client().await;
+    client.send(format!("{CONNECT}{GET}")).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200"));
+    let mut app = lone.app.accept().await;
+    let head = app.head().await;
+    assert!(head.contains("x-envoy-attempt-count: 1"), "routed as HTTP: {head}");
+    app.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+    client.send(GET).await;
+    app.head().await;
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_heard_and_bytes_pass() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = tunnel(&lone).await;
+    let mut app = lone.app.accept().await;
+    app.send("220 mail\r\n").await;
+    assert_eq!(client.until("\r\n").await, "220 mail\r\n");
+    client.send("EHLO me\r\n").await;
+    assert_eq!(app.until("\r\n").await, "EHLO me\r\n");
+    app.break_off();
+    assert_eq!(client.end().await.1, End::Reset, "what is broken off does not look ended");
+
+    let mut client = lone.client().await;
+    client.send(format!("{CONNECT}\u{16}\u{3}\u{1}\0\u{2}hi")).await;
+    client.head().await;
+    let mut app = lone.app.accept().await;
+    assert_eq!(app.exactly(7).await, "\u{16}\u{3}\u{1}\0\u{2}hi", "TLS of the client's own passes");
+    client.finish().await;
+    assert_eq!(app.end().await.1, End::Closed);
+}
+
+#[tokio::test]
+async fn a_client_that_was_silent_for_long_may_still_speak_http() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = tunnel(&lone).await;
+    // The sidecar wonders whether the server speaks first, and connects.
+    let mut asked = lone.app.accept().await;
+    client.send(GET).await;
+    let mut app = lone.app.accept().await;
+    assert!(app.head().await.contains("x-envoy-attempt-count: 1"));
+    assert_eq!(asked.end().await.0, "", "nothing is said on the connection that was not needed");
+    app.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+}
+
+#[tokio::test]
+async fn http2_within_is_http2() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = tunnel(&lone).await;
+    let socket = std::mem::replace(client.socket(), tokio::net::TcpStream::connect(lone.at).await.unwrap());
+    let (mut send, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::builder().uri("http://app/h2").body(()).unwrap();
+    let (response, _) = send.send_request(request, true).unwrap();
+    let mut app = lone.app.accept().await;
+    assert!(app.head().await.starts_with("GET /h2 HTTP/1.1"));
+    app.send(OK).await;
+    assert_eq!(response.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_tunnel_holds_no_other_however_many_are_asked_for() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = lone.client().await;
+    client.send(CONNECT.repeat(1000)).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200"));
+    let (rest, _) = client.end().await;
+    assert!(rest.starts_with("HTTP/1.1 403"), "{rest}");
+    assert_eq!(rest.matches("HTTP/1.1").count(), 1, "{rest}");
+}
+
+#[tokio::test]
+async fn connect_with_a_body_or_where_no_proxy_is_gets_no_tunnel() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    let mut client = lone.client().await;
+    client.send("CONNECT app:80 HTTP/1.1\r\nHost: app:80\r\nContent-Length: 4\r\n\r\nbody").await;
+    assert!(client.end().await.0.starts_with("HTTP/1.1 400"));
+    let lone = Lone::new().await;
+    let mut client = lone.client().await;
+    client.send(format!("{CONNECT}{GET}")).await;
+    let (answer, _) = client.end().await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "what follows a refused CONNECT is not served");
+    assert!(lone.app.is_left_alone().await);
+}

@@ -9,6 +9,7 @@ mod http;
 mod inbound_port;
 pub mod jwt;
 mod listeners;
+mod name_table;
 pub mod names;
 mod routes;
 mod traffic;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use weft_model::cluster::Cluster;
 use weft_model::endpoint::LoadAssignment;
 use weft_model::listener::Listener;
+use weft_model::names::NameTable;
 use weft_model::node::Node;
 use weft_model::route::RouteConfiguration;
 
@@ -44,6 +46,8 @@ pub struct Configuration {
     pub listeners: Vec<Listener>,
     /// RDS.
     pub routes: Vec<RouteConfiguration>,
+    /// NDS, for a proxy that answers its app's DNS.
+    pub names: Option<NameTable>,
 }
 
 /// The annotation of a pod whose own side is not 127.0.0.1.
@@ -148,6 +152,7 @@ pub fn translate(world: &World, node: &Node) -> Configuration {
         endpoints: endpoints::all(&proxy),
         listeners: listeners::all(&proxy),
         routes: routes::all(&proxy),
+        names: name_table::of(&proxy),
     }
 }
 

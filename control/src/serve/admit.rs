@@ -1,13 +1,26 @@
 //! Whether a caller may have a node's configuration: it must be who the node says it is, and who the node's workload is.
 
 use tonic::Status;
+use weft_model::node::Role;
 
 use super::{Callers, Watcher};
 use crate::translate::Proxy;
 use crate::world::World;
 
-/// Refuses whoever asks for another's.
+/// Refuses whoever asks for another's, and whoever asks for what is not made here.
 pub(super) fn check(world: &World, watcher: &Watcher) -> Result<(), Status> {
+    let (role, generator) = (watcher.node.role, &watcher.node.metadata.generator);
+    if role != Role::Sidecar {
+        return Err(Status::unimplemented(format!(
+            "this control plane serves sidecars, and no {}",
+            role.as_str()
+        )));
+    }
+    if !generator.is_empty() {
+        return Err(Status::unimplemented(format!(
+            "this control plane makes no configuration for GENERATOR {generator:?}"
+        )));
+    }
     let Some(caller) = &watcher.caller else {
         return match watcher.callers {
             Callers::Believed => Ok(()),

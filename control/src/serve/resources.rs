@@ -51,6 +51,11 @@ pub(super) fn set(
         (type_url::ENDPOINTS, all(shelf, endpoints)),
         (type_url::LISTENER, all(shelf, listeners)),
         (type_url::ROUTES, all(shelf, routes)),
+        // The one resource of its type has no name.
+        (
+            type_url::NAME_TABLE,
+            all(shelf, configuration.names.iter().map(|names| ("", weft_wire::nds::encode(names)))),
+        ),
     ];
     let mut made = ResourceSet::new(number.to_string());
     let mut changed = known.is_none();

@@ -3,6 +3,7 @@
 mod domains;
 mod http_proxy;
 mod ports;
+mod unserved;
 
 use std::time::Duration;
 

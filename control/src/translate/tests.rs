@@ -1,4 +1,7 @@
 //! What the parts make together, and what a proxy makes of that.
 
 mod captured;
+mod clusters;
+mod http_proxy;
+mod inbound;
 mod selfmonitor;

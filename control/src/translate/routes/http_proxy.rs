@@ -10,19 +10,21 @@ use weft_model::route::{
     Upgrade, VirtualHost, WeightedCluster,
 };
 
-use super::{blocked, catch_all, domains, plain};
+use super::{blocked, catch_all, domains, plain, unserved};
 use crate::resources::mesh_config::OutboundMode;
 use crate::translate::{Proxy, names, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
 
 pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
+    let unserved = unserved::hosts(proxy);
+    let services: Vec<&Service> = proxy.scope.services.iter().map(AsRef::as_ref).chain(&unserved).collect();
     // A name belongs to the first that claims it: a proxy refuses two virtual hosts of one domain.
     let mut taken = BTreeSet::new();
     let mut hosts = Vec::new();
     // Full names first: another service's short form must not take one.
     let mut claims: Vec<(usize, &Service, &Port, String)> = Vec::new();
-    for service in &proxy.scope.services {
+    for service in &services {
         let names = domains::of(service, &proxy.namespace);
         for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
             let only = service.ports.iter().filter(|port| port.protocol.is_carried()).count() == 1;
@@ -41,7 +43,7 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
             granted.push((service, port, domain));
         }
     }
-    for service in &proxy.scope.services {
+    for service in services {
         for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
             let mine = |claim: &&(&Service, &Port, String)| std::ptr::eq(claim.1, port);
             let domains: Vec<String> = granted.iter().filter(mine).map(|claim| claim.2.clone()).collect();
@@ -68,10 +70,19 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
 }
 
 fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, domains: Vec<String>) -> VirtualHost {
-    let mut routes = vec![connect_to_service(proxy, service, port)];
+    let mut routes = Vec::new();
     if port.protocol.is_http() || port.protocol == Protocol::Auto {
-        routes.extend(virtual_service::routes(proxy, service, port));
+        routes = virtual_service::routes(proxy, service, port);
     }
+    let mut tunnel = connect_to_service(proxy, service, port);
+    if proxy.scope.service(&service.host).is_none()
+        && let (Some(RouteAction::Forward(last)), RouteAction::Forward(tunnel)) =
+            (routes.last().map(|route| &route.action), &mut tunnel.action)
+    {
+        // Behind a name without a service there is only what its routes lead to.
+        tunnel.target = last.target.clone();
+    }
+    routes.insert(0, tunnel);
     VirtualHost {
         name: service.at(port.number),
         domains,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weft_model::route::{RouteConfiguration, VirtualHost};
 
-use super::{catch_all, domains};
+use super::{catch_all, domains, unserved};
 use crate::translate::{Proxy, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
@@ -16,6 +16,10 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<RouteConfiguration> {
         for port in service.ports.iter().filter(|port| is_shared(service, port)) {
             by_port.entry(port.number).or_default().push((service, port));
         }
+    }
+    let unserved = unserved::hosts(proxy);
+    for service in &unserved {
+        by_port.entry(unserved::PORT).or_default().extend(service.ports.iter().map(|port| (service, port)));
     }
     by_port.into_iter().map(|(number, services)| of_port(proxy, number, &services)).collect()
 }

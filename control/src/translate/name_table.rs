@@ -1,0 +1,36 @@
+//! The name table: what a proxy that captures its app's DNS answers by itself.
+
+use std::net::IpAddr;
+
+use weft_model::names::{NameTable, NamedHost};
+
+use super::Proxy;
+use crate::world::service::{Registry, Service};
+
+/// The names of all that the proxy hears of; none if it answers no DNS.
+pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
+    if !proxy.node.metadata.dns_capture {
+        return None;
+    }
+    let named = proxy.scope.services.iter().filter_map(|service| {
+        let ips = addresses(service);
+        let kubernetes = service.registry == Registry::Kubernetes;
+        let host = NamedHost {
+            ips,
+            registry: if kubernetes { "Kubernetes" } else { "External" }.to_owned(),
+            short_name: if kubernetes { service.name.clone() } else { String::new() },
+            namespace: if kubernetes { service.namespace.clone() } else { String::new() },
+        };
+        (!host.ips.is_empty()).then(|| (service.host.clone(), host))
+    });
+    Some(NameTable { hosts: named.collect() })
+}
+
+/// A service's own addresses; a headless one's are its endpoints'.
+fn addresses(service: &Service) -> Vec<IpAddr> {
+    if service.headless {
+        return service.endpoints.iter().filter_map(|endpoint| endpoint.workload.ip()).collect();
+    }
+    let single = service.addresses.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
+    single.map(ipnet::IpNet::addr).collect()
+}

@@ -1,0 +1,151 @@
+//! Outbound clusters by what DestinationRules and ServiceEntries ask.
+
+use weft_model::cluster::{Cluster, Discovery, LbPolicy, UpstreamProtocol};
+use weft_model::tls::{Roots, Transport, UpstreamTls};
+
+use crate::sample;
+use crate::translate::translate;
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web, version: v1}}\nspec: {serviceAccountName: web, containers: [{name: app, image: web, ports: [{containerPort: 80}]}]}\n";
+const SERVICE: &str = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}, {name: tcp, port: 81}]}\n";
+const OUTSIDE: &str = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: o, namespace: shop}\nspec: {hosts: [api.example], location: MESH_EXTERNAL, resolution: RESOLUTION, ports: [{number: 80, name: http, protocol: HTTP}]}\n";
+
+/// The cluster of that name, as the pod has it.
+fn cluster(yaml: &str, name: &str) -> Cluster {
+    let world = sample::world(&format!("{POD}{yaml}"));
+    let configuration = translate(&world, &sample::node(&world, "shop", "web"));
+    configuration.clusters.into_iter().find(|cluster| cluster.name == name).unwrap()
+}
+
+/// The cluster of web's port 80 under a rule with this policy.
+fn web(policy: &str) -> Cluster {
+    cluster(&format!("{SERVICE}{}", rule("web", policy)), "outbound|80||web.shop.svc.cluster.local")
+}
+
+fn rule(host: &str, policy: &str) -> String {
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: r, namespace: shop}}\nspec: {{host: {host}, trafficPolicy: {{{policy}}}}}\n"
+    )
+}
+
+#[test]
+fn without_a_rule_it_is_least_request_without_limits_and_mtls_where_the_endpoint_can() {
+    let cluster = cluster(SERVICE, "outbound|80||web.shop.svc.cluster.local");
+    assert_eq!(cluster.balancing.policy, LbPolicy::LeastRequest { choices: 2 });
+    assert_eq!(cluster.balancing.panic_threshold, None);
+    assert_eq!(cluster.circuit_breakers.max_connections, Some(u32::MAX));
+    assert_eq!(cluster.connect_timeout, Some(std::time::Duration::from_secs(10)));
+    let names: Vec<&str> = cluster.transport_matches.iter().map(|of| of.name.as_str()).collect();
+    assert_eq!(names, ["tlsMode-istio", "tlsMode-disabled"]);
+    let Transport::Tls(tls) = &cluster.transport_matches[0].transport else { unreachable!("it is mTLS") };
+    assert_eq!(tls.sni, "outbound_.80_._.web.shop.svc.cluster.local");
+    assert_eq!(sans(tls), ["spiffe://cluster.local/ns/shop/sa/web"]);
+}
+
+fn sans(tls: &UpstreamTls) -> Vec<String> {
+    let names = tls.common.validation.match_sans.iter();
+    names
+        .map(|san| match &san.matcher.pattern {
+            weft_model::matcher::Pattern::Exact(name) => name.clone(),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn every_balancer_has_its_policy() {
+    let policy = |balancer: &str| web(&format!("loadBalancer: {{{balancer}}}")).balancing.policy;
+    assert_eq!(policy("simple: ROUND_ROBIN"), LbPolicy::RoundRobin);
+    assert_eq!(policy("simple: RANDOM"), LbPolicy::Random);
+    assert_eq!(policy("simple: LEAST_CONN"), LbPolicy::LeastRequest { choices: 2 });
+    assert_eq!(policy("simple: PASSTHROUGH"), LbPolicy::ClusterProvided);
+    assert_eq!(policy("consistentHash: {useSourceIp: true}"), LbPolicy::RingHash { minimum_ring_size: 1024 });
+    assert_eq!(
+        policy("consistentHash: {useSourceIp: true, minimumRingSize: 4096}"),
+        LbPolicy::RingHash { minimum_ring_size: 4096 }
+    );
+    assert_eq!(
+        policy("consistentHash: {useSourceIp: true, maglev: {}}"),
+        LbPolicy::Maglev { table_size: 65_537 }
+    );
+    assert_eq!(web("loadBalancer: {simple: PASSTHROUGH}").discovery, Discovery::OriginalDst);
+}
+
+#[test]
+fn a_port_s_own_settings_inherit_nothing() {
+    let policy = "connectionPool: {tcp: {maxConnections: 5}}, loadBalancer: {simple: RANDOM}, portLevelSettings: [{port: {number: 80}, connectionPool: {http: {http2MaxRequests: 9}}}]";
+    let yaml = format!("{SERVICE}{}", rule("web", policy));
+    let own = cluster(&yaml, "outbound|80||web.shop.svc.cluster.local");
+    assert_eq!(
+        (own.circuit_breakers.max_connections, own.circuit_breakers.max_requests),
+        (Some(u32::MAX), Some(9))
+    );
+    assert_eq!(own.balancing.policy, LbPolicy::LeastRequest { choices: 2 });
+    let other = cluster(&yaml, "outbound|81||web.shop.svc.cluster.local");
+    assert_eq!(other.circuit_breakers.max_connections, Some(5));
+}
+
+#[test]
+fn a_subset_has_the_host_s_policy_under_its_own() {
+    let rule = "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r, namespace: shop}\nspec: {host: web, trafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}, loadBalancer: {simple: RANDOM}}, subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}]}\n";
+    let cluster = cluster(&format!("{SERVICE}{rule}"), "outbound|80|v1|web.shop.svc.cluster.local");
+    assert_eq!(cluster.balancing.policy, LbPolicy::RoundRobin);
+    assert_eq!(cluster.circuit_breakers.max_connections, Some(5));
+}
+
+#[test]
+fn outlier_detection_enforces_what_is_set_and_ends_the_panic_threshold() {
+    let cluster = web(
+        "outlierDetection: {consecutiveGatewayErrors: 0, consecutive5xxErrors: 3, maxEjectionPercent: 80}",
+    );
+    let outlier = cluster.outlier_detection.unwrap();
+    assert_eq!((outlier.consecutive_5xx, outlier.enforcing_consecutive_5xx), (Some(3), Some(100)));
+    assert_eq!(
+        (outlier.consecutive_gateway_failure, outlier.enforcing_consecutive_gateway_failure),
+        (Some(0), Some(0))
+    );
+    assert_eq!((outlier.max_ejection_percent, outlier.enforcing_success_rate), (Some(80), Some(0)));
+    assert_eq!(cluster.balancing.panic_threshold, Some(0.0));
+}
+
+#[test]
+fn tls_modes_say_how_the_connection_is_carried() {
+    let disabled = web("tls: {mode: DISABLE}");
+    assert_eq!((&disabled.transport, disabled.transport_matches.len()), (&Transport::Raw, 0));
+    let mutual = web("tls: {mode: ISTIO_MUTUAL}");
+    let Transport::Tls(tls) = &mutual.transport else { unreachable!("it is mTLS") };
+    assert_eq!(sans(tls), ["spiffe://cluster.local/ns/shop/sa/web"]);
+    assert!(mutual.transport_matches.is_empty() && !mutual.istio.keep_alpn);
+}
+
+#[test]
+fn tls_to_the_outside_believes_the_system_and_checks_the_name_that_is_asked_for() {
+    let outside = OUTSIDE.replace("RESOLUTION", "DNS");
+    let of = |tls: &str| {
+        cluster(
+            &format!("{outside}{}", rule("api.example", &format!("tls: {{{tls}}}"))),
+            "outbound|80||api.example",
+        )
+    };
+    let simple = of("mode: SIMPLE");
+    let Transport::Tls(tls) = &simple.transport else { unreachable!("it is TLS") };
+    let Some(Roots::Sds(roots)) = &tls.common.validation.roots else { unreachable!("somebody is believed") };
+    assert_eq!((roots.name.as_str(), tls.sni.as_str()), ("file-root:system", ""));
+    assert!(simple.http.auto_sni && simple.http.auto_san_validation && simple.istio.keep_alpn);
+    let named = of("mode: SIMPLE, sni: api.example, subjectAltNames: [api.example], caCertificates: /ca.pem");
+    let Transport::Tls(tls) = &named.transport else { unreachable!("it is TLS") };
+    let Some(Roots::Sds(roots)) = &tls.common.validation.roots else { unreachable!("somebody is believed") };
+    assert_eq!((roots.name.as_str(), sans(tls)), ("file-root:/ca.pem", vec!["api.example".to_owned()]));
+    assert!(!named.http.auto_sni);
+}
+
+#[test]
+fn a_service_entry_s_resolution_is_its_discovery() {
+    let of =
+        |resolution: &str| cluster(&OUTSIDE.replace("RESOLUTION", resolution), "outbound|80||api.example");
+    assert_eq!(of("DNS").discovery, Discovery::StrictDns);
+    assert_eq!(of("DNS_ROUND_ROBIN").discovery, Discovery::LogicalDns);
+    assert_eq!(of("NONE").discovery, Discovery::OriginalDst);
+    assert!(of("DNS").transport_matches.is_empty(), "what is outside has no mTLS of the mesh");
+    assert_eq!(of("DNS").http.protocol, UpstreamProtocol::Http1);
+}

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Answers read whole are cut off with an error beyond this.
@@ -33,7 +34,18 @@ pub(crate) enum ClientError {
 
 /// Sends one HTTP/1.1 request to `to` (host:port); its target goes out in the form the request has.
 pub(crate) async fn send(to: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
-    let stream = connect(to).await?;
+    send_on(connect(to).await?, to, request).await
+}
+
+/// As [`send`], on a stream that leads to `to` already.
+pub(crate) async fn send_on<S>(
+    stream: S,
+    to: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let http = |source| ClientError::Http { to: to.to_owned(), source };
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         // As curl writes them; hyper keeps no spelling of its caller's.

@@ -1,6 +1,7 @@
 //! `weft curl --from WORKLOAD URL`: a request as that workload would make it, through its sidecar.
 
 mod request;
+mod spelling;
 mod tls;
 
 use crate::client::{self, ClientError};
@@ -15,6 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use request::Target;
 use serde_json::json;
+use spelling::{Received, Spelled};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -120,10 +122,17 @@ async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
     if args.verbose {
         crate::say::say!("* as {}/{} ({})", pod.namespace, pod.name, pod.service_account);
         crate::say::say!("> {} {} HTTP/1.1", request.method(), request.uri());
-        request.headers().iter().for_each(|(name, value)| show(">", name, value));
+        request.headers().iter().for_each(|(name, value)| show(">", name.as_str(), value.as_bytes()));
     }
+    let mut received = Received::default();
     let response = match (pod.sidecar, target.tls) {
-        (true, false) => client::send(&proxy(pod), request).await.map_err(failed)?,
+        (true, false) => {
+            let to = proxy(pod);
+            let stream = client::connect(&to).await.map_err(failed)?;
+            let (stream, head) = Spelled::new(stream, request::typed_names(args));
+            received = head;
+            client::send_on(stream, &to, request).await.map_err(failed)?
+        }
         (true, true) => {
             let stream = client::tunnel(&proxy(pod), &target.authority()).await.map_err(failed)?;
             tls::send(hyper_util::rt::TokioIo::new(stream), &target, args.insecure, request).await?
@@ -143,7 +152,7 @@ async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
             tls::send(stream, &target, args.insecure, request).await?
         }
     };
-    answer(args, pod, response, started).await
+    answer(args, pod, response, &received, started).await
 }
 
 fn proxy(pod: &Pod) -> String {
@@ -169,14 +178,18 @@ async fn answer(
     args: &Args,
     pod: &Pod,
     response: Response<Incoming>,
+    received: &Received,
     started: Instant,
 ) -> Result<u8, Failed> {
     let (head, body) = response.into_parts();
+    let headers = received.headers().unwrap_or_else(|| {
+        head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+    });
     let broke = |error: &dyn std::fmt::Display| Failed(18, format!("the body broke off: {error}"));
     let wrote = |error: std::io::Error| Failed(23, format!("cannot write: {error}"));
     if args.verbose {
         crate::say::say!("< {:?} {}", head.version, head.status);
-        head.headers.iter().for_each(|(name, value)| show("<", name, value));
+        headers.iter().for_each(|(name, value)| show("<", name, value));
     }
     let fails = args.fail && head.status.as_u16() >= 400;
     let mut body = body;
@@ -189,7 +202,7 @@ async fn answer(
             "from": { "namespace": pod.namespace, "pod": pod.name },
             "status": head.status.as_u16(),
             "version": format!("{:?}", head.version),
-            "headers": pairs(&head.headers),
+            "headers": headers.iter().map(|(name, value)| (name, String::from_utf8_lossy(value))).collect::<Vec<_>>(),
             "body": serde_json::from_slice::<serde_json::Value>(&text)
                 .unwrap_or_else(|_| String::from_utf8_lossy(&text).into()),
             "trailers": pairs(&trailers),
@@ -202,7 +215,7 @@ async fn answer(
             None => Box::new(std::io::stdout()),
         };
         if args.include || args.head {
-            write_head(&mut out, &head).map_err(wrote)?;
+            write_head(&mut out, &head, &headers).map_err(wrote)?;
         }
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| broke(&error))?;
@@ -231,18 +244,22 @@ async fn answer(
     Ok(0)
 }
 
-fn write_head(out: &mut dyn Write, head: &http::response::Parts) -> std::io::Result<()> {
+fn write_head(
+    out: &mut dyn Write,
+    head: &http::response::Parts,
+    headers: &[(String, Vec<u8>)],
+) -> std::io::Result<()> {
     write!(out, "{:?} {}\r\n", head.version, head.status)?;
-    for (name, value) in &head.headers {
+    for (name, value) in headers {
         write!(out, "{name}: ")?;
-        out.write_all(value.as_bytes())?;
+        out.write_all(value)?;
         out.write_all(b"\r\n")?;
     }
     out.write_all(b"\r\n")
 }
 
-fn show(mark: &str, name: &http::HeaderName, value: &http::HeaderValue) {
-    crate::say::say!("{mark} {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+fn show(mark: &str, name: &str, value: &[u8]) {
+    crate::say::say!("{mark} {name}: {}", String::from_utf8_lossy(value));
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {

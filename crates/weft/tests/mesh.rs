@@ -141,6 +141,8 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     assert_eq!(home.status("api", "http://web/"), "403", "nobody may call web");
     let (_, posted) = home.curl(&["--from", "web", "http://api/", "-d", "x=1", "-i"]);
     assert!(posted.starts_with("HTTP/1.1 403") && posted.ends_with("RBAC: access denied"), "{posted}");
+    let (_, seen) = home.curl(&["--from", "web", "http://api/", "-H", "X-CaSe: kept"]);
+    assert!(seen.contains("\"X-CaSe\""), "header names reach the app as they were typed: {seen}");
     let (_, tree) = home.curl(&["--from", "web", "http://127.0.0.1/", "-s", "-m", "5"]);
     assert!(!tree.contains("\"pod\""), "{tree}");
     let logs = text(&home.output(&["logs", "api"]).stdout);

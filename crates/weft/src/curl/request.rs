@@ -104,6 +104,12 @@ pub(super) fn build(
     Ok(request)
 }
 
+/// The names of the headers as the user typed them, in their order.
+pub(super) fn typed_names(args: &Args) -> Vec<String> {
+    let name = |text: &String| text.split([':', ';']).next().unwrap_or_default().trim().to_owned();
+    args.headers.iter().map(name).collect()
+}
+
 /// `Name: value`; `Name;` has an empty value, `Name:` none at all.
 fn header(text: &str) -> Result<(HeaderName, Option<HeaderValue>), String> {
     let wrong = || format!("-H {text:?}: expected `Name: value`");

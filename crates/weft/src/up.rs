@@ -1,6 +1,6 @@
 //! `weft up`: the mesh of some folders of YAML, running on this machine.
 //!
-//! The plan ([`plan`]) says which pods run at which addresses; [`programs`] turns it into processes; [`run`] starts
+//! The plan ([`plan`]) says which pods run at which addresses; [`programs`] turns it into processes; [`mod@run`] starts
 //! them, watches them and the files, and stops them. [`ready`] knows when the mesh is, [`report`] tells the user.
 
 pub(crate) mod addresses;

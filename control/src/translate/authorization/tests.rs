@@ -2,6 +2,7 @@
 
 pub(in crate::translate) mod captured;
 mod checks;
+mod plain;
 mod random;
 mod reach;
 pub(in crate::translate) mod sample;

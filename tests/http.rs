@@ -10,10 +10,16 @@ mod connect;
 mod ends;
 #[path = "http/h2.rs"]
 mod h2_clients;
+#[path = "http/headers.rs"]
+mod headers;
 #[path = "http/hostile_h2.rs"]
 mod hostile_h2;
+#[path = "http/logs.rs"]
+mod logs;
 #[path = "http/peers.rs"]
 mod peers;
+#[path = "http/secure.rs"]
+mod secure;
 #[path = "http/times.rs"]
 mod times;
 #[path = "http/upgrades.rs"]

@@ -68,6 +68,28 @@ async fn h2load_has_all_its_streams_answered() {
     assert!(told.contains("500 succeeded, 0 failed, 0 errored"), "{told}");
 }
 
+/// Speaks TLS to `at` with openssl's client, sends `input` and reads to the end; `None` where it is not installed.
+pub(super) async fn openssl(at: std::net::SocketAddr, args: &[&str], input: &str) -> Option<String> {
+    use tokio::io::AsyncWriteExt as _;
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &at.to_string(), "-ign_eof"]).args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("openssl cannot be run ({error}): nothing is shown about it");
+            return None;
+        }
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    // A handshake that failed has nobody to read this.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    let output = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait_with_output()).await;
+    drop(stdin);
+    let output = output.expect("openssl does not end").unwrap();
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
 /// All four kinds of calls, trailers with an error, metadata, a deadline; a server and a client of gRPC's own library.
 const GRPC: &str = r#"
 import grpc, sys

@@ -106,6 +106,19 @@ impl Mesh {
     }
 }
 
+/// A server outside of any mesh: its CA, its certificate for these names, its key; PEM each.
+pub fn outside(names: &[&str]) -> (String, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let key = KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
+    (ca_pem, leaf.pem(), key.serialize_pem())
+}
+
 impl Default for Mesh {
     fn default() -> Self {
         Self::new()

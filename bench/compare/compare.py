@@ -19,7 +19,6 @@ import pairs
 import processes
 
 NAMES = ["direct", "haproxy", "envoy", "weft", "weft-unlogged"]
-COMMIT = ["describe", "--always", "--exclude=*", "--dirty"]
 BASE = "haproxy"
 COLUMNS = [
     ("req/s", "rate", "{:.0f}"),
@@ -181,7 +180,7 @@ def describe(given):
         f" load {os.getloadavg()[0]:.1f} at the start",
         "versions": ", ".join(
             [
-                f"{said(os.environ['WEFT_BIN'], '--version')} (commit {said('git', '-C', pairs.HERE, *COMMIT)})",
+                f"{said(os.environ['WEFT_BIN'], '--version')} (commit {os.environ['WEFT_COMMIT']})",
                 said("haproxy", "-v").split("-")[0].replace(" version", ""),
                 "Envoy " + said("envoy", "--version").split("/")[-4],
                 said("nginx", "-v").split(": ")[-1],

@@ -21,11 +21,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use weft_model::cluster::Cluster;
+use weft_model::compile::{self, CompileError};
 use weft_model::endpoint::LoadAssignment;
 use weft_model::listener::Listener;
 use weft_model::names::NameTable;
 use weft_model::node::Node;
 use weft_model::route::RouteConfiguration;
+use weft_model::table::Names;
 
 pub use self::inbound_port::InboundPort;
 use crate::world::World;
@@ -153,6 +155,23 @@ pub fn translate(world: &World, node: &Node) -> Configuration {
         listeners: listeners::all(&proxy),
         routes: routes::all(&proxy),
         names: name_table::of(&proxy),
+    }
+}
+
+impl Configuration {
+    /// Why a proxy would refuse some of it; nothing where it would take it all.
+    ///
+    /// # Errors
+    /// Each refusal names its resource.
+    pub fn verify(&self) -> Result<(), Vec<CompileError>> {
+        let mut names = Names::default();
+        let mut refusals = Vec::new();
+        let clusters = self.clusters.iter();
+        refusals.extend(clusters.filter_map(|of| compile::cluster(Arc::new(of.clone()), None).err()));
+        let listeners = self.listeners.iter();
+        refusals.extend(listeners.filter_map(|of| compile::listener(Arc::new(of.clone()), &mut names).err()));
+        refusals.extend(self.routes.iter().filter_map(|of| compile::route_table(of, &mut names).err()));
+        if refusals.is_empty() { Ok(()) } else { Err(refusals) }
     }
 }
 

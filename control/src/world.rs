@@ -53,10 +53,18 @@ impl World {
     /// The world of these resources and the pods that run.
     pub fn new(resources: Arc<Resources>, pods: &[Pod]) -> Self {
         let mesh = Mesh::new(&resources);
-        let mut workloads: Vec<Arc<Workload>> = pods.iter().filter_map(pods::running).map(Arc::new).collect();
-        workloads.extend(resources.workload_entries.iter().map(|object| {
-            Arc::new(services::of_entry(&object.spec, &object.meta.name, &object.meta.namespace))
-        }));
+        let entries = resources.workload_entries.iter();
+        let entries =
+            entries.map(|object| services::of_entry(&object.spec, &object.meta.name, &object.meta.namespace));
+        let mut workloads: Vec<Arc<Workload>> = pods
+            .iter()
+            .filter_map(pods::running)
+            .chain(entries)
+            .map(|workload| {
+                let modes = MutualTlsModes::new(&resources, &mesh, &workload.namespace, &workload.labels);
+                Arc::new(Workload { modes, ..workload })
+            })
+            .collect();
         workloads.sort_by(|a, b| (&a.namespace, &a.name, a.entry).cmp(&(&b.namespace, &b.name, b.entry)));
         let services = services::all(&resources, &mesh, &workloads);
         let mut virtual_services: Vec<_> = resources.virtual_services.iter().cloned().map(Arc::new).collect();

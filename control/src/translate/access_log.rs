@@ -3,8 +3,9 @@
 use weft_model::access_log::{AccessLog, LogFormat};
 
 use super::Proxy;
+use crate::resources::Age;
 use crate::resources::mesh_config::AccessLogEncoding;
-use crate::resources::telemetry::WorkloadMode;
+use crate::resources::telemetry::{AccessLogging, WorkloadMode};
 use crate::world::workload::selects;
 
 /// Istio's default format.
@@ -66,63 +67,100 @@ pub(super) enum Side {
 
 /// The logs of one side.
 pub(super) fn logs(proxy: &Proxy<'_>, side: Side) -> Vec<AccessLog> {
-    if !is_on(proxy, side) {
+    let config = &proxy.world.mesh.config;
+    let defaults = config.default_providers.as_ref().map(|of| of.access_logging.clone()).unwrap_or_default();
+    let said = said(proxy, side);
+    let default = proxy.is_weft() || !config.access_log_file.is_empty() || !defaults.is_empty();
+    if !said.as_ref().map_or(default, |said| said.on) {
         return Vec::new();
     }
-    let said = &proxy.world.mesh.config;
-    let path = if said.access_log_file.is_empty() { "/dev/stdout" } else { &said.access_log_file };
-    vec![AccessLog { path: path.to_owned(), format: format(proxy), only_no_route: false }]
+    let named = said.map(|said| said.providers).filter(|names| !names.is_empty()).unwrap_or(defaults);
+    let mut logs: Vec<AccessLog> = named.iter().filter_map(|name| provided(proxy, name)).collect();
+    // weft's own proxies log somewhere in any case, for `weft logs`.
+    if named.is_empty() || (logs.is_empty() && proxy.is_weft()) {
+        logs.push(own(proxy));
+    }
+    logs
+}
+
+/// The log that is there without being defined.
+fn own(proxy: &Proxy<'_>) -> AccessLog {
+    let said = &proxy.world.mesh.config.access_log_file;
+    AccessLog { path: path(said), format: format(proxy), only_no_route: false }
+}
+
+/// The provider of that name, if it is a file; `envoy` is there without being defined.
+fn provided(proxy: &Proxy<'_>, name: &str) -> Option<AccessLog> {
+    let defined = proxy.world.mesh.config.extension_providers.iter().find(|provider| provider.name == name);
+    let Some(provider) = defined else { return (name == "envoy").then(|| own(proxy)) };
+    let file = provider.envoy_file_access_log.as_ref()?;
+    let format = match &file.log_format {
+        Some(said) => match (&said.text, &said.labels) {
+            (Some(text), _) => LogFormat::Text(line(text)),
+            (None, Some(labels)) if !labels.is_empty() => json(labels),
+            _ => LogFormat::Json(envoy_json()),
+        },
+        None => format(proxy),
+    };
+    Some(AccessLog { path: path(&file.path), format, only_no_route: false })
+}
+
+fn path(said: &str) -> String {
+    if said.is_empty() { "/dev/stdout" } else { said }.to_owned()
+}
+
+/// A format's text with its line end.
+fn line(text: &str) -> String {
+    if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+fn json(fields: &serde_json::Map<String, serde_json::Value>) -> LogFormat {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    LogFormat::Json(fields.iter().map(|(key, value)| (key.clone(), text(value))).collect())
 }
 
 /// The log of connections that found no chain.
 pub(super) fn no_route(proxy: &Proxy<'_>, side: Side) -> Vec<AccessLog> {
+    if proxy.world.mesh.config.disable_envoy_listener_log {
+        return Vec::new();
+    }
     let logs = logs(proxy, side);
     logs.into_iter().map(|log| AccessLog { only_no_route: true, ..log }).collect()
 }
 
 fn format(proxy: &Proxy<'_>) -> LogFormat {
     let said = &proxy.world.mesh.config;
-    let json = said.access_log_encoding == AccessLogEncoding::Json;
-    let owned = |fields: &[(&str, &str)]| -> Vec<(String, String)> {
-        fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
+    let as_json = said.access_log_encoding == AccessLogEncoding::Json;
     if !said.access_log_format.is_empty() {
-        let object =
-            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&said.access_log_format);
-        if let Some(fields) = object.ok().filter(|_| json) {
-            let text =
-                |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            return LogFormat::Json(fields.iter().map(|(key, value)| (key.clone(), text(value))).collect());
-        }
-        return LogFormat::Text(said.access_log_format.clone());
+        let object = serde_json::from_str(&said.access_log_format).ok().filter(|_| as_json);
+        return object.map_or_else(|| LogFormat::Text(line(&said.access_log_format)), |fields| json(&fields));
     }
     if proxy.is_weft() {
-        let mut fields = owned(&COMMON);
-        fields.extend(owned(&WEFT));
-        return LogFormat::Json(fields);
+        return LogFormat::Json(owned(&COMMON).chain(owned(&WEFT)).collect());
     }
-    if json {
-        let mut fields = owned(&COMMON);
-        fields.push(("route_name".to_owned(), "%ROUTE_NAME%".to_owned()));
-        return LogFormat::Json(fields);
-    }
-    LogFormat::Text(ISTIO_TEXT.to_owned())
+    if as_json { LogFormat::Json(envoy_json()) } else { LogFormat::Text(ISTIO_TEXT.to_owned()) }
 }
 
-/// By Telemetry of the workload, its namespace, the mesh; else by MeshConfig; weft's own proxies log unless told not to.
-fn is_on(proxy: &Proxy<'_>, side: Side) -> bool {
-    let config = &proxy.world.mesh.config;
-    let providers = config.default_providers.as_ref().map(|providers| &providers.access_logging);
-    let default = proxy.is_weft()
-        || !config.access_log_file.is_empty()
-        || providers.is_some_and(|names| !names.is_empty());
-    said(proxy, side).unwrap_or(default)
+/// Istio's fields in JSON.
+fn envoy_json() -> Vec<(String, String)> {
+    owned(&COMMON).chain(owned(&[("route_name", "%ROUTE_NAME%")])).collect()
 }
 
-fn said(proxy: &Proxy<'_>, side: Side) -> Option<bool> {
+fn owned(fields: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+}
+
+/// What Telemetry says of one side's logs.
+struct Said {
+    on: bool,
+    providers: Vec<String>,
+}
+
+/// By Telemetry of the workload, its namespace, the mesh; of each level the oldest.
+fn said(proxy: &Proxy<'_>, side: Side) -> Option<Said> {
     let root = proxy.world.mesh.root_namespace.as_str();
     let empty = std::collections::BTreeMap::new();
-    let mut levels: [Option<(crate::resources::Age, bool)>; 3] = [None; 3];
+    let mut levels: [Option<(Age, Said)>; 3] = [None, None, None];
     for object in &proxy.world.resources.telemetries {
         let labels = object.spec.selector.as_ref().map_or(&empty, |selector| &selector.match_labels);
         let here = object.meta.namespace == proxy.namespace;
@@ -132,19 +170,23 @@ fn said(proxy: &Proxy<'_>, side: Side) -> Option<bool> {
             (true, false) if object.meta.namespace == root => 2,
             _ => continue,
         };
-        let concerns = |mode: WorkloadMode| match mode {
+        let concerns = |logging: &&AccessLogging| match logging
+            .selector
+            .as_ref()
+            .map(|selector| selector.mode)
+            .unwrap_or_default()
+        {
             WorkloadMode::ClientAndServer => true,
             WorkloadMode::Client => side == Side::Client,
             WorkloadMode::Server => side == Side::Server,
         };
-        let mut mine = object.spec.access_logging.iter().filter(|logging| {
-            concerns(logging.selector.as_ref().map(|selector| selector.mode).unwrap_or_default())
-        });
-        let Some(first) = mine.next() else { continue };
-        let on = std::iter::once(first).chain(mine).any(|logging| logging.disabled != Some(true));
-        if levels[level].is_none_or(|(age, _)| object.meta.age < age) {
-            levels[level] = Some((object.meta.age, on));
+        let mine: Vec<&AccessLogging> = object.spec.access_logging.iter().filter(concerns).collect();
+        if mine.is_empty() || levels[level].as_ref().is_some_and(|(age, _)| *age <= object.meta.age) {
+            continue;
         }
+        let on: Vec<&&AccessLogging> = mine.iter().filter(|logging| logging.disabled != Some(true)).collect();
+        let providers = on.iter().flat_map(|logging| &logging.providers).map(|of| of.name.clone()).collect();
+        levels[level] = Some((object.meta.age, Said { on: !on.is_empty(), providers }));
     }
-    levels.into_iter().flatten().next().map(|(_, on)| on)
+    levels.into_iter().flatten().next().map(|(_, said)| said)
 }

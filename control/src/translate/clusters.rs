@@ -18,6 +18,7 @@ use super::inbound_port::InboundPort;
 use super::names::{self, BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
 use super::traffic::Traffic;
 use super::{Proxy, endpoints, upstream_tls};
+use crate::resources::mesh_config::InboundMode;
 use crate::world::destination_rules::MergedRule;
 use crate::world::service::{Port, Resolution, Service};
 
@@ -117,7 +118,9 @@ fn inbound(proxy: &Proxy<'_>, port: &InboundPort) -> Cluster {
     let rule = port.service.as_ref().and_then(|(service, _)| proxy.rule(service));
     let of_service = port.service.as_ref().map(|(_, number)| Traffic::of(rule, "", *number));
     settings::pool(&mut cluster, &of_service.unwrap_or_default(), &proxy.world.mesh);
-    if proxy.node.metadata.interception == Interception::None {
+    let said = proxy.world.mesh.config.inbound_traffic_policy.as_ref();
+    let by_localhost = said.is_some_and(|policy| policy.mode == InboundMode::Localhost);
+    if by_localhost || proxy.node.metadata.interception == Interception::None {
         let address = SocketAddr::new(proxy.localhost, port.number);
         cluster.discovery = Discovery::Static;
         cluster.balancing = Balancing::default();

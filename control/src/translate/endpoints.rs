@@ -57,7 +57,7 @@ pub(super) fn assignment(
             Some(WorkloadAddress::Pipe(path)) => Address::Pipe(path.clone()),
             None => continue,
         };
-        let mode = workload.mtls.then(|| ("tlsMode".to_owned(), "istio".to_owned()));
+        let mode = workload.takes_mtls(target).then(|| ("tlsMode".to_owned(), "istio".to_owned()));
         localities.entry(workload.locality.clone()).or_default().push(Endpoint {
             address,
             weight: workload.weight,

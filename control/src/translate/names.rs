@@ -1,5 +1,7 @@
 //! The names by which clusters, listeners and routes refer to each other, as Istio writes them.
 
+use crate::world::scope::Scope;
+
 /// `outbound|80|v1|host`.
 pub fn outbound(port: u16, subset: &str, host: &str) -> String {
     format!("outbound|{port}|{subset}|{host}")
@@ -13,6 +15,14 @@ pub fn inbound(port: u16) -> String {
 /// The server name that mTLS asks for: `outbound_.80_.v1_.host`.
 pub(crate) fn server_name(port: u16, subset: &str, host: &str) -> String {
     format!("outbound_.{port}_.{subset}_.{host}")
+}
+
+/// Where what nothing names goes, as far as it is let out at all.
+pub(crate) fn outside(scope: &Scope) -> String {
+    scope
+        .egress_proxy
+        .as_ref()
+        .map_or_else(|| PASSTHROUGH.to_owned(), |to| outbound(to.port, &to.subset, &to.host))
 }
 
 /// Where what nothing names is let out.

@@ -55,7 +55,7 @@ fn of_sniffed(proxy: &Proxy<'_>, service: &Service, port: &Port) -> RouteConfigu
 fn catch_all(proxy: &Proxy<'_>) -> VirtualHost {
     let (name, route) = match proxy.scope.outbound {
         OutboundMode::AllowAny => {
-            let mut forward = Forward::to(names::PASSTHROUGH);
+            let mut forward = Forward::to(names::outside(&proxy.scope));
             forward.timeout = Some(Duration::ZERO);
             forward.grpc_timeout_cap = Some(Duration::ZERO);
             ("allow_any", plain("allow_any", forward))

@@ -1,5 +1,6 @@
 //! What the parts make together, and what a proxy makes of that.
 
+mod access_log;
 mod captured;
 mod clusters;
 mod http_proxy;

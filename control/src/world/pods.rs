@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 use weft_model::endpoint::Locality;
 
+use super::peer_authentication::MutualTlsModes;
 use super::protocol::Protocol;
 use super::workload::{ContainerPort, Workload, WorkloadAddress};
 use crate::resources::Resources;
@@ -105,6 +106,7 @@ fn of_spec(
         name,
         namespace,
         mtls: labels.get(TLS_MODE).is_some_and(|mode| mode == "istio"),
+        modes: MutualTlsModes::default(),
         labels,
         annotations,
         service_account: account.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned()),

@@ -21,6 +21,19 @@ pub struct Scope {
     pub virtual_services: Vec<SharedVirtualService>,
     /// What happens to a destination that nothing names.
     pub outbound: OutboundMode,
+    /// Where such traffic is sent instead, as a destination of the Sidecar's namespace.
+    pub egress_proxy: Option<EgressProxy>,
+}
+
+/// A service through which traffic to what nothing names leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressProxy {
+    /// Its full name.
+    pub host: String,
+    /// Its subset; empty: all of it.
+    pub subset: String,
+    /// Its port.
+    pub port: u16,
 }
 
 /// One line of a Sidecar's egress: whose hosts, and on which port (`None`: all).
@@ -39,6 +52,10 @@ impl Scope {
             services: Vec::new(),
             virtual_services: Vec::new(),
             outbound: policy.map_or(world.mesh.outbound, |policy| policy.mode),
+            egress_proxy: policy.and_then(|policy| policy.egress_proxy.as_ref()).and_then(|to| {
+                let port = to.port.as_ref().and_then(|port| u16::try_from(port.number).ok())?;
+                Some(EgressProxy { host: host::full(&to.host, namespace), subset: to.subset.clone(), port })
+            }),
         };
         let lines = sidecar.map(|sidecar| lines(sidecar, namespace)).unwrap_or_default();
         // A Sidecar without egress says nothing of it.
@@ -61,6 +78,7 @@ impl Scope {
         }
         // Whatever a route leads to is heard of too, even if the Sidecar does not name it.
         let destinations = scope.virtual_services.iter().flat_map(|object| destinations(object));
+        let destinations = destinations.chain(scope.egress_proxy.iter().map(|proxy| proxy.host.clone()));
         let needed: Vec<String> = destinations.filter(|name| !found.contains_key(name.as_str())).collect();
         for service in world.services.iter().filter(|service| service.export_to.sees(namespace)) {
             if needed.contains(&service.host) {

@@ -11,6 +11,7 @@ use weft_model::endpoint::Locality;
 
 use super::host;
 use super::mesh::Mesh;
+use super::peer_authentication::MutualTlsModes;
 use super::pods::TLS_MODE;
 use super::protocol::Protocol;
 use super::service::{Port, Registry, Resolution, Service, ServiceEndpoint, Target, Visibility};
@@ -202,6 +203,7 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
             .collect(),
         ports: Vec::new(),
         mtls,
+        modes: MutualTlsModes::default(),
         ready: true,
         owner: name.to_owned(),
         entry: true,

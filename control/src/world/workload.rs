@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use weft_model::endpoint::Locality;
 
+use super::peer_authentication::{MutualTls, MutualTlsModes};
 use super::protocol::Protocol;
 
 /// One workload.
@@ -32,6 +33,8 @@ pub struct Workload {
     pub ports: Vec<ContainerPort>,
     /// It has a sidecar that speaks mTLS.
     pub mtls: bool,
+    /// What its ports ask of those that connect.
+    pub modes: MutualTlsModes,
     /// It takes new work.
     pub ready: bool,
     /// What made it (a Deployment's name); its own name where nothing did.
@@ -67,6 +70,11 @@ impl Workload {
             Some(WorkloadAddress::Ip(ip)) => Some(*ip),
             _ => None,
         }
+    }
+
+    /// Whether it takes mTLS on this port of its own: it can, and no policy switches it off.
+    pub fn takes_mtls(&self, port: u16) -> bool {
+        self.mtls && self.modes.of(port) != MutualTls::Disable
     }
 
     /// Istio's metadata of an endpoint: `workload;namespace;canonical name;canonical revision;cluster`.

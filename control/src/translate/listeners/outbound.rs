@@ -87,10 +87,10 @@ pub(super) fn catch_all(proxy: &Proxy<'_>) -> Listener {
 /// Bytes to wherever they were going, or nowhere.
 pub(super) fn to_unnamed(proxy: &Proxy<'_>) -> FilterChain {
     let cluster = match proxy.scope.outbound {
-        OutboundMode::AllowAny => names::PASSTHROUGH,
-        OutboundMode::RegistryOnly => names::BLACK_HOLE,
+        OutboundMode::AllowAny => names::outside(&proxy.scope),
+        OutboundMode::RegistryOnly => names::BLACK_HOLE.to_owned(),
     };
-    let bytes = NetworkFilter::TcpProxy(to_cluster(proxy, cluster));
+    let bytes = NetworkFilter::TcpProxy(to_cluster(proxy, &cluster));
     FilterChain { filters: with_stats(proxy, bytes), ..FilterChain::default() }
 }
 

@@ -55,7 +55,9 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
     if taken.insert("*".to_owned()) {
         let mut host = catch_all(proxy);
         let route = match proxy.scope.outbound {
-            OutboundMode::AllowAny => Route { name: "allow_any".to_owned(), ..connect(names::PASSTHROUGH) },
+            OutboundMode::AllowAny => {
+                Route { name: "allow_any".to_owned(), ..connect(&names::outside(&proxy.scope)) }
+            }
             OutboundMode::RegistryOnly => blocked(PathMatch::Connect),
         };
         host.routes.insert(0, route);

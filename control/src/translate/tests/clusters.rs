@@ -149,3 +149,28 @@ fn a_service_entry_s_resolution_is_its_discovery() {
     assert!(of("DNS").transport_matches.is_empty(), "what is outside has no mTLS of the mesh");
     assert_eq!(of("DNS").http.protocol, UpstreamProtocol::Http1);
 }
+
+#[test]
+fn a_port_whose_policy_is_disable_is_called_in_the_clear() {
+    let policy = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: shop}\nspec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, portLevelMtls: {'81': {mode: DISABLE}}}\n";
+    let world = sample::world(&format!("{POD}{SERVICE}{policy}"));
+    let configuration = translate(&world, &sample::node(&world, "shop", "web"));
+    let mtls = |port: u16| {
+        let name = format!("outbound|{port}||web.shop.svc.cluster.local");
+        let of = configuration.endpoints.iter().find(|of| of.cluster == name).unwrap();
+        of.localities[0].endpoints[0].transport_match.contains_key("tlsMode")
+    };
+    assert!(mtls(80) && !mtls(81));
+}
+
+#[test]
+fn traffic_to_the_unknown_leaves_through_the_egress_proxy() {
+    let sidecar = "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s, namespace: shop}\nspec: {egress: [{hosts: ['~/*']}], outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: web, port: {number: 80}}}}\n";
+    let world = sample::world(&format!("{POD}{SERVICE}{sidecar}"));
+    let configuration = translate(&world, &sample::node(&world, "shop", "web"));
+    let cluster = "outbound|80||web.shop.svc.cluster.local";
+    assert!(configuration.clusters.iter().any(|of| of.name == cluster));
+    let catch_all = configuration.routes[0].virtual_hosts.last().unwrap();
+    assert!(format!("{:?}", catch_all.routes).contains(cluster), "{catch_all:#?}");
+    assert_eq!(configuration.verify(), Ok(()));
+}

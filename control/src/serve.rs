@@ -48,7 +48,9 @@ struct Shared {
     world: ArcSwap<Numbered>,
     edited: Notify,
     edits: AtomicU64,
-    watchers: parking_lot::Mutex<HashMap<u64, Arc<Watcher>>>,
+    /// By service and stream: each service counts its own.
+    watchers: parking_lot::Mutex<HashMap<(u64, u64), Arc<Watcher>>>,
+    services: AtomicU64,
     shelf: Shelf,
     /// One push at a time.
     pushing: Mutex<()>,
@@ -79,6 +81,7 @@ impl ControlPlane {
             edited: Notify::new(),
             edits: AtomicU64::new(0),
             watchers: parking_lot::Mutex::default(),
+            services: AtomicU64::new(0),
             shelf: Shelf::default(),
             pushing: Mutex::default(),
             connected: parking_lot::Mutex::default(),
@@ -112,7 +115,8 @@ impl ControlPlane {
         &self,
         callers: Callers,
     ) -> AggregatedDiscoveryServiceServer<impl AggregatedDiscoveryService> {
-        let source = Streams { shared: Arc::clone(&self.0), callers };
+        let number = self.0.services.fetch_add(1, Ordering::Relaxed);
+        let source = Streams { shared: Arc::clone(&self.0), callers, number };
         let service = Service::new(source, Limits::default());
         self.0.connected.lock().push(service.connected());
         service.into_grpc()
@@ -130,6 +134,7 @@ impl ControlPlane {
 struct Streams {
     shared: Arc<Shared>,
     callers: Callers,
+    number: u64,
 }
 
 impl Source for Streams {
@@ -147,24 +152,13 @@ impl Source for Streams {
         admit::check(&self.shared.world.load().world, &watcher)?;
         let watcher = Arc::new(watcher);
         // In the list first: a world that comes now is not missed.
-        self.shared.watchers.lock().insert(client.stream_key(self.callers), Arc::clone(&watcher));
+        self.shared.watchers.lock().insert((self.number, client.stream), Arc::clone(&watcher));
         pushes::set(&self.shared, &watcher);
         Ok(receiver)
     }
 
     fn disconnected(&self, client: &Client) {
-        self.shared.watchers.lock().remove(&client.stream_key(self.callers));
-    }
-}
-
-/// Streams are counted by each service for itself; two services share one list of watchers.
-trait StreamKey {
-    fn stream_key(&self, callers: Callers) -> u64;
-}
-
-impl StreamKey for Client {
-    fn stream_key(&self, callers: Callers) -> u64 {
-        (self.stream << 1) | u64::from(callers == Callers::Proven)
+        self.shared.watchers.lock().remove(&(self.number, client.stream));
     }
 }
 

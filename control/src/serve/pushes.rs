@@ -9,7 +9,7 @@ use crate::translate::translate;
 pub(super) async fn all(shared: &Arc<Shared>) {
     let _one_at_a_time = shared.pushing.lock().await;
     let world = shared.world.load_full();
-    let watchers: Vec<(u64, Arc<Watcher>)> =
+    let watchers: Vec<((u64, u64), Arc<Watcher>)> =
         shared.watchers.lock().iter().map(|(key, watcher)| (*key, Arc::clone(watcher))).collect();
     for (key, watcher) in watchers {
         if admit::check(&world.world, &watcher).is_err() {

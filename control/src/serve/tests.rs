@@ -1,5 +1,7 @@
 //! Who gets what, and when.
 
+mod over_grpc;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ fn client(stream: u64, node: &Node, caller: Option<&str>) -> Client {
 }
 
 fn streams(control: &ControlPlane, callers: Callers) -> Streams {
-    Streams { shared: Arc::clone(&control.0), callers }
+    Streams { shared: Arc::clone(&control.0), callers, number: 0 }
 }
 
 type Watched = watch::Receiver<Option<Arc<ResourceSet>>>;

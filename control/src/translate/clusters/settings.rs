@@ -35,15 +35,11 @@ pub(super) fn is_passthrough(traffic: &Traffic<'_>) -> bool {
 /// Balancing and outlier detection, which only outbound clusters have.
 pub(super) fn balance(cluster: &mut Cluster, traffic: &Traffic<'_>) {
     cluster.outlier_detection = traffic.outlier.map(outlier);
-    let distributes = |balancer: &&LoadBalancer| {
-        let places = balancer.locality_lb_setting.as_ref();
-        places.is_some_and(|places| places.enabled != Some(false) && !places.distribute.is_empty())
-    };
     cluster.balancing = Balancing {
         policy: traffic.load_balancer.map_or(LbPolicy::LeastRequest { choices: 2 }, policy),
         // Too few healthy endpoints are still better than the ejected ones, unless somebody says from when on not.
         panic_threshold: traffic.outlier.map(|outlier| f64::from(outlier.min_health_percent.max(0))),
-        locality_weighted: traffic.load_balancer.filter(distributes).is_some(),
+        locality_weighted: false,
         slow_start: traffic.load_balancer.and_then(slow_start),
     };
 }

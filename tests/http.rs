@@ -8,6 +8,8 @@ mod answers;
 mod connect;
 #[path = "http/ends.rs"]
 mod ends;
+#[path = "http/first.rs"]
+mod first;
 #[path = "http/h2.rs"]
 mod h2_clients;
 #[path = "http/headers.rs"]

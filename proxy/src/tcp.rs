@@ -7,18 +7,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::RngExt as _;
+use tokio::io::AsyncReadExt as _;
 use weft_model::cluster::Discovery;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
-use weft_telemetry::{ResponseFlag, ResponseFlags, TcpConnection};
+use weft_telemetry::{ResponseFlag, ResponseFlags};
 
 use crate::connection::Conn;
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
-use crate::stream::Io;
-use crate::tunnel::{self, Cut, Ended};
+use crate::stream::{Io, Tcp};
+use crate::tunnel::{self, Cut};
 use crate::upstream::connect::{Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::pick::pick;
@@ -31,45 +32,118 @@ const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
 pub async fn serve(conn: Rc<Conn>, io: Io) {
-    let Some((snapshot, chain)) = conn.current() else {
-        let why = "its listener changed and does not take it any more".to_owned();
-        return refused(&conn, Some(ResponseFlag::NoRouteFound), "listener_changed", None, why);
-    };
-    if let Some((policy, why)) = judge(&conn) {
-        let details = format!("rbac_access_denied_matched_policy[{policy}]");
-        let flag = Some(ResponseFlag::UnauthorizedExternalService);
-        return refused(&conn, flag, &details, Some(&policy), why);
+    match Way::of(&conn) {
+        Ok(way) => {
+            if let Some(opened) = way.open(&conn).await {
+                opened.run(&conn, io).await;
+            }
+        }
+        Err(no) => refused(&conn, no.flag, &no.details, no.policy.as_deref(), no.reason),
     }
-    let Terminal::Tcp(proxy) = &chain.terminal else { return };
-    let target = {
+}
+
+/// Where a connection goes that is only passed on.
+pub struct Way {
+    /// Which cluster.
+    pub id: ClusterId,
+    /// The cluster.
+    pub cluster: Arc<ClusterView>,
+    /// The key of consistent hashing.
+    pub hash: Option<u64>,
+    /// Where it goes whose cluster has no endpoints of its own.
+    pub original: Option<SocketAddr>,
+    /// How long nothing may move; `None`: an hour, zero: for ever.
+    pub idle: Option<Duration>,
+}
+
+/// Why a connection goes nowhere.
+struct NoWay {
+    flag: Option<ResponseFlag>,
+    details: String,
+    policy: Option<String>,
+    reason: String,
+}
+
+impl NoWay {
+    fn new(flag: ResponseFlag, details: &str, reason: String) -> Self {
+        Self { flag: Some(flag), details: details.to_owned(), policy: None, reason }
+    }
+}
+
+impl Way {
+    fn of(conn: &Conn) -> Result<Self, NoWay> {
+        let changed = || {
+            let why = "its listener changed and does not take it any more".to_owned();
+            NoWay::new(ResponseFlag::NoRouteFound, "listener_changed", why)
+        };
+        let (snapshot, chain) = conn.current().ok_or_else(changed)?;
+        if let Some((policy, why)) = judge(conn) {
+            let details = format!("rbac_access_denied_matched_policy[{policy}]");
+            let no = NoWay::new(ResponseFlag::UnauthorizedExternalService, &details, why);
+            return Err(NoWay { policy: Some(policy), ..no });
+        }
+        let Terminal::Tcp(proxy) = &chain.terminal else { return Err(changed()) };
         let mut draw = conn.worker.rng.borrow_mut().random_range(0..proxy.total.max(1));
-        proxy.targets.iter().find(|(_, weight)| {
+        let target = proxy.targets.iter().find(|(_, weight)| {
             let here = draw < u64::from(*weight);
             draw = draw.saturating_sub(u64::from(*weight));
             here
-        })
-    };
-    let Some((target, _)) = target else { return };
-    let Some(cluster) = snapshot.cluster(target.id).cloned() else {
-        let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
-        return refused(&conn, Some(ResponseFlag::NoClusterFound), "cluster_not_found", None, why);
-    };
-    let original = if cluster.cluster.settings.discovery == Discovery::OriginalDst {
-        match conn.original() {
-            Ok(address) => Some(address),
-            Err(why) => {
-                let flag = Some(ResponseFlag::NoHealthyUpstream);
-                return refused(&conn, flag, "original_destination_is_own", None, why);
+        });
+        let (target, _) = target.ok_or_else(changed)?;
+        let Some(cluster) = snapshot.cluster(target.id).cloned() else {
+            let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
+            return Err(NoWay::new(ResponseFlag::NoClusterFound, "cluster_not_found", why));
+        };
+        let original = if cluster.cluster.settings.discovery == Discovery::OriginalDst {
+            let circle =
+                |why| NoWay::new(ResponseFlag::NoHealthyUpstream, "original_destination_is_own", why);
+            Some(conn.original().map_err(circle)?)
+        } else {
+            None
+        };
+        let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
+        Ok(Self { id: target.id, cluster, hash, original, idle: proxy.settings.idle_timeout })
+    }
+
+    /// Connects to an endpoint. A failure is written down here; there is nothing more to do then.
+    pub async fn open(self, conn: &Conn) -> Option<Opened> {
+        let started = (Instant::now(), SystemTime::now());
+        match reach(conn, self.id, &self.cluster, self.hash, self.original).await {
+            Ok(reached) => Some(Opened { reached, cluster: self.cluster, idle: self.idle, started }),
+            Err((flag, why)) => {
+                let over = Over { reason: why, flags: ResponseFlags::NONE.with(flag), ..nothing(started) };
+                conn.worker.observer.closed(conn, &Over { cluster: Some(&self.cluster), ..over }, None);
+                None
             }
         }
-    } else {
-        None
+    }
+}
+
+/// Who spoke first on a connection whose client was silent.
+pub enum First {
+    /// The server: it is TCP.
+    Server(Box<Opened>),
+    /// The client, or nobody can tell: its bytes will.
+    Client,
+}
+
+/// Connects a silent client upstream, and waits for who speaks first. Nothing is sent, and nothing is written down unless
+/// it is the server.
+pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
+    let Ok(way) = Way::of(conn) else { return First::Client };
+    let started = (Instant::now(), SystemTime::now());
+    let opening = async {
+        let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
+        let mut opened = Opened { reached, cluster: way.cluster, idle: way.idle, started };
+        opened.hear().await;
+        Some(opened)
     };
-    let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
-    let idle = proxy.settings.idle_timeout;
-    let id = target.id;
-    drop((snapshot, chain));
-    forward(&conn, io, id, &cluster, hash, original, idle).await;
+    tokio::select! {
+        biased;
+        // Of its bytes none is taken yet: whoever looks next reads them.
+        _ = client.socket().readable() => First::Client,
+        opened = opening => opened.map_or(First::Client, |opened| First::Server(Box::new(opened))),
+    }
 }
 
 /// Which policy denies a connection and why, if one does.
@@ -111,87 +185,44 @@ async fn watched(conn: &Conn) -> String {
     }
 }
 
-/// Connects to an endpoint of `cluster` and copies until the end.
-async fn forward(
-    conn: &Conn,
-    io: Io,
-    id: ClusterId,
-    cluster: &Arc<ClusterView>,
-    hash: Option<u64>,
-    original: Option<SocketAddr>,
-    idle: Option<Duration>,
-) {
-    if let Some(opened) = open(conn, id, cluster, hash, original).await {
-        opened.run(conn, io, idle).await;
-    }
-}
-
-/// Connects to an endpoint of `cluster`. A failure is written down here; there is nothing more to do then.
-pub async fn open(
-    conn: &Conn,
-    id: ClusterId,
-    cluster: &Arc<ClusterView>,
-    hash: Option<u64>,
-    original: Option<SocketAddr>,
-) -> Option<Opened> {
-    let started = (Instant::now(), SystemTime::now());
-    match reach(conn, id, cluster, hash, original).await {
-        Ok((up, endpoint, in_flight)) => {
-            let counted = conn.worker.observer.opened(conn, cluster, &endpoint.peer);
-            let cluster = cluster.clone();
-            Some(Opened { up, endpoint, in_flight, counted, cluster, started })
-        }
-        Err((flag, why)) => {
-            let over = Over { reason: why, flags: ResponseFlags::NONE.with(flag), ..nothing(started) };
-            conn.worker.observer.closed(conn, &Over { cluster: Some(cluster), ..over }, None);
-            None
-        }
-    }
-}
-
 /// A connection to an endpoint that nothing was sent on yet.
 pub struct Opened {
-    up: Io,
-    endpoint: EndpointView,
-    in_flight: InFlight,
-    counted: TcpConnection,
+    reached: (Io, EndpointView, InFlight),
     cluster: Arc<ClusterView>,
+    idle: Option<Duration>,
     started: (Instant, SystemTime),
 }
 
 impl Opened {
-    /// The upstream's stream.
-    pub fn up(&mut self) -> &mut Io {
-        &mut self.up
+    /// Waits until the server says something, or ends; what it says stays to be read.
+    pub async fn hear(&mut self) {
+        let up = &mut self.reached.0;
+        let mut first = [0; 1024];
+        // A failure shows again when it is copied from.
+        let n = up.read(&mut first).await.unwrap_or(0);
+        up.unread(&first[..n]);
     }
 
-    /// Copies until the end.
-    pub async fn run(mut self, conn: &Conn, mut io: Io, idle: Option<Duration>) {
+    /// Copies until the end, and writes it down.
+    pub async fn run(self, conn: &Conn, mut io: Io) {
+        let Self { reached: (mut up, endpoint, in_flight), cluster, idle, started } = self;
         let _guard = conn.drain.guard();
+        let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
-        let ended = tunnel::run(&mut io, &mut self.up, idle, watched(conn)).await;
-        self.close(conn, Some(&ended));
-    }
-
-    /// It turns out not to be needed.
-    pub fn abandon(self, conn: &Conn) {
-        self.close(conn, None);
-    }
-
-    fn close(self, conn: &Conn, ended: Option<&Ended>) {
-        drop(self.in_flight);
+        let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
+        drop(in_flight);
         let mut over = Over {
-            cluster: Some(&self.cluster),
-            upstream: Some(self.endpoint.address),
-            endpoint: Some(&self.endpoint.peer),
-            ended,
-            ..nothing(self.started)
+            cluster: Some(&cluster),
+            upstream: Some(endpoint.address),
+            endpoint: Some(&endpoint.peer),
+            ended: Some(&ended),
+            ..nothing(started)
         };
-        if let Some(cut) = ended.and_then(|ended| ended.why.as_ref()) {
+        if let Some(cut) = &ended.why {
             over.reason = words(cut);
             over.flags.insert(flag(cut));
         }
-        conn.worker.observer.closed(conn, &over, Some(self.counted));
+        conn.worker.observer.closed(conn, &over, Some(counted));
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
+use weft_model::route::RetryPolicy;
 use weft_testkit::wire::End;
 
-use super::{GET, Lone, OK};
+use super::{GET, Lone, OK, forward};
 
 #[tokio::test]
 async fn an_answer_cut_short_does_not_look_whole() {
@@ -88,6 +89,36 @@ async fn what_the_app_has_seen_on_a_new_connection_is_not_sent_again() {
     let (head, _) = client.response().await;
     assert!(head.starts_with("http/1.1 503"), "{head}");
     assert!(lone.app.is_left_alone().await);
+}
+
+#[tokio::test]
+async fn a_body_goes_with_each_try_as_long_as_it_is_small() {
+    let retry = RetryPolicy {
+        retry_on: "5xx".into(),
+        num_retries: Some(2),
+        back_off_base: Some(Duration::from_millis(1)),
+        ..RetryPolicy::default()
+    };
+    let lone = Lone::with(|m| forward(m).retry = Some(retry), |_| {}).await;
+    let post = |n: usize| format!("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: {n}\r\n\r\n");
+    let body = |n: usize| "b".repeat(n);
+    let (mut client, mut app, _) = lone.asked(&(post(50_000) + &body(50_000))).await;
+    for attempt in 1..=3 {
+        assert_eq!(app.exactly(50_000).await, body(50_000));
+        app.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").await;
+        if attempt < 3 {
+            app = lone.app.accept().await;
+            assert!(app.head().await.contains(&format!("x-envoy-attempt-count: {}", attempt + 1)));
+        }
+    }
+    assert!(client.response().await.0.starts_with("http/1.1 503"));
+
+    client.send(post(100_000) + &body(100_000)).await;
+    app.head().await;
+    app.exactly(100_000).await;
+    app.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(client.response().await.0.starts_with("http/1.1 503"));
+    assert!(lone.app.is_left_alone().await, "what is not kept is not sent again");
 }
 
 #[tokio::test]

@@ -143,19 +143,29 @@ async fn endpoints_in_mtls_and_in_plaintext_stand_behind_one_cluster() {
     client
         .apply(&[cluster], &[settings::http("out", at, Direction::Outbound, Transport::Raw, manager)])
         .await;
+    // Workers take turns each for themselves: asked until both have answered.
     let ask = async {
-        for _ in 0..2 {
+        loop {
             let mut peer = weft_testkit::wire::Peer::connect(at).await;
             peer.send("GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n").await;
             assert!(peer.head().await.starts_with("HTTP/1.1 200"));
         }
     };
-    let serve = async |app: &Puppet| {
-        let mut peer = app.accept().await;
-        let head = peer.head().await;
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
-        (peer, head)
+    let heads: [std::cell::RefCell<Option<String>>; 2] = Default::default();
+    let serve = async |app: &Puppet, seen: &std::cell::RefCell<Option<String>>| {
+        loop {
+            let mut peer = app.accept().await;
+            *seen.borrow_mut() = Some(peer.head().await);
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        }
     };
-    let ((), (_a, secured), (_b, plain)) = tokio::join!(ask, serve(&behind), serve(&plain));
+    let both = eventually("both endpoints are asked", async || heads.iter().all(|h| h.borrow().is_some()));
+    tokio::select! {
+        () = ask => {}
+        () = serve(&behind, &heads[0]) => {}
+        () = serve(&plain, &heads[1]) => {}
+        () = both => {}
+    }
+    let [secured, plain] = heads.map(|head| head.into_inner().unwrap());
     assert!(secured.contains("x-forwarded-client-cert") && !plain.contains("x-forwarded-client-cert"));
 }

@@ -17,12 +17,16 @@ use super::{Conn, Parts};
 use crate::snapshot::{ListenerView, Snapshot};
 use crate::sniff::{self, Protocol};
 use crate::stream::{Io, Tcp};
+use crate::tcp::{First, Opened};
 use crate::tls::names::PeerNames;
 use crate::worker::Worker;
 
 /// Envoy's defaults: for looking, and for the handshake.
 const LOOK: Duration = Duration::from_secs(15);
 const HANDSHAKE: Duration = Duration::from_secs(15);
+
+/// A client that says nothing for so long may be waiting for the server to speak.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// No ClientHello is longer than this.
 const LONGEST_HELLO: usize = 64 * 1024;
@@ -92,7 +96,18 @@ async fn take(
     let destination = SocketAddr::new(local.ip().to_canonical(), local.port());
 
     let looks = Looks::of(&view, destination.port());
-    let seen = look(&mut tcp, &view, looks).await?;
+    let from =
+        From { worker, listener, direction: view.listener.settings.direction, source, destination, drain };
+    let seen = match tokio::time::timeout(SILENCE, look(&mut tcp, &view, looks)).await {
+        Ok(seen) => seen?,
+        Err(_) => match silent(&from, &mut tcp, &view, &snapshot, looks).await {
+            Some((conn, opened)) => {
+                opened.run(&conn, Io::Plain(tcp)).await;
+                return Ok(());
+            }
+            None => look(&mut tcp, &view, looks).await?,
+        },
+    };
     let hello =
         if seen == Some(Protocol::Tls) && looks.tls { Some(client_hello(&mut tcp).await?) } else { None };
     let transport = if hello.is_some() { "tls" } else { "raw_buffer" };
@@ -108,11 +123,10 @@ async fn take(
         } else {
             "see /config_dump for the listener's chains"
         };
-        let listener = listener.to_string();
+        let listener = from.listener.to_string();
         return Err(Refused::NoChain { listener, transport, destination, sni, protocols, hint });
     };
-    let direction = view.listener.settings.direction;
-    let parts = Parts { worker, listener, direction, source, destination, sni, protocols, transport, drain };
+    let parts = from.parts(sni, protocols, transport);
     let (conn, io, alpn) = secure(parts, tcp, &view, snapshot, chain.clone()).await?;
     match &chain.terminal {
         Terminal::Http(_) => crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await,
@@ -120,6 +134,66 @@ async fn take(
         Terminal::Refuse(why) => tracing::info!(listener = %conn.listener, %why, "connection closed"),
     }
     Ok(())
+}
+
+/// What is known of a connection before its first byte.
+struct From {
+    worker: Rc<Worker>,
+    listener: Arc<str>,
+    direction: weft_model::listener::Direction,
+    source: SocketAddr,
+    destination: SocketAddr,
+    drain: DrainWatch,
+}
+
+impl From {
+    fn parts(&self, sni: String, protocols: Vec<String>, transport: &'static str) -> Parts {
+        Parts {
+            worker: self.worker.clone(),
+            listener: self.listener.clone(),
+            direction: self.direction,
+            source: self.source,
+            destination: self.destination,
+            sni,
+            protocols,
+            transport,
+            drain: self.drain.clone(),
+        }
+    }
+}
+
+/// A client that says nothing where its first bytes should tell its protocol may wait for the server to speak first, as
+/// MySQL's and SMTP's do. If it does, the connection is TCP, on the chain for what no inspector recognized; otherwise
+/// nothing has happened.
+async fn silent(
+    from: &From,
+    tcp: &mut Tcp,
+    view: &ListenerView,
+    snapshot: &Arc<Snapshot>,
+    looks: Looks,
+) -> Option<(Conn, Box<Opened>)> {
+    // With a limit to the looking, what happens at its end is the configuration's to say.
+    let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
+    if !looks.http || !patient || !tcp.seen().is_empty() {
+        return None;
+    }
+    let arrival = Arrival {
+        destination: from.destination,
+        source: from.source,
+        transport: "raw_buffer",
+        server_name: "",
+        protocols: &[],
+    };
+    let chain = view.listener.chain(&arrival)?;
+    if !matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw)) {
+        return None;
+    }
+    let parts = from.parts(String::new(), Vec::new(), "raw_buffer");
+    let conn = Conn::new(parts, snapshot.clone(), chain.clone(), false, None);
+    match crate::tcp::first_to_speak(&conn, tcp).await {
+        First::Server(opened) => Some((conn, opened)),
+        First::Client => None,
+    }
 }
 
 /// Who wants to look at first bytes.

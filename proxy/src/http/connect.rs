@@ -1,17 +1,13 @@
 //! CONNECT, as an HTTP proxy's client asks for it: a tunnel whose content is what it is, HTTP or bytes.
 
 use std::future::{Future as _, poll_fn};
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead as _, ReadBuf};
 use weft_http1::write_response;
 use weft_model::cluster::Discovery;
-use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_telemetry::ResponseFlag;
 
@@ -24,9 +20,8 @@ use super::plan::plan;
 use super::reply::Reply;
 use super::{admit, hop};
 use crate::connection::Conn;
-use crate::snapshot::ClusterView;
 use crate::sniff::{self, Protocol};
-use crate::tcp::{self, Opened};
+use crate::tcp::{Opened, Way};
 
 /// A client that says nothing for so long may wait for the server to speak first: then the upstream is asked.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -68,22 +63,9 @@ pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
                 None => way.open(&conn).await,
             };
             if let Some(opened) = opened {
-                opened.run(&conn, io, None).await;
+                opened.run(&conn, io).await;
             }
         }
-    }
-}
-
-/// Where a tunnel leads whose content is bytes.
-struct Way {
-    id: ClusterId,
-    cluster: Arc<ClusterView>,
-    original: Option<SocketAddr>,
-}
-
-impl Way {
-    async fn open(&self, conn: &Conn) -> Option<Opened> {
-        tcp::open(conn, self.id, &self.cluster, None, self.original).await
     }
 }
 
@@ -116,7 +98,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
     } else {
         None
     };
-    Ok(Way { id: plan.id, cluster: plan.cluster, original })
+    Ok(Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None })
 }
 
 /// What stands in a tunnel.
@@ -140,43 +122,22 @@ async fn content(conn: &Conn, h1: &mut H1, way: &Way) -> Content {
         }
         Err(_) => {}
     }
-    let mut opening = pin!(way.open(conn));
-    let opened = poll_fn(|cx| {
+    let again = Way { cluster: way.cluster.clone(), ..*way };
+    let mut opening = pin!(async {
+        let mut opened = again.open(conn).await?;
+        opened.hear().await;
+        Some(Box::new(opened))
+    });
+    let first = poll_fn(|cx| {
         if let Poll::Ready(filled) = h1.poll_fill(cx) {
             return Poll::Ready(Err(matches!(filled, Ok(true))));
         }
         opening.as_mut().poll(cx).map(Ok)
     });
-    let mut opened = match opened.await {
-        Ok(Some(opened)) => Box::new(opened),
-        Ok(None) | Err(false) => return Content::Gone,
-        Err(true) => return self::told(h1).await,
-    };
-    let mut first = [0; 1024];
-    let server_first = poll_fn(|cx| {
-        let mut buf = ReadBuf::new(&mut first);
-        if let Poll::Ready(read) = Pin::new(opened.up()).poll_read(cx, &mut buf) {
-            return Poll::Ready(Ok(read.map(|()| buf.filled().len())));
-        }
-        h1.poll_fill(cx).map(Err)
-    });
-    match server_first.await {
-        Ok(read) => {
-            let n = read.unwrap_or(0);
-            opened.up().unread(&first[..n]);
-            Content::Bytes(Some(opened))
-        }
-        Err(Ok(true)) => match self::told(h1).await {
-            Content::Bytes(_) => Content::Bytes(Some(opened)),
-            other => {
-                opened.abandon(conn);
-                other
-            }
-        },
-        Err(_) => {
-            opened.abandon(conn);
-            Content::Gone
-        }
+    match first.await {
+        Ok(Some(opened)) => Content::Bytes(Some(opened)),
+        Ok(None) | Err(false) => Content::Gone,
+        Err(true) => self::told(h1).await,
     }
 }
 

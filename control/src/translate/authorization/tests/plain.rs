@@ -109,7 +109,8 @@ fn asked() -> impl Strategy<Value = Asked> {
     let who = prop::option::weighted(0.8, prop::sample::select(&["foo/a", "bar/b", "foo/b", "bar/a"][..]));
     let host = prop::sample::select(&["svc.foo", "Svc.Foo", "other", "svc.foo:80"][..]);
     let method = prop::sample::select(&["GET", "POST", "PUT", "DELETE"][..]);
-    let path = prop::sample::select(&["/", "/a", "/a/b", "/a/b/c", "/x/b", "/a/*/b", "/ab"][..]);
+    // No characters that a template does not take: what has them is undecided there.
+    let path = prop::sample::select(&["/", "/a", "/a/b", "/a/b/c", "/x/b", "/ab"][..]);
     let header = prop::option::of(prop::sample::select(&["v", "vw", "w", "x"][..]));
     (who, host, method, path, header).prop_map(|(who, host, method, path, header)| Asked {
         who,

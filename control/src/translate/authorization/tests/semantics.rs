@@ -60,6 +60,14 @@ fn a_custom_policy_of_nobody_denies_what_it_matches() {
 }
 
 #[test]
+fn a_dry_run_of_custom_asks_nobody() {
+    let dry = r#", annotations: {istio.io/dry-run: "true"}"#;
+    let all = named("p", dry, "{action: CUSTOM, provider: {name: gone}, rules: [{}]}");
+    assert_eq!(translated(&all, Layer::Http, OURS), Gates::default());
+    assert_eq!(enforce(&all).says(None, &get("/")), "ok");
+}
+
+#[test]
 fn an_http_authorizer_has_no_say_on_connections_and_a_grpc_one_has() {
     let all = policy("{action: CUSTOM, provider: {name: opa}, rules: [{}]}");
     let references: Vec<_> = all.iter().collect();

@@ -3,7 +3,6 @@
 mod domains;
 mod http_proxy;
 mod ports;
-mod unserved;
 
 use std::time::Duration;
 

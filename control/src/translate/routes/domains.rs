@@ -9,21 +9,24 @@ use crate::world::service::Service;
 /// its own addresses.
 pub(super) fn of(service: &Service, client_namespace: &str) -> Vec<String> {
     let host = &service.host;
-    let mut names = vec![host.clone()];
-    if !host.starts_with('*') {
-        names.push(format!("{host}."));
-        if let Some(short) = host.strip_suffix(&format!(".svc.{DOMAIN}"))
-            && let Some((name, namespace)) = short.split_once('.')
-        {
-            if namespace == client_namespace {
-                names.push(name.to_owned());
-            }
-            names.push(format!("{short}.svc"));
-            names.push(short.to_owned());
+    let mut names = written(host);
+    if !host.starts_with('*')
+        && let Some(short) = host.strip_suffix(&format!(".svc.{DOMAIN}"))
+        && let Some((name, namespace)) = short.split_once('.')
+    {
+        if namespace == client_namespace {
+            names.push(name.to_owned());
         }
+        names.push(format!("{short}.svc"));
+        names.push(short.to_owned());
     }
     names.extend(service.addresses.iter().filter_map(address));
     names
+}
+
+/// A name as it is, and with the dot at its end that says that it is a full one.
+pub(super) fn written(host: &str) -> Vec<String> {
+    if host.starts_with('*') { vec![host.to_owned()] } else { vec![host.to_owned(), format!("{host}.")] }
 }
 
 /// An address as it stands in a Host header; ranges have none.

@@ -10,27 +10,28 @@ use weft_model::route::{
     Upgrade, VirtualHost, WeightedCluster,
 };
 
-use super::{blocked, catch_all, domains, plain, unserved};
+use super::{blocked, catch_all, domains, plain};
 use crate::resources::mesh_config::OutboundMode;
 use crate::translate::{Proxy, names, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
 
+/// What a client means that names no port.
+const HTTP: u16 = 80;
+
 pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
-    let unserved = unserved::hosts(proxy);
-    let services: Vec<&Service> = proxy.scope.services.iter().map(AsRef::as_ref).chain(&unserved).collect();
     // A name belongs to the first that claims it: a proxy refuses two virtual hosts of one domain.
     let mut taken = BTreeSet::new();
     let mut hosts = Vec::new();
     // Full names first: another service's short form must not take one.
     let mut claims: Vec<(usize, &Service, &Port, String)> = Vec::new();
-    for service in &services {
+    for service in &proxy.scope.services {
         let names = domains::of(service, &proxy.namespace);
         for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
             let only = service.ports.iter().filter(|port| port.protocol.is_carried()).count() == 1;
             for (rank, name) in names.iter().enumerate() {
                 claims.push((rank, service, port, format!("{name}:{}", port.number)));
-                if port.number == 80 || (only && !service.ports.iter().any(|other| other.number == 80)) {
+                if port.number == HTTP || (only && !service.ports.iter().any(|other| other.number == HTTP)) {
                     claims.push((rank, service, port, name.clone()));
                 }
             }
@@ -43,15 +44,27 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
             granted.push((service, port, domain));
         }
     }
-    for service in services {
+    for service in &proxy.scope.services {
         for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
             let mine = |claim: &&(&Service, &Port, String)| std::ptr::eq(claim.1, port);
             let domains: Vec<String> = granted.iter().filter(mine).map(|claim| claim.2.clone()).collect();
-            if !domains.is_empty() {
-                hosts.push(of_port(proxy, service, port, domains));
-            }
+            hosts.push(of_port(proxy, service, port, domains));
         }
     }
+    for number in http_ports(proxy) {
+        for (name, mut routes) in virtual_service::routes_without_service(proxy, number) {
+            let bare = |form: &String| (number == HTTP).then(|| form.clone());
+            let forms = domains::written(&name).into_iter();
+            let domains = forms.flat_map(|form| [Some(format!("{form}:{number}")), bare(&form)]).flatten();
+            let domains: Vec<String> = domains.filter(|domain| taken.insert(domain.clone())).collect();
+            // Behind a name without a service there is only what its routes lead to.
+            if let Some(RouteAction::Forward(last)) = routes.last().map(|route| &route.action) {
+                routes.insert(0, connect_as(Forward::clone(last)));
+            }
+            hosts.push(named(format!("{name}:{number}"), domains, routes));
+        }
+    }
+    hosts.retain(|host| !host.domains.is_empty());
     if taken.insert("*".to_owned()) {
         let mut host = catch_all(proxy);
         let route = match proxy.scope.outbound {
@@ -71,27 +84,24 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
     }
 }
 
+/// The ports on which requests are routed.
+fn http_ports(proxy: &Proxy<'_>) -> BTreeSet<u16> {
+    let ports = proxy.scope.services.iter().flat_map(|service| &service.ports);
+    let http = ports.filter(|port| port.protocol.is_http() || port.protocol == Protocol::Auto);
+    http.map(|port| port.number).chain([HTTP]).collect()
+}
+
 fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, domains: Vec<String>) -> VirtualHost {
     let mut routes = Vec::new();
     if port.protocol.is_http() || port.protocol == Protocol::Auto {
         routes = virtual_service::routes(proxy, service, port);
     }
-    let mut tunnel = connect_to_service(proxy, service, port);
-    if proxy.scope.service(&service.host).is_none()
-        && let (Some(RouteAction::Forward(last)), RouteAction::Forward(tunnel)) =
-            (routes.last().map(|route| &route.action), &mut tunnel.action)
-    {
-        // Behind a name without a service there is only what its routes lead to.
-        tunnel.target = last.target.clone();
-    }
-    routes.insert(0, tunnel);
-    VirtualHost {
-        name: service.at(port.number),
-        domains,
-        routes,
-        include_request_attempt_count: true,
-        ..VirtualHost::default()
-    }
+    routes.insert(0, connect_to_service(proxy, service, port));
+    named(service.at(port.number), domains, routes)
+}
+
+fn named(name: String, domains: Vec<String>, routes: Vec<Route>) -> VirtualHost {
+    VirtualHost { name, domains, routes, include_request_attempt_count: true, ..VirtualHost::default() }
 }
 
 /// As VirtualServices route the port's bytes, else to the service.
@@ -127,12 +137,16 @@ fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Rout
 
 /// CONNECT ends here; what it carries goes on as bytes, or as what it turns out to be.
 fn connect(cluster: &str) -> Route {
-    let mut forward = Forward::to(cluster);
-    forward.timeout = Some(std::time::Duration::ZERO);
-    forward.upgrades = vec![Upgrade { token: "CONNECT".to_owned(), enabled: true, terminate_connect: true }];
-    Route {
-        matches: RouteMatch::path(PathMatch::Connect),
-        action: RouteAction::Forward(Box::new(forward.clone())),
-        ..plain("connect", forward)
-    }
+    connect_as(Forward::to(cluster))
+}
+
+fn connect_as(to: Forward) -> Route {
+    let upgrade = Upgrade { token: "CONNECT".to_owned(), enabled: true, terminate_connect: true };
+    let forward = Forward {
+        timeout: Some(std::time::Duration::ZERO),
+        upgrades: vec![upgrade],
+        target: to.target,
+        ..Forward::to("")
+    };
+    Route { matches: RouteMatch::path(PathMatch::Connect), ..plain("connect", forward) }
 }

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weft_model::route::{RouteConfiguration, VirtualHost};
 
-use super::{catch_all, domains, unserved};
+use super::{catch_all, domains};
 use crate::translate::{Proxy, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
+
+/// The port on which hosts that no service is are called, as in Istio.
+const HTTP: u16 = 80;
 
 pub(super) fn all(proxy: &Proxy<'_>) -> Vec<RouteConfiguration> {
     let mut by_port: BTreeMap<u16, Vec<(&Service, &Port)>> = BTreeMap::new();
@@ -17,9 +20,8 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<RouteConfiguration> {
             by_port.entry(port.number).or_default().push((service, port));
         }
     }
-    let unserved = unserved::hosts(proxy);
-    for service in &unserved {
-        by_port.entry(unserved::PORT).or_default().extend(service.ports.iter().map(|port| (service, port)));
+    if !virtual_service::routes_without_service(proxy, HTTP).is_empty() {
+        by_port.entry(HTTP).or_default();
     }
     by_port.into_iter().map(|(number, services)| of_port(proxy, number, &services)).collect()
 }
@@ -45,6 +47,19 @@ fn of_port(proxy: &Proxy<'_>, number: u16, services: &[(&Service, &Port)]) -> Ro
             include_request_attempt_count: true,
             ..VirtualHost::default()
         });
+    }
+    for (name, routes) in virtual_service::routes_without_service(proxy, number) {
+        let domains: Vec<String> =
+            domains::written(&name).into_iter().filter(|domain| taken.insert(domain.clone())).collect();
+        if !domains.is_empty() {
+            hosts.push(VirtualHost {
+                name: format!("{name}:{number}"),
+                domains,
+                routes,
+                include_request_attempt_count: true,
+                ..VirtualHost::default()
+            });
+        }
     }
     if taken.insert("*".to_owned()) {
         hosts.push(catch_all(proxy));

@@ -38,10 +38,11 @@ pub(super) fn of(world: &World, workload: &Workload, interception: Interception)
         }
     }
     if interception == Interception::None {
-        for port in workload.ports.iter().filter(|port| !OWN.contains(&port.number)) {
+        for port in &workload.ports {
             let own = InboundPort { number: port.number, protocol: port.protocol, service: None };
             ports.entry(port.number).or_insert(own);
         }
+        ports.retain(|number, _| !OWN.contains(number));
     }
     ports.into_values().collect()
 }

@@ -171,16 +171,15 @@ async fn watched(conn: &Conn) -> String {
     let mut changes = conn.worker.shared.live.changes();
     let mut ended = std::pin::pin!(conn.drain_deadline());
     loop {
+        // Before the first wait, too: the configuration may have changed since the connection was let in.
+        if let Some((_, why)) = judge(conn) {
+            return why;
+        }
         tokio::select! {
             why = &mut ended => return why,
-            alive = changes.changed() => {
-                if !alive {
-                    return "the process is ending".to_owned();
-                }
-                if let Some((_, why)) = judge(conn) {
-                    return why;
-                }
-            }
+            alive = changes.changed() => if !alive {
+                return "the process is ending".to_owned();
+            },
         }
     }
 }
@@ -197,7 +196,7 @@ impl Opened {
     /// Waits until the server says something, or ends; what it says stays to be read.
     pub async fn hear(&mut self) {
         let up = &mut self.reached.0;
-        let mut first = [0; 1024];
+        let mut first = [0; 64];
         // A failure shows again when it is copied from.
         let n = up.read(&mut first).await.unwrap_or(0);
         up.unread(&first[..n]);

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use weft_model::cluster::UpstreamProtocol;
+use weft_model::route::PathMatch;
 use weft_testkit::wire::{End, Peer};
 use weft_testkit::{app, settings};
 
@@ -181,6 +182,44 @@ async fn http1_travels_on_as_http2_and_an_upstream_that_says_goaway_gets_no_new_
     assert!(client.head().await.to_ascii_lowercase().contains("transfer-encoding: chunked"));
     assert_eq!(client.until("0\r\n\r\n").await, "4\r\ndone\r\n0\r\n\r\n");
     polling.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_read_his_answer_holds_up_nobody_elses() {
+    let echo = app::echo().await;
+    let big = "b".repeat(1 << 20);
+    let cluster = |c: &mut weft_model::cluster::Cluster| {
+        *c = settings::cluster("outbound|80||app", &[echo]);
+        over_h2(c);
+    };
+    let lone = Lone::with(|_| {}, cluster).await;
+    let mut lazy = Vec::new();
+    for _ in 0..40 {
+        // Its own window is small, so that what it does not read stays with the sidecar and its upstream.
+        let socket = tokio::net::TcpStream::connect(lone.at).await.unwrap();
+        let (send, connection) =
+            h2::client::Builder::new().initial_window_size(1).handshake::<_, Bytes>(socket).await.unwrap();
+        tokio::spawn(connection);
+        let mut send = send.ready().await.unwrap();
+        let request = get("/").method("POST").header("x-big", "1").body(()).unwrap();
+        let (response, mut body) = send.send_request(request, false).unwrap();
+        body.send_data(Bytes::from(big.clone()), true).unwrap();
+        lazy.push((send, response.await.unwrap()));
+    }
+    let mut client = lone.client().await;
+    client.send(GET).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn options_of_a_whole_server_stays_that_on_http2() {
+    let star = |m: &mut _| super::route(m).matches.path = PathMatch::Exact("*".into());
+    let lone = Lone::with(star, over_h2).await;
+    let mut client = lone.client().await;
+    client.send("OPTIONS * HTTP/1.1\r\nHost: app\r\n\r\n").await;
+    let mut app = accept_h2(lone.app.accept().await).await;
+    let (request, _respond) = app.accept().await.unwrap().unwrap();
+    assert_eq!((request.method().as_str(), request.uri().path()), ("OPTIONS", "*"));
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What a hop does to headers: nothing that is not stated, and nothing that a stranger could steer by.
 
-use weft_model::http::ForwardClientCert;
-use weft_model::http::PeerMetadata;
-use weft_model::http::{HttpConnectionManager, HttpFilter};
+use weft_model::cluster::LbPolicy;
+use weft_model::http::{ForwardClientCert, HttpConnectionManager, HttpFilter, PeerMetadata};
 use weft_model::listener::Direction;
 use weft_model::route::{
-    Fault, FaultAbort, Fraction, HeaderAction, HeaderOperations, HeaderValueOption, HostRewrite,
+    Fault, FaultAbort, Fraction, HashKey, HashPolicy, HeaderAction, HeaderOperations, HeaderValueOption,
+    HostRewrite, Redirect, RouteAction,
 };
 use weft_model::tls::Transport;
 use weft_testkit::mesh::Mesh;
@@ -137,6 +137,42 @@ async fn a_route_rewrites_path_host_and_headers_on_both_ways() {
     app.send("HTTP/1.1 200 OK\r\nx-secret: 1\r\nContent-Length: 0\r\n\r\n").await;
     let answer = client.head().await;
     assert_eq!((value(&answer, "x-back"), count(&answer, "x-secret")), ("100%", 0));
+}
+
+#[tokio::test]
+async fn a_client_without_the_cookie_of_a_hash_gets_one_and_keeps_it() {
+    let change = |m: &mut HttpConnectionManager| {
+        let ttl = Some(std::time::Duration::from_secs(60));
+        let key = HashKey::Cookie { name: "sticky".into(), ttl, path: "/".into() };
+        forward(m).hash = vec![HashPolicy { key, terminal: false }];
+    };
+    let lone =
+        Lone::with(change, |c| c.balancing.policy = LbPolicy::RingHash { minimum_ring_size: 16 }).await;
+    let (mut client, mut app, _) = lone.asked(super::GET).await;
+    app.send("HTTP/1.1 200 OK\r\nSet-Cookie: own=1\r\nContent-Length: 0\r\n\r\n").await;
+    let answer = client.head().await;
+    assert_eq!(count(&answer, "set-cookie"), 2, "{answer}");
+    let line = answer.lines().find(|l| l.contains("sticky=")).unwrap();
+    assert!(line.contains("Max-Age=60") && line.contains("Path=/"), "{line}");
+    client.send("GET / HTTP/1.1\r\nHost: app\r\nCookie: a=b; sticky=\"0123456789abcdef\"\r\n\r\n").await;
+    app.head().await;
+    app.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(count(&client.head().await, "set-cookie"), 0);
+}
+
+#[tokio::test]
+async fn a_redirect_is_answered_in_place() {
+    let change = |m: &mut HttpConnectionManager| {
+        let to = Redirect { https: true, host: Some("new.test".into()), status: 308, ..Redirect::default() };
+        route(m).action = RouteAction::Redirect(to);
+    };
+    let lone = Lone::with(change, |_| {}).await;
+    let mut client = lone.client().await;
+    client.send("GET /a?b=c HTTP/1.1\r\nHost: app\r\n\r\n").await;
+    let answer = client.head().await;
+    assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
+    assert_eq!(value(&answer, "location"), "https://new.test/a?b=c");
+    assert!(lone.app.is_left_alone().await);
 }
 
 #[tokio::test]

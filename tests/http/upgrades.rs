@@ -1,5 +1,10 @@
 //! Upgrades: WebSocket in both directions, and everything that must not become a tunnel.
 
+use weft_model::http::HttpFilter;
+use weft_model::listener::Direction;
+use weft_model::rbac::{Action, Permission, Policy, Principal, Rbac, RbacFilter};
+use weft_model::tls::Transport;
+use weft_testkit::settings;
 use weft_testkit::wire::End;
 
 use super::{Lone, OK};
@@ -31,6 +36,29 @@ async fn a_websocket_carries_both_ways_what_came_early_included() {
         ("bye".into(), End::Closed),
         "a half that is closed leaves the other open"
     );
+}
+
+#[tokio::test]
+async fn a_websocket_ends_when_the_policy_that_let_it_in_does() {
+    let rules = |action, principal| {
+        let policy =
+            Policy { permissions: vec![Permission::Any], principals: vec![principal], has_condition: false };
+        let rules = Some(Rbac { action, policies: [("p".to_owned(), policy)].into() });
+        HttpFilter::Rbac(RbacFilter { rules, ..RbacFilter::default() })
+    };
+    let lone = Lone::with(|m| m.filters.insert(0, rules(Action::Allow, Principal::Any)), |_| {}).await;
+    let (mut client, mut app, _) = lone.asked(WEBSOCKET).await;
+    app.send(SWITCH).await;
+    client.head().await;
+    let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("outbound|80||app"))]);
+    let manager = settings::manager(false, routes, vec![rules(Action::Deny, Principal::Any)]);
+    let listener = settings::http("out", lone.at, Direction::Outbound, Transport::Raw, manager);
+    lone.sidecar.apply(&[], &[listener]).await;
+    let mut late = lone.client().await;
+    late.send(WEBSOCKET).await;
+    assert!(late.head().await.starts_with("HTTP/1.1 403"));
+    client.end().await;
+    app.end().await;
 }
 
 #[tokio::test]

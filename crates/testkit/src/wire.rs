@@ -102,7 +102,7 @@ impl Peer {
     }
 
     async fn read(&mut self) -> bool {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = [0; 4096];
         match tokio::time::timeout(PATIENCE, self.socket.read(&mut piece)).await.expect("nothing comes") {
             Ok(n) if n > 0 => self.seen.extend_from_slice(&piece[..n]),
             _ => return false,

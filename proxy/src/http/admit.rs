@@ -128,12 +128,7 @@ pub async fn watched(conn: &Conn, call: &Call) -> String {
     let mut changes = conn.worker.shared.live.changes();
     let mut ended = std::pin::pin!(conn.drain_deadline());
     loop {
-        tokio::select! {
-            why = &mut ended => return why,
-            alive = changes.changed() => if !alive {
-                return "the process is ending".to_owned();
-            },
-        }
+        // Before the first wait, too: the configuration may have changed since the request was let in.
         let Some((_, chain)) = conn.current() else {
             return "its listener changed and does not take it any more".to_owned();
         };
@@ -145,6 +140,13 @@ pub async fn watched(conn: &Conn, call: &Call) -> String {
         facts.remote = call.ledger.remote.unwrap_or(facts.remote);
         if let Verdict::Denied(denial) = authorize::request(&manager.gates, &view, &facts).verdict {
             return denied(&denial, conn).reason.into_owned();
+        }
+        drop(chain);
+        tokio::select! {
+            why = &mut ended => return why,
+            alive = changes.changed() => if !alive {
+                return "the process is ending".to_owned();
+            },
         }
     }
 }

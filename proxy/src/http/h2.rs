@@ -235,7 +235,7 @@ pub fn to_request(head: &RequestHead, scheme: &str) -> Result<http::Request<()>,
     let refused = || Broken::Head(weft_http1::Refusal::InvalidTarget);
     let mut request = http::Request::builder().version(http::Version::HTTP_2).method(head.method());
     let authority = head.authority();
-    let target = if head.target() == "*" { "/*" } else { head.target() };
+    let target = head.target();
     let uri = if head.method() == "CONNECT" {
         http::Uri::builder().authority(head.target()).build()
     } else {

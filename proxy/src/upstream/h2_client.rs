@@ -8,9 +8,14 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 
 use super::pool::MadeFor;
-use crate::http::h2::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
 use crate::stream::Io;
+
+/// So many streams share one connection at most, so that the windows of all of them fit into the connection's: whoever does
+/// not read his answer holds up nobody else's.
+const MOST_STREAMS: u32 = 64;
+const WINDOW: u32 = MOST_STREAMS * STREAM_WINDOW;
 
 /// A preface must be answered by then.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -42,7 +47,7 @@ impl H2Client {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_connection_window_size(WINDOW)
             .max_header_list_size(64 * 1024)
             .enable_push(false);
         let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io)).await;
@@ -84,7 +89,7 @@ impl H2Client {
     /// Can it take another request, given the cluster's limits?
     pub fn has_room(&self, max_streams: Option<u32>, max_requests: Option<u32>) -> bool {
         !self.state.closed.get()
-            && self.state.active.get() < max_streams.unwrap_or(u32::MAX)
+            && self.state.active.get() < max_streams.unwrap_or(u32::MAX).clamp(1, MOST_STREAMS)
             && self.state.taken.get() < max_requests.unwrap_or(u32::MAX)
             && self.send.current_max_send_streams() > self.state.active.get() as usize
     }

@@ -1,4 +1,4 @@
-//! deploy/selfmonitor with every pod running.
+//! What is written in some files, with every pod running.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +22,14 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) fn of_self_monitor(interception: Interception) -> Self {
-        let reading = read(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/selfmonitor")]);
+        let mesh = Self::of("../deploy/selfmonitor", interception);
+        assert!(mesh.one_pod_of_each_workload().len() >= 25);
+        mesh
+    }
+
+    /// The mesh of the files at a path beside this one's crate.
+    pub(crate) fn of(path: &str, interception: Interception) -> Self {
+        let reading = read(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(path)]);
         assert!(!reading.has_errors(), "{:#?}", reading.diagnostics);
         let mut resources = reading.resources;
         // A cluster gives an address to every service that is not headless.
@@ -59,7 +66,6 @@ impl Mesh {
         let first = |pod: &&Arc<Workload>| !pod.entry && seen.insert(pod.owner.clone());
         let pods: Vec<String> =
             self.world.workloads.iter().filter(first).map(|pod| pod.name.clone()).collect();
-        assert!(pods.len() >= 25, "{pods:?}");
         pods
     }
 
@@ -98,7 +104,7 @@ impl Mesh {
 }
 
 /// A running pod, injected. In a cluster's range, or, where listeners are bound to pods' addresses, on loopback and
-/// with addresses for the TCP services.
+/// with addresses for the TCP services (those that the mesh has count).
 fn pod(
     name: &str,
     owner: (&str, &str),
@@ -116,6 +122,9 @@ fn pod(
         let tcp = json!({
             format!("postgres.{NAMESPACE}:5432"): address(10),
             format!("redis.{NAMESPACE}:6379"): address(11),
+            format!("shop.{NAMESPACE}:7000"): address(12),
+            format!("shop.{NAMESPACE}:6000"): address(12),
+            "round.example:5433": address(13),
         });
         annotations.insert("weft.dev/localhost".to_owned(), address(2));
         annotations.insert("weft.dev/tcp-addresses".to_owned(), tcp.to_string());

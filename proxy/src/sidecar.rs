@@ -62,6 +62,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
         clusters: readiness.expect("clusters", "the control plane's first answer to CDS"),
         listeners: readiness.expect("listeners", "the control plane's first answer to LDS"),
         rest: readiness.expect("configuration", "endpoints and routes"),
+        complete: std::sync::atomic::AtomicBool::new(false),
     };
     let sockets = readiness.expect("sockets", "listeners that are bound");
     let shared = Arc::new(Shared {

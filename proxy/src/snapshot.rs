@@ -160,13 +160,15 @@ impl Snapshot {
 pub struct Memory {
     states: HashMap<(String, SocketAddr), Arc<EndpointState>>,
     next_pool: u64,
+    /// When so many are remembered, those that nobody holds are forgotten.
+    prune_at: usize,
     secrets: Secrets,
 }
 
 impl Memory {
     /// Remembers nothing yet.
     pub fn new(secrets: Secrets) -> Self {
-        Self { states: HashMap::new(), next_pool: 1, secrets }
+        Self { states: HashMap::new(), next_pool: 1, prune_at: 10_000, secrets }
     }
 
     /// Makes the view of a cluster. Pools go on where neither the address nor its transport changed since `before`.
@@ -229,7 +231,7 @@ impl Memory {
                 peer: Arc::new(Peer::new(PeerMetadata::from_endpoint(&endpoint.settings.workload), None)),
             });
         }
-        let pool_base = same_transport.map_or_else(|| self.pool().0, |b| b.pool_base);
+        let pool_base = same_transport.map_or_else(|| self.pool().id, |b| b.pool_base);
         Arc::new(ClusterView {
             service: service(&settings),
             carrier,
@@ -243,8 +245,9 @@ impl Memory {
 
     /// What is remembered of an endpoint, new if need be.
     pub fn state(&mut self, cluster: &str, address: SocketAddr) -> Arc<EndpointState> {
-        if self.states.len() > 10_000 {
+        if self.states.len() > self.prune_at {
             self.states.retain(|_, state| Arc::strong_count(state) > 1);
+            self.prune_at = 10_000.max(2 * self.states.len());
         }
         let state = self.states.entry((cluster.to_owned(), address));
         state.or_insert_with(|| Arc::new(EndpointState::new(address))).clone()
@@ -252,7 +255,7 @@ impl Memory {
 
     fn pool(&mut self) -> PoolKey {
         self.next_pool += 1;
-        PoolKey(self.next_pool << 16)
+        PoolKey { id: self.next_pool, address: 0 }
     }
 
     fn unreachable(&mut self, cluster: &str, address: &Address) -> EndpointView {

@@ -91,8 +91,11 @@ impl Worker {
                 limits.extend(view.endpoints.iter().map(|e| (e.pool, limit)));
                 bases.insert(view.pool_base, limit);
             }
+            self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
             let now = Instant::now();
-            self.pools.borrow_mut().sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.0)).copied());
+            self.pools
+                .borrow_mut()
+                .sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
         }
     }
 }

@@ -63,6 +63,10 @@ impl RunDirectory {
     /// A new folder in `base`; leftovers of meshes that died are removed first.
     pub(crate) fn create(base: &Path) -> Result<Self, RunError> {
         prepare(base)?;
+        // One at a time: what is half made here must not look like a leftover to another that starts.
+        let io = |source| RunError::Io { path: base.to_owned(), source };
+        let turn = File::open(base).map_err(io)?;
+        turn.lock().map_err(io)?;
         sweep(base);
         let path = base.join(format!("up-{}", std::process::id()));
         make_private(&path)?;

@@ -233,13 +233,21 @@ impl Applier {
     fn remove(&mut self, of_type: &str, name: &str) {
         match of_type {
             type_url::CLUSTER => {
-                self.clusters.remove(name);
+                let service = self.clusters.remove(name).and_then(|c| service_of(&c).map(str::to_owned));
+                if let Some(service) = service
+                    && !self.clusters.values().any(|c| service_of(c) == Some(&service))
+                {
+                    self.assignments.remove(&service);
+                }
                 self.resolved.remove(name);
                 let id = self.names.cluster(name);
                 self.snapshot.set_cluster(id, None);
             }
             type_url::ENDPOINTS => {
-                self.assignments.insert(name.to_owned(), LoadAssignment::default());
+                // Known to be empty, as long as somebody asks.
+                if self.clusters.values().any(|c| service_of(c) == Some(name)) {
+                    self.assignments.insert(name.to_owned(), LoadAssignment::default());
+                }
                 // An empty assignment compiles; there is nothing to report.
                 let _ = self.recompile_of(name);
             }

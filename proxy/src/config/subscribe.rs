@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_resolver::TokioResolver;
@@ -38,6 +39,8 @@ pub struct Conditions {
     pub listeners: Condition,
     /// Everything that those asked for.
     pub rest: Condition,
+    /// It was all there once.
+    pub complete: AtomicBool,
 }
 
 /// Begins the conversation: subscribes, applies, answers, until the process ends. `publish` is called with each new snapshot.
@@ -139,9 +142,17 @@ fn take(configuration: &Configuration, update: &Update, live: &Live<Snapshot>, c
         type_url::LISTENER => conditions.listeners.met(),
         _ => {}
     }
-    match applier.missing().first() {
-        None => conditions.rest.met(),
-        Some(missing) => conditions.rest.unmet(missing),
+    // A proxy that serves stays ready: what a later push still refers to concerns only the requests that want it.
+    // What was refused has arrived; waiting longer would not mend it.
+    let missing = applier.missing();
+    match missing.first() {
+        Some(missing) if !conditions.complete.load(Ordering::Relaxed) && applied.refused.is_empty() => {
+            conditions.rest.unmet(missing);
+        }
+        _ => {
+            conditions.complete.store(true, Ordering::Relaxed);
+            conditions.rest.met();
+        }
     }
 }
 

@@ -90,7 +90,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
     let authority = call.request.target().to_owned();
     let plan = plan(conn, manager, &snapshot, &table, call, "http")?;
     let original = if plan.cluster.cluster.settings.discovery == Discovery::OriginalDst {
-        let resolved = crate::upstream::outside::resolve(&authority, 443, conn).await;
+        let resolved = crate::upstream::outside::resolve(&authority, 443, conn, &plan.cluster).await;
         let refused = |why: String| {
             Reply::new(502, "", "dns_resolution_failed").flag(ResponseFlag::DnsResolutionFailed).because(why)
         };

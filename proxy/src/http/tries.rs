@@ -309,5 +309,8 @@ async fn original_destination(
     let refused = |why: String| {
         Reply::new(502, "", "dns_resolution_failed").flag(ResponseFlag::DnsResolutionFailed).because(why)
     };
-    crate::upstream::outside::resolve(call.request.authority(), 80, conn).await.map(Some).map_err(refused)
+    crate::upstream::outside::resolve(call.request.authority(), 80, conn, &plan.cluster)
+        .await
+        .map(Some)
+        .map_err(refused)
 }

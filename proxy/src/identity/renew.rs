@@ -47,8 +47,13 @@ pub async fn keep_renewed(bootstrap: Bootstrap, secrets: Secrets, ready: Conditi
             Err(error) => {
                 let wait = backoff.failed(Instant::now(), rand::rng().random());
                 tracing::warn!(%error, again_in = ?wait, "no certificate");
-                if secrets.svid().is_none() {
-                    ready.unmet(&error.to_string());
+                match secrets.svid() {
+                    None => ready.unmet(&error.to_string()),
+                    // Nobody believes an expired certificate: the pod must not be sent work.
+                    Some(svid) if svid.not_after <= SystemTime::now() => {
+                        ready.unmet(&format!("a certificate in place of the expired one: {error}"));
+                    }
+                    Some(_) => {}
                 }
                 wait
             }

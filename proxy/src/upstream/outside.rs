@@ -1,9 +1,10 @@
 //! Hosts that no service is called by, reached because outboundTrafficPolicy is ALLOW_ANY.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::connection::Conn;
+use crate::snapshot::ClusterView;
 
 /// A name must be resolved by then.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -12,7 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// In words: no such host, or one that would lead back to this proxy.
-pub async fn resolve(authority: &str, default_port: u16, conn: &Conn) -> Result<SocketAddr, String> {
+pub async fn resolve(
+    authority: &str,
+    default_port: u16,
+    conn: &Conn,
+    cluster: &ClusterView,
+) -> Result<SocketAddr, String> {
     let host = weft_model::table::route::without_port(authority);
     let port = authority[host.len()..].strip_prefix(':').map_or(Some(default_port), |p| p.parse().ok());
     let port = port.ok_or_else(|| format!("{authority:?} names no valid port"))?;
@@ -28,8 +34,33 @@ pub async fn resolve(authority: &str, default_port: u16, conn: &Conn) -> Result<
         Err(_) => return Err(format!("{name:?} did not resolve within {PATIENCE:?}")),
     };
     let address = found.next().ok_or_else(|| format!("{name:?} resolves to nothing"))?;
-    if address == conn.destination {
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    // A ServiceEntry without resolution names its hosts itself; what nobody named must not lead inside.
+    if cluster.cluster.settings.istio.services.is_empty() && is_local(address.ip()) {
+        return Err(format!(
+            "{authority:?} is {}, an address of this machine: only a service or a ServiceEntry leads there",
+            address.ip()
+        ));
+    }
+    let snapshot = conn.worker.snapshot();
+    let mut bound = snapshot.listeners().map(|view| view.listener.settings.address);
+    let here = conn.destination.ip();
+    if bound.any(|own| {
+        own == address || (own.port() == address.port() && own.ip().is_unspecified() && address.ip() == here)
+    }) {
         return Err(format!("{authority} is this proxy itself: the request would go in a circle"));
     }
     Ok(address)
 }
+
+/// Addresses that name a machine to itself or its own link: nobody outside, but this proxy, other pods' admin pages, a
+/// cloud's metadata.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -55,13 +55,13 @@ pub fn pick(
 fn original_destination(view: &ClusterView, address: SocketAddr) -> EndpointView {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    (view.pool_base, address).hash(&mut hasher);
+    address.hash(&mut hasher);
     EndpointView {
         address,
         state: Arc::new(EndpointState::new(address)),
         carrier: view.carrier.clone(),
-        // The low bit tells it apart from pools of endpoints, which have none; the pool looks at the address too.
-        pool: PoolKey(hasher.finish() | 1),
+        // A hash may be shared by chance, so the pool looks at the address too.
+        pool: PoolKey { id: view.pool_base, address: hasher.finish() },
         peer: Arc::new(weft_telemetry::Peer::unknown(None)),
     }
 }

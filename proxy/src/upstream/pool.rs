@@ -17,7 +17,12 @@ const MOST_IDLE: usize = 512;
 
 /// Which connections serve alike: an endpoint under one transport configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolKey(pub u64);
+pub struct PoolKey {
+    /// The endpoint, or the cluster that has no endpoints of its own, under one transport configuration.
+    pub id: u64,
+    /// Tells addresses of such a cluster apart; 0 for endpoints.
+    pub address: u64,
+}
 
 /// What a connection was made for, beyond its pool: the address, and the server name where that follows the request.
 pub type MadeFor = (SocketAddr, Option<Box<str>>);

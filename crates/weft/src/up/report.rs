@@ -7,8 +7,10 @@ use crate::supervisor::Event;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use weft_control::read::Reading;
+use weft_control::world::World;
 
 /// Remembers what was said, so that an edit repeats no old warning.
 #[derive(Debug, Default)]
@@ -32,6 +34,13 @@ impl Report {
         for warning in reading.warnings() {
             self.once(&warning.to_string());
         }
+        if !reading.has_errors() {
+            // What no single document is wrong about: names that lead nowhere, selectors that select nothing.
+            let world = World::new(Arc::new(reading.resources.clone()), &[]);
+            for warning in weft_control::check::check(&world) {
+                self.once(&warning.to_string());
+            }
+        }
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
                 reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -41,6 +50,9 @@ impl Report {
 
     /// What the plan has to say.
     pub(crate) fn plan(&mut self, plan: &Plan, verbose: bool) {
+        self.once(
+            "weft: on loopback the processes of this machine are not kept apart: whoever reaches a pod's own localhost speaks as that pod",
+        );
         for note in &plan.notes {
             self.once(&format!("weft: {note}"));
         }

@@ -1,7 +1,8 @@
 //! HTTP on its way through the sidecar, codec by codec and step by step.
 //!
-//! A request's life: [`serve`] reads its head, [`admit`] makes it what the next hop will see and asks authorization,
-//! [`plan`] decides where it goes, [`attempt`] sends it, [`relay`] moves bodies, [`exchange`] holds the steps together.
+//! A request's life: [`serve`] and its two codecs read its head, [`admit`] makes it what the next hop will see and asks authorization,
+//! [`plan`] decides where it goes, `tries` and [`attempt`] send it, [`relay`] moves bodies, `deliver` brings the answer,
+//! [`clock`] keeps its limits of time, [`exchange`] holds the steps together. [`local`] sends the answers that are ours.
 
 pub mod admit;
 pub mod attempt;

@@ -35,7 +35,7 @@ pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<&[u8]>) {
     if h2 {
         let (mut io, rest) = h1.into_parts();
         io.unread(&rest);
-        serve_h2::serve(conn, io, &bounds).await;
+        Box::pin(serve_h2::serve(conn, io, &bounds)).await;
     } else {
         serve_h1::serve(conn, h1, &bounds).await;
     }

@@ -44,21 +44,22 @@ pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
             Next::Refused(reply) => {
                 call.request.clear();
                 let mut down = DownH1::new(&mut h1, &call.request, true);
-                refuse(&conn, &mut call, &mut down, *reply).await;
+                Box::pin(refuse(&conn, &mut call, &mut down, *reply)).await;
                 linger(&mut h1).await;
                 break;
             }
         };
         h1.start_body(framing);
         if call.request.method() == "CONNECT" {
-            return connect::serve(conn.clone(), h1, call).await;
+            // Boxed, like the other rare ends: what each idle connection costs is the largest of its futures.
+            return Box::pin(connect::serve(conn.clone(), h1, call)).await;
         }
         let last = conn.drain.is_draining() || waits.life_is_over();
         let mut down = DownH1::new(&mut h1, &call.request, last);
         let after = exchange(&conn, &mut call, &mut down, Length::from(framing)).await;
         let (close, broken) = (down.close || !down.is_read(), down.broken);
         if let After::Tunnel(tunnel) = after {
-            return upgraded(&conn, h1, *tunnel, &mut call).await;
+            return Box::pin(upgraded(&conn, h1, *tunnel, &mut call)).await;
         }
         if broken {
             // What was sent is not whole and must not look so, even where only the end of the connection ends it.

@@ -73,3 +73,26 @@ fn a_gateway_believes_the_connection_alone() {
     assert_eq!(request.headers.text("x-forwarded-proto"), Some("http"));
     assert_ne!(request.headers.text("x-request-id"), Some("stranger"));
 }
+
+#[test]
+fn the_clients_address_is_believed_from_as_many_hops_back_as_are_trusted() {
+    let mut head = RequestHead::new();
+    head.headers.append("x-forwarded-for", "1.1.1.1, 2.2.2.2").unwrap();
+    head.headers.append("X-Forwarded-For", "3.3.3.3").unwrap();
+    let source: IpAddr = [9, 9, 9, 9].into();
+    let mut manager = HttpConnectionManager::new("", RouteSource::Rds("r".into()), vec![]);
+    for (edge, hops, wanted) in [
+        (false, 0, "3.3.3.3"),
+        (false, 1, "2.2.2.2"),
+        (true, 0, "9.9.9.9"),
+        (true, 1, "3.3.3.3"),
+        (true, 3, "1.1.1.1"),
+        (true, u32::MAX, "9.9.9.9"),
+    ] {
+        (manager.use_remote_address, manager.xff_trusted_hops) = (edge, hops);
+        assert_eq!(remote(&head, &manager, source).to_string(), wanted, "edge {edge}, {hops} hops");
+    }
+    head.headers.set("x-forwarded-for", "not an address").unwrap();
+    manager.use_remote_address = false;
+    assert_eq!(remote(&head, &manager, source), source);
+}

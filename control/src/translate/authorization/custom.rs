@@ -58,8 +58,11 @@ pub(super) fn gates(
             None => {
                 gates.push(Gate::Rbac(RbacFilter { rules: Some(denied(rules)), ..RbacFilter::default() }))
             }
-            // Istio's meaning: an authorizer that speaks HTTP has no say on connections.
-            Some(Authorizer { grpc: false, .. }) if layer == Layer::Tcp => {}
+            // An authorizer that speaks HTTP cannot be asked about connections. Istio lets them pass; on a port whose
+            // protocol is sniffed the client would then choose not to be asked. Here they are denied.
+            Some(Authorizer { grpc: false, .. }) if layer == Layer::Tcp => {
+                gates.push(Gate::Rbac(RbacFilter { rules: Some(denied(rules)), ..RbacFilter::default() }));
+            }
             Some(Authorizer { cluster, grpc }) => {
                 gates.push(Gate::Rbac(RbacFilter {
                     shadow_rules: Some(rules),

@@ -8,6 +8,7 @@ use weft_model::http::{JwksSource, JwtAuthn, JwtProvider, JwtRequirement, JwtRul
 use weft_model::route::{PathMatch, RouteMatch};
 
 use super::authorization::{Reach, Target};
+use super::names;
 use crate::read::{Diagnostic, Severity};
 use crate::resources::Object;
 use crate::resources::request_authentication::{self as resource, RequestAuthentication};
@@ -78,7 +79,7 @@ fn provider(name: String, rule: &resource::JwtRule, cluster: ClusterOf<'_>) -> J
         name,
         issuer: rule.issuer.clone(),
         audiences: rule.audiences.clone(),
-        keys: keys(rule, cluster).ok(),
+        keys: Some(keys(rule, cluster).unwrap_or_else(|_| nowhere(rule))),
         from_headers: from_headers.map(|from| (from.name.clone(), from.prefix.clone())).collect(),
         from_params: rule.from_params.clone(),
         from_cookies: rule.from_cookies.clone(),
@@ -107,6 +108,17 @@ fn keys(rule: &resource::JwtRule, cluster: ClusterOf<'_>) -> Result<JwksSource, 
     })?;
     let timeout = rule.timeout.map_or(FETCH_TIMEOUT, |span| span.0);
     Ok(JwksSource::Remote { uri: uri.clone(), cluster, timeout, cache: Some(KEPT) })
+}
+
+/// Keys that never come, so that every token is refused. Envoy refuses all of a listener where a provider has none.
+fn nowhere(rule: &resource::JwtRule) -> JwksSource {
+    let uri = if rule.jwks_uri.is_empty() { "https://nowhere.invalid" } else { &rule.jwks_uri };
+    JwksSource::Remote {
+        uri: uri.to_owned(),
+        cluster: names::BLACK_HOLE.to_owned(),
+        timeout: FETCH_TIMEOUT,
+        cache: Some(KEPT),
+    }
 }
 
 fn host_and_port(uri: &str) -> Option<(String, u16)> {

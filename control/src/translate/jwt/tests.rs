@@ -90,10 +90,12 @@ fn every_field_of_a_rule_arrives() {
 }
 
 #[test]
-fn an_issuer_without_keys_has_none_and_its_author_is_told() {
+fn an_issuer_without_keys_waits_for_what_never_comes_and_its_author_is_told() {
     for spec in ["{jwtRules: [{issuer: a}]}", "{jwtRules: [{issuer: a, jwksUri: 'https://gone.example/k'}]}"]
     {
-        assert_eq!(made(spec).unwrap().providers[0].keys, None);
+        let made = made(spec).unwrap();
+        let Some(JwksSource::Remote { cluster, .. }) = &made.providers[0].keys else { unreachable!() };
+        assert_eq!(cluster, "BlackHoleCluster");
         let told = check(&read(spec)[0], &known);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].to_string().contains("every token of \"a\" is refused"), "{told:?}");

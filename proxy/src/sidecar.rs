@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use weft_model::node::Interception;
 use weft_runtime::live::Live;
 use weft_runtime::readiness::Readiness;
 use weft_runtime::signals::{Signal, Signals};
@@ -82,8 +83,11 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
 
     tokio::spawn(identity::keep_renewed(bootstrap.clone(), secrets.clone(), certificate));
     let node = weft_wire::node::encode(&bootstrap.node);
-    let configuration =
-        subscribe::start(&bootstrap, node, Applier::new(secrets), shared.live.clone(), conditions)?;
+    let mut applier = Applier::new(secrets);
+    if let (Interception::None, Some(ip)) = (bootstrap.node.metadata.interception, bootstrap.node.ip) {
+        applier = applier.leaving_from(ip);
+    }
+    let configuration = subscribe::start(&bootstrap, node, applier, shared.live.clone(), conditions)?;
     let listeners = Arc::new(Mutex::new(Listeners::default()));
     let bound = move |listeners: &Listeners, snapshot: &Snapshot| match listeners.failed.values().next() {
         Some(why) => sockets.unmet(why),

@@ -2,7 +2,7 @@
 //! proxy itself adds to it (TLS ready for handshakes, what is remembered of endpoints). Published by one atomic store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,13 +162,20 @@ pub struct Memory {
     next_pool: u64,
     /// When so many are remembered, those that nobody holds are forgotten.
     prune_at: usize,
+    /// Where connections leave from, unless their cluster says otherwise.
+    source: Option<SocketAddr>,
     secrets: Secrets,
 }
 
 impl Memory {
     /// Remembers nothing yet.
     pub fn new(secrets: Secrets) -> Self {
-        Self { states: HashMap::new(), next_pool: 1, prune_at: 10_000, secrets }
+        Self { states: HashMap::new(), next_pool: 1, prune_at: 10_000, source: None, secrets }
+    }
+
+    /// Connections of outbound clusters leave from this address.
+    pub fn leave_from(&mut self, source: IpAddr) {
+        self.source = Some(SocketAddr::new(source, 0));
     }
 
     /// Makes the view of a cluster. Pools go on where neither the address nor its transport changed since `before`.
@@ -235,7 +242,12 @@ impl Memory {
         Arc::new(ClusterView {
             service: service(&settings),
             carrier,
-            socket: SocketSettings { bind: settings.bind_address, keepalive: settings.tcp_keepalive },
+            socket: SocketSettings {
+                bind: settings
+                    .bind_address
+                    .or(self.source.filter(|_| !settings.name.starts_with("inbound|"))),
+                keepalive: settings.tcp_keepalive,
+            },
             connect_timeout: settings.connect_timeout.filter(|t| !t.is_zero()).unwrap_or(CONNECT_TIMEOUT),
             pool_base,
             endpoints,

@@ -82,6 +82,11 @@ impl Walk<'_> {
                 let limit = LARGEST_FILE / (1024 * 1024);
                 self.reader.file_error(&name, format!("larger than {limit} MiB: this is no manifest"), None);
             }
+            // Editors empty a file before they write it; taking that at its word would drop policies for a moment.
+            Ok(0) => {
+                let hint = "is it being written? remove the file if nothing is to be in it";
+                self.reader.file_error(&name, "the file is empty".to_owned(), Some(hint));
+            }
             Ok(_) => self.reader.file(&name, &bytes),
         }
     }

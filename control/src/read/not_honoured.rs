@@ -22,17 +22,18 @@ const SECRET: &str = "certificates come from files, not from a Secret";
 const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
 const BALANCED: &str = "requests go to any endpoint";
+const OUTLIERS: &str = "no endpoint is left alone after failures";
+const CONNECTIONS: &str = "connections are not limited";
+const PENDING: &str = "requests do not queue: each gets a connection";
+const REQUESTS: &str = "requests in flight are not limited";
+const RETRIES: &str = "retries in flight are not limited";
 
 pub(super) const NOT_HONOURED: &[Line] = &[
-    ("VirtualService", "spec.http[].fault", "no request is delayed or aborted"),
     ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
     ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),
     ("VirtualService", "spec.http[].corsPolicy", "preflight requests go to the app"),
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
-    ("VirtualService", "spec.tls[].match[].destinationSubnets", "the connection's address is not looked at"),
-    ("VirtualService", "spec.tcp[].match[].destinationSubnets", "the connection's address is not looked at"),
     ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
-    ("DestinationRule", "spec.workloadSelector", "the rule is for every caller"),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmup", WARMUP),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
@@ -45,14 +46,35 @@ pub(super) const NOT_HONOURED: &[Line] = &[
         "spec.trafficPolicy.portLevelSettings[].tls.caCrl",
         "no certificate counts as revoked",
     ),
-    (
-        "DestinationRule",
-        "spec.trafficPolicy.portLevelSettings[].tls.insecureSkipVerify",
-        "certificates are always verified",
-    ),
     ("DestinationRule", "spec.trafficPolicy.tls.credentialName", SECRET),
     ("DestinationRule", "spec.trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
-    ("DestinationRule", "spec.trafficPolicy.tls.insecureSkipVerify", "certificates are always verified"),
+    ("DestinationRule", "spec.trafficPolicy.outlierDetection", OUTLIERS),
+    ("DestinationRule", "spec.trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
+    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
+    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),
+    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.maxRetries", RETRIES),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].outlierDetection", OUTLIERS),
+    (
+        "DestinationRule",
+        "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.maxConnections",
+        CONNECTIONS,
+    ),
+    (
+        "DestinationRule",
+        "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http1MaxPendingRequests",
+        PENDING,
+    ),
+    (
+        "DestinationRule",
+        "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http2MaxRequests",
+        REQUESTS,
+    ),
+    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries", RETRIES),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.outlierDetection", OUTLIERS),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),
+    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.maxRetries", RETRIES),
     ("DestinationRule", "spec.trafficPolicy.tunnel", "connections go straight to the service"),
     ("DestinationRule", "spec.trafficPolicy.proxyProtocol", "connections begin without the PROXY protocol"),
     ("DestinationRule", "spec.trafficPolicy.retryBudget", "retries are limited by maxRetries alone"),
@@ -61,11 +83,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tls.credentialName", SECRET),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
-    (
-        "DestinationRule",
-        "spec.subsets[].trafficPolicy.tls.insecureSkipVerify",
-        "certificates are always verified",
-    ),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tunnel", "connections go straight to the service"),
     (
         "DestinationRule",
@@ -83,14 +100,8 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("WorkloadGroup", "spec", "no workload registers by itself"),
     ("Sidecar", "spec.ingress", "the proxy takes what its Services say"),
     ("Sidecar", "spec.inboundConnectionPool", "inbound connections are not limited"),
-    ("Sidecar", "spec.egress[].port", PORTS),
     ("Sidecar", "spec.egress[].bind", PORTS),
     ("Sidecar", "spec.egress[].captureMode", PORTS),
-    (
-        "Sidecar",
-        "spec.outboundTrafficPolicy.egressProxy",
-        "what nothing names goes to its own address, or nowhere",
-    ),
     ("Gateway", "spec.servers", "no gateway serves it"),
     ("ProxyConfig", "spec", PROXY),
     ("AuthorizationPolicy", "spec.action=CUSTOM", "no authorizer is asked: what its rules match is denied"),
@@ -110,11 +121,9 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("Telemetry", "spec.tracing", TRACING),
     ("Telemetry", "spec.metrics", "the metrics are Istio's default ones"),
     ("Telemetry", "spec.accessLogging[].filter", "every request is logged"),
-    ("Telemetry", "spec.accessLogging[].match", "both sides log"),
     ("Telemetry", "spec.targetRef", TARGETS),
     ("Telemetry", "spec.targetRefs", TARGETS),
     ("IstioOperator", "spec.values.meshConfig", "only spec.meshConfig is read"),
-    ("MeshConfig", "protocolDetectionTimeout", "sniffing waits for as long as the proxy sees fit"),
     ("MeshConfig", "enableEnvoyAccessLogService", "access logs go to a file alone"),
     ("MeshConfig", "configSources", "resources come from the files given"),
     ("MeshConfig", "caCertificates", "no root but the mesh's own is trusted"),

@@ -27,10 +27,17 @@ fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
+fn is_of_breakers(path: &str) -> bool {
+    path.contains("outlierDetection") || path.contains("connectionPool")
+}
+
 #[test]
 fn the_self_monitor_manifests_have_nothing_wrong() {
     let reading = read(&[repository("deploy/selfmonitor")]);
-    assert_eq!(reading.diagnostics, []);
+    // Circuit breakers are not done yet, and each one asked for is told; nothing else is.
+    for told in &reading.diagnostics {
+        assert!(!told.is_error() && is_of_breakers(&told.path), "{told}");
+    }
     assert!(reading.passed_over.is_empty());
     let resources = &reading.resources;
     assert_eq!(resources.deployments.len(), 25);
@@ -56,6 +63,9 @@ fn a_mesh_of_every_feature_is_read_with_warnings_for_what_is_not_honoured() {
     let mut said: Vec<String> = Vec::new();
     for diagnostic in &reading.diagnostics {
         assert!(!diagnostic.is_error(), "{diagnostic}");
+        if is_of_breakers(&diagnostic.path) {
+            continue;
+        }
         said.push(format!("{}: {}", diagnostic.resource.as_deref().unwrap_or_default(), diagnostic.path));
     }
     assert_eq!(
@@ -63,7 +73,6 @@ fn a_mesh_of_every_feature_is_read_with_warnings_for_what_is_not_honoured() {
         [
             "DestinationRule selfmonitor/transactions-service: spec.trafficPolicy.loadBalancer.warmup",
             "VirtualService selfmonitor/predictive-analytics: spec.http[1].mirror",
-            "VirtualService selfmonitor/transactions-service: spec.http[0].fault",
             "VirtualService selfmonitor/transactions-service: spec.http[4].corsPolicy",
             "Gateway selfmonitor/selfmonitor-gateway: spec.servers",
             "AuthorizationPolicy selfmonitor/user-profile-service: spec.rules[0].to[0].operation.notPaths[0]",

@@ -7,7 +7,7 @@ use tokio::signal::unix::{self, SignalKind};
 /// One request from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: finish what is in flight, then end.
+    /// SIGTERM, or SIGHUP (the terminal is gone): finish what is in flight, then end.
     Terminate,
     /// The first SIGINT (Ctrl-C): the same, asked by a person.
     Interrupt,
@@ -33,6 +33,7 @@ impl Signal {
 #[derive(Debug)]
 pub struct Signals {
     terminate: unix::Signal,
+    hang_up: unix::Signal,
     interrupt: unix::Signal,
     reopen: unix::Signal,
     interrupted: bool,
@@ -43,6 +44,7 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: unix::signal(SignalKind::terminate())?,
+            hang_up: unix::signal(SignalKind::hangup())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
             reopen: unix::signal(SignalKind::user_defined1())?,
             interrupted: false,
@@ -57,6 +59,7 @@ impl Signals {
                 if std::mem::replace(&mut self.interrupted, true) { Signal::InterruptAgain } else { Signal::Interrupt }
             }
             _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.hang_up.recv() => Signal::Terminate,
             _ = self.reopen.recv() => Signal::ReopenLogs,
         }
     }

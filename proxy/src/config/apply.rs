@@ -1,6 +1,7 @@
 //! What is in force, and what an update makes of it. A bad resource keeps its last good value and is named in the NACK.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -68,6 +69,13 @@ impl Applier {
             held: BTreeMap::new(),
             snapshot: Snapshot::default(),
         }
+    }
+
+    /// Connections to the pod's peers on this machine leave from its own address, so that they see who calls.
+    #[must_use]
+    pub fn leaving_from(mut self, source: IpAddr) -> Self {
+        self.memory.leave_from(source);
+        self
     }
 
     /// What is in force.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use weft_model::listener::Direction;
 use weft_model::table::chain::Terminal;
 use weft_telemetry::ResponseFlag;
 
@@ -13,7 +14,17 @@ use super::{hop, peers};
 use crate::connection::Conn;
 
 /// Sends `reply` and notes it down in the call's ledger.
-pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, reply: Reply) {
+pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, mut reply: Reply) {
+    // Where Envoy says nothing, the pod's own app is told why; a stranger is not, nor who speaks no HTTP.
+    let understood = !reply.flags.contains(ResponseFlag::DownstreamProtocolError);
+    if understood
+        && conn.direction == Direction::Outbound
+        && reply.status >= 400
+        && reply.body.is_empty()
+        && !reply.reason.is_empty()
+    {
+        reply.body = format!("{}\n", reply.reason).into_bytes().into();
+    }
     for flag in reply.flags.iter() {
         call.ledger.flags.insert(flag);
     }

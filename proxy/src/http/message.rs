@@ -91,7 +91,8 @@ pub enum Length {
 impl From<weft_http1::Framing> for Length {
     fn from(framing: weft_http1::Framing) -> Self {
         match framing {
-            weft_http1::Framing::None => Self::None,
+            // An empty body is none: HTTP/2 must end such a message with its head (gRPC's trailers-only answers).
+            weft_http1::Framing::None | weft_http1::Framing::Length(0) => Self::None,
             weft_http1::Framing::Length(n) => Self::Exact(n),
             _ => Self::Unknown,
         }

@@ -177,7 +177,11 @@ async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStr
         }
         socket.set_tcp_keepalive(&params)?;
     }
-    if let Some(bind) = settings.bind.filter(|bind| bind.is_ipv4() == address.is_ipv4()) {
+    // From a loopback address only loopback can be reached.
+    let fits = |bind: &SocketAddr| {
+        bind.is_ipv4() == address.is_ipv4() && (!bind.ip().is_loopback() || address.ip().is_loopback())
+    };
+    if let Some(bind) = settings.bind.filter(fits) {
         socket.bind(&bind.into())?;
     }
     TcpSocket::from_std_stream(socket.into()).connect(address).await

@@ -195,7 +195,7 @@ fn one_reading_names_all_misfits_of_a_document() {
     let said = said_of(
         ISTIO,
         "DestinationRule",
-        "spec:\n  host: 1\n  trafficPolicy:\n    loadBalancer: {simple: ROBIN}\n    connectionPool: {tcp: {maxConnections: many, conectTimeout: 1s}}\n  subsets: v1\n",
+        "spec:\n  host: 1\n  trafficPolicy:\n    loadBalancer: {simple: ROBIN}\n    connectionPool: {tcp: {idleTimeout: many, conectTimeout: 1s}}\n  subsets: v1\n",
     );
     let places: Vec<&str> = said.iter().filter_map(|line| line.split(": ").nth(2)).collect();
     assert_eq!(
@@ -203,7 +203,7 @@ fn one_reading_names_all_misfits_of_a_document() {
         [
             "spec.host",
             "spec.trafficPolicy.loadBalancer.simple",
-            "spec.trafficPolicy.connectionPool.tcp.maxConnections",
+            "spec.trafficPolicy.connectionPool.tcp.idleTimeout",
             "spec.trafficPolicy.connectionPool.tcp.conectTimeout",
             "spec.subsets",
         ]

@@ -6,11 +6,11 @@ use crate::read::not_honoured::NOT_HONOURED;
 
 #[test]
 fn each_use_of_a_field_that_is_not_honoured_is_told() {
-    let spec = "spec:\n  hosts: [a]\n  http:\n  - fault: {abort: {httpStatus: 500}}\n    route: [{destination: {host: a}}]\n    match: [{uri: {prefix: /a}}]\n  - mirrors: [{destination: {host: b}}]\n    route: [{destination: {host: a}}]\n";
+    let spec = "spec:\n  hosts: [a]\n  http:\n  - corsPolicy: {maxAge: 24h}\n    route: [{destination: {host: a}}]\n    match: [{uri: {prefix: /a}}]\n  - mirrors: [{destination: {host: b}}]\n    route: [{destination: {host: a}}]\n";
     assert_eq!(
         said_of("networking.istio.io/v1", "VirtualService", spec),
         [
-            "t.yaml:7:5: warning: spec.http[0].fault: weft does not honour this yet; no request is delayed or aborted",
+            "t.yaml:7:5: warning: spec.http[0].corsPolicy: weft does not honour this yet; preflight requests go to the app",
             "t.yaml:10:5: warning: spec.http[1].mirrors: weft does not honour this yet; no copy of a request is sent",
         ]
     );

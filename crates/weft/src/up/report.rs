@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use weft_control::read::Reading;
+use weft_control::read::{Diagnostic, Reading};
 use weft_control::world::World;
 
 /// Remembers what was said, so that an edit repeats no old warning.
@@ -31,20 +31,36 @@ impl Report {
         for error in reading.errors() {
             crate::say::say!("{error}");
         }
-        for warning in reading.warnings() {
-            self.once(&warning.to_string());
-        }
+        self.alike(reading.warnings());
         if !reading.has_errors() {
             // What no single document is wrong about: names that lead nowhere, selectors that select nothing.
             let world = World::new(Arc::new(reading.resources.clone()), &[]);
-            for warning in weft_control::check::check(&world) {
-                self.once(&warning.to_string());
-            }
+            let found = weft_control::check::check(&world);
+            self.alike(found.iter());
         }
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
                 reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
             self.once(&format!("weft: passed over, as no part of a mesh: {}", kinds.join(", ")));
+        }
+    }
+
+    /// Warnings, those that differ by their place alone as one.
+    fn alike<'a>(&mut self, warnings: impl Iterator<Item = &'a Diagnostic>) {
+        let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
+        for warning in warnings {
+            let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
+            let kind = format!("{field} {} {:?}", warning.message, warning.hint);
+            match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
+                Some((_, _, more)) => *more += 1,
+                None => kinds.push((kind, warning, 0)),
+            }
+        }
+        for (_, first, more) in kinds {
+            match more {
+                0 => self.once(&first.to_string()),
+                more => self.once(&format!("{first} (and {more} more of this kind)")),
+            }
         }
     }
 

@@ -48,7 +48,14 @@ async fn each_end_of_a_request_has_its_line() {
     let mut client = lone.client().await;
     client.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await;
     client.end().await;
-    says(&path, &format!("403 - upgrade_failed 0 {}", "this listener is no HTTP proxy: CONNECT is not served here\n".len())).await;
+    says(
+        &path,
+        &format!(
+            "403 - upgrade_failed 0 {}",
+            "this listener is no HTTP proxy: CONNECT is not served here\n".len()
+        ),
+    )
+    .await;
 
     drop(app);
     let pay = "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 4\r\n\r\nbody";

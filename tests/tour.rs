@@ -13,10 +13,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use up::Mesh;
 
+/// A promise, and how it is asked for.
+type Step = (&'static str, fn(&Mesh));
+
 #[test]
 fn self_monitor_runs_here_as_its_manifests_say() {
     let Some(mesh) = Mesh::start("deploy/selfmonitor") else { return };
-    let steps: &[(&str, fn(&Mesh))] = &[
+    let steps: &[Step] = &[
         ("allowed calls are answered, by the pod they went to", allowed),
         ("forbidden calls get 403, and the log names what decided", forbidden),
         ("plaintext to a STRICT pod is refused, and what passes between pods is TLS", encrypted),

@@ -172,15 +172,19 @@ fn a_policy_nested_too_deep_is_refused_even_on_a_small_stack() {
             permission =
                 rbac::Permission { rule: Some(rbac::permission::Rule::NotRule(Box::new(permission))) };
         }
-        with_permission(permission)
+        with_permission(permission).encode_to_vec()
     };
-    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let on_a_stack_of = |mebibytes: usize| std::thread::Builder::new().stack_size(mebibytes << 20);
+    // Making such a thing takes a deep stack of its own; reading it must not.
+    let make = move || [63, 64, 5000].map(nest);
+    let [deep, deeper, deepest] = on_a_stack_of(64).spawn(make).unwrap().join().unwrap();
     let judge = move || {
-        assert!(listener(&nest(63).encode_to_vec()).is_ok());
-        assert!(refused_listener(&nest(64)).contains("nested too deep"));
-        assert!(refused_listener(&nest(5000)).contains("recursion limit"));
+        let refusal = |bytes: &[u8]| listener(bytes).unwrap_err().to_string();
+        assert!(listener(&deep).is_ok());
+        assert!(refusal(&deeper).contains("nested too deep"));
+        assert!(refusal(&deepest).contains("recursion limit"));
     };
-    small.spawn(judge).unwrap().join().unwrap();
+    on_a_stack_of(1).spawn(judge).unwrap().join().unwrap();
 }
 
 #[test]

@@ -184,9 +184,9 @@ impl Mesh {
         self.field(pod, "address")
     }
 
-    /// The access log lines of a workload.
-    pub(crate) fn logs(&self, workload: &str) -> Vec<String> {
-        let output = self.command(&["logs", workload]).output().unwrap();
+    /// The access log lines of all pods.
+    pub(crate) fn logs(&self) -> Vec<String> {
+        let output = self.command(&["logs"]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 

@@ -6,6 +6,8 @@
 mod answers;
 #[path = "http/connect.rs"]
 mod connect;
+#[path = "http/cors.rs"]
+mod cors;
 #[path = "http/ends.rs"]
 mod ends;
 #[path = "http/first.rs"]

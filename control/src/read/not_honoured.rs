@@ -31,7 +31,6 @@ const RETRIES: &str = "retries in flight are not limited";
 pub(super) const NOT_HONOURED: &[Line] = &[
     ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
     ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),
-    ("VirtualService", "spec.http[].corsPolicy", "preflight requests go to the app"),
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
     ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),

@@ -41,6 +41,10 @@ pub struct Ledger {
     pub original_path: Option<String>,
     /// The route that took it.
     pub route: Option<String>,
+    /// It is held up so long first, on purpose.
+    pub delay: Option<Duration>,
+    /// What its answer, whoever gives it, tells a browser: CORS.
+    pub granted: Vec<(&'static str, String)>,
     /// The cluster it went to.
     pub cluster: Option<Arc<ClusterView>>,
     /// The endpoint it went to.
@@ -80,6 +84,8 @@ impl Default for Ledger {
             policy: None,
             original_path: None,
             route: None,
+            delay: None,
+            granted: Vec::new(),
             cluster: None,
             upstream: None,
             peer_told: false,

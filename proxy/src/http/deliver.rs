@@ -198,6 +198,9 @@ fn dress(
     for layer in &plan.on_response {
         operations::on_response(layer, &mut head.headers, conn)?;
     }
+    for (name, value) in &call.ledger.granted {
+        head.headers.set(name, value)?;
+    }
     if let Some(cookie) = &plan.cookie {
         head.headers.append("set-cookie", cookie)?;
     }

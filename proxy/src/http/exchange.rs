@@ -1,5 +1,6 @@
 //! The life of a request: prepare, authorize, route, try (again), relay, write down. Decide, then do.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use weft_model::table::RouteTable;
@@ -105,10 +106,27 @@ async fn run<D: Downstream>(
     peers::on_request(conn, manager, call);
     admit::authorize(conn, manager, call, scheme)?;
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
-    let plan = plan(conn, manager, &snapshot, &table, call, scheme)?;
+    let plan = plan(conn, manager, &snapshot, &table, call, scheme);
     drop((snapshot, table));
+    held_up(call, down).await?;
+    let plan = plan?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
     forward(&Exchange { conn, manager, plan: &plan, scheme, length }, call, down).await
+}
+
+/// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.
+async fn held_up<D: Downstream>(call: &mut Call, down: &mut D) -> Result<(), End> {
+    let Some(delay) = call.ledger.delay else { return Ok(()) };
+    call.ledger.flags.insert(ResponseFlag::DelayInjected);
+    tokio::select! {
+        () = tokio::time::sleep(delay) => Ok(()),
+        () = poll_fn(|cx| down.poll_gone(cx)) => {
+            call.ledger.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+            call.ledger.details = "downstream_remote_disconnect".into();
+            call.ledger.reason = "the client went away while a fault held its request up".into();
+            Err(End::Gone)
+        }
+    }
 }
 
 pub(super) fn changed(why: &'static str) -> Reply {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::{Rng, RngExt as _};
-use weft_model::route::{Fault, FaultAbort, Forward, Fraction, HeaderOperations, HostRewrite};
+use weft_model::route::{Forward, HeaderOperations, HostRewrite};
 use weft_model::table::ClusterId;
 use weft_model::table::RouteTable;
 use weft_model::table::chain::HttpManager;
@@ -16,8 +15,8 @@ use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, View};
 use super::clock::{Allowed, grpc_timeout};
-use super::operations;
 use super::reply::Reply;
+use super::{filters, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 
@@ -39,8 +38,6 @@ pub struct Plan {
     pub cookie: Option<String>,
     /// How long it may take.
     pub allowed: Allowed,
-    /// It waits so long first, on purpose.
-    pub delay: Option<Duration>,
     /// When it is tried again.
     pub retry: Option<Retry>,
     /// Sets `x-envoy-attempt-count`.
@@ -65,7 +62,12 @@ pub fn plan(
 ) -> Result<Plan, Reply> {
     let mut rng = conn.worker.rng.borrow_mut();
     let view = View { head: &call.request, scheme };
-    let forwarding = match route::route(table, &view, &mut *rng) {
+    let decision = route::route(table, &view, &mut *rng);
+    if let Some(route) = decision.route() {
+        call.ledger.route = Some(route.name.to_string());
+        filters::ask(manager, route, &view, &mut call.ledger, &mut *rng)?;
+    }
+    let forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
         other => return Err(answer(&other, table, &view)),
     };
@@ -92,10 +94,6 @@ pub fn plan(
         let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
         (key, cookie.map(|c| c.header()))
     };
-    let delay = match (&forwarding.route.fault, manager.filters.fault) {
-        (Some(fault), true) => inject(fault, &mut *rng)?,
-        _ => None,
-    };
     let mut path = String::new();
     let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
     let host = route::rewritten_host(&forwarding, &view).map(str::to_owned);
@@ -110,7 +108,6 @@ pub fn plan(
         hash,
         cookie,
         allowed: allowed(settings, forwarding.forward.retry.as_ref(), manager, call),
-        delay,
         retry: forwarding.forward.retry.clone(),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,
@@ -123,7 +120,6 @@ pub fn plan(
     if no_upgrade {
         weft_http1::strip_hop_by_hop(&mut call.request.headers, weft_http1::Upgrade::Drop);
     }
-    call.ledger.route = Some(found.name.to_string());
     call.ledger.cluster = Some(cluster.clone());
     let write = |call: &mut Call| -> Result<(), Reply> {
         let bad = |_| {
@@ -173,25 +169,6 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
         }
     }
     allowed
-}
-
-/// Fault injection: a delay for some requests, an answer in place of the upstream's for some.
-fn inject(fault: &Fault, rng: &mut impl Rng) -> Result<Option<Duration>, Reply> {
-    let mut hit = |share: &Fraction| {
-        rng.random_range(0..u64::from(share.denominator.max(1))) < u64::from(share.numerator)
-    };
-    let delay = fault.delay.as_ref().filter(|(_, share)| hit(share)).map(|(delay, _)| *delay);
-    let Some((abort, _)) = fault.abort.as_ref().filter(|(_, share)| hit(share)) else { return Ok(delay) };
-    let reply = match abort {
-        FaultAbort::Http(status) => Reply::new(*status, "fault filter abort", "fault_filter_abort"),
-        FaultAbort::Grpc(status) => {
-            let mut reply = Reply::new(200, "fault filter abort", "fault_filter_abort");
-            reply.grpc = u8::try_from(*status).ok().or(Some(2));
-            reply
-        }
-    };
-    let reply = reply.flag(ResponseFlag::FaultInjected);
-    Err(reply.because("the route injects this fault on purpose (VirtualService fault.abort)"))
 }
 
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {

@@ -48,10 +48,6 @@ pub(super) async fn forward<D: Downstream>(
         original: original_destination(of.conn, plan, call).await?,
         fresh: false,
     };
-    if let Some(delay) = plan.delay {
-        call.ledger.flags.insert(ResponseFlag::DelayInjected);
-        tokio::time::sleep(delay).await;
-    }
     let has_body = of.length != Length::None;
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0));
     let mut tried = Vec::new();

@@ -20,6 +20,8 @@ mod headers;
 mod hostile_h2;
 #[path = "http/logs.rs"]
 mod logs;
+#[path = "http/mirror.rs"]
+mod mirror;
 #[path = "http/peers.rs"]
 mod peers;
 #[path = "http/secure.rs"]

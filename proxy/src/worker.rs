@@ -13,6 +13,7 @@ use weft_policy::balance;
 use weft_runtime::live::{Live, LiveCache};
 
 use crate::bootstrap::Bootstrap;
+use crate::http::mirror::Copies;
 use crate::observe::Observer;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
@@ -48,6 +49,8 @@ pub struct Worker {
     pub rng: RefCell<SmallRng>,
     /// Turns of round-robin, by cluster.
     pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
+    /// Copies of requests that are on their way.
+    pub copies: Copies,
     /// Who counts and writes down.
     pub observer: Observer,
     connections: Cell<u64>,
@@ -61,6 +64,7 @@ impl Worker {
             pools: RefCell::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             turns: RefCell::default(),
+            copies: Copies::default(),
             observer: Observer::new(&shared.observer),
             connections: Cell::new(0),
             shared,

@@ -29,8 +29,6 @@ const REQUESTS: &str = "requests in flight are not limited";
 const RETRIES: &str = "retries in flight are not limited";
 
 pub(super) const NOT_HONOURED: &[Line] = &[
-    ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
-    ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
     ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),

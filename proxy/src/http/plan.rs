@@ -8,7 +8,7 @@ use weft_model::table::ClusterId;
 use weft_model::table::RouteTable;
 use weft_model::table::chain::HttpManager;
 use weft_model::table::retry::Retry;
-use weft_model::table::route::Action;
+use weft_model::table::route::{Action, Mirror};
 use weft_policy::hash_key;
 use weft_policy::route::{self, Choice, Decision};
 use weft_telemetry::ResponseFlag;
@@ -16,7 +16,7 @@ use weft_telemetry::ResponseFlag;
 use super::call::{Call, View};
 use super::clock::{Allowed, grpc_timeout};
 use super::reply::Reply;
-use super::{filters, operations};
+use super::{filters, mirror, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 
@@ -40,12 +40,32 @@ pub struct Plan {
     pub allowed: Allowed,
     /// When it is tried again.
     pub retry: Option<Retry>,
+    /// Where copies of it go.
+    pub mirrors: Vec<mirror::To>,
     /// Sets `x-envoy-attempt-count`.
     pub count_attempts: bool,
     /// Host follows the endpoint.
     pub auto_host: bool,
     /// Applied to the answer, innermost first.
     pub on_response: Vec<HeaderOperations>,
+}
+
+impl Plan {
+    /// What is decided for a copy: it goes to its cluster, once.
+    pub(super) fn for_copy(id: ClusterId, cluster: Arc<ClusterView>, allowed: Allowed) -> Self {
+        Self {
+            id,
+            cluster,
+            hash: None,
+            cookie: None,
+            allowed,
+            retry: None,
+            mirrors: Vec::new(),
+            count_attempts: false,
+            auto_host: false,
+            on_response: Vec::new(),
+        }
+    }
 }
 
 /// Routes a request and makes its head what the route asks for.
@@ -109,6 +129,7 @@ pub fn plan(
         cookie,
         allowed: allowed(settings, forwarding.forward.retry.as_ref(), manager, call),
         retry: forwarding.forward.retry.clone(),
+        mirrors: mirrors(&forwarding.forward.mirrors, snapshot, &mut *rng),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,
         on_response: layers.iter().map(|operations| (*operations).clone()).collect(),
@@ -142,6 +163,18 @@ pub fn plan(
     };
     write(call)?;
     Ok(plan)
+}
+
+/// Where copies of this request go; each mirror draws for itself.
+fn mirrors(of: &[Mirror], snapshot: &Snapshot, rng: &mut impl rand::Rng) -> Vec<mirror::To> {
+    let mut drawn =
+        |mirror: &&Mirror| mirror.settings.fraction.is_none_or(|share| route::falls_in(share, rng));
+    let to = |mirror: &Mirror| mirror::To {
+        name: mirror.settings.cluster.as_str().into(),
+        cluster: snapshot.cluster(mirror.cluster.id).map(|view| (mirror.cluster.id, view.clone())),
+        keep_host: mirror.settings.keep_host,
+    };
+    of.iter().filter(|mirror| drawn(mirror)).map(to).collect()
 }
 
 /// The limits of time: the route's, the connection manager's, and for gRPC the client's own deadline.

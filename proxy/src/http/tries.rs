@@ -19,6 +19,7 @@ use super::deliver::deliver;
 use super::downstream::Downstream;
 use super::exchange::{After, End, Exchange};
 use super::message::{Broken, Length, PumpError};
+use super::mirror;
 use super::plan::Plan;
 use super::relay::Upload;
 use super::reply::Reply;
@@ -49,7 +50,8 @@ pub(super) async fn forward<D: Downstream>(
         fresh: false,
     };
     let has_body = of.length != Length::None;
-    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0));
+    let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
+    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
     let mut tried = Vec::new();
     let mut clock = Clock::start(plan.allowed);
     loop {
@@ -93,6 +95,17 @@ pub(super) async fn forward<D: Downstream>(
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+fn copies<D: Downstream>(of: &Exchange<'_>, call: &Call, down: &D) -> Vec<mirror::Tap> {
+    mirror::begin(&mirror::Original {
+        worker: &of.conn.worker,
+        plan: of.plan,
+        head: &call.request,
+        length: of.length,
+        scheme: of.scheme,
+        downstream: down.protocol(),
+    })
 }
 
 /// Does the request ask for an upgrade that its upstream can be asked for? One that speaks HTTP/2 alone cannot be: then

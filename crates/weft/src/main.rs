@@ -83,6 +83,9 @@ fn main() -> ExitCode {
         Command::Child(args) => child::run(&args),
     };
     outcome.unwrap_or_else(|error| {
+        if output::is_unread(&error) {
+            return ExitCode::SUCCESS;
+        }
         crate::say::say!("weft: {error:#}");
         ExitCode::FAILURE
     })

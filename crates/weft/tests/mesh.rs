@@ -146,8 +146,24 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     let (_, tree) = home.curl(&["--from", "web", "http://127.0.0.1/", "-s", "-m", "5"]);
     assert!(!tree.contains("\"pod\""), "{tree}");
     let logs = text(&home.output(&["logs", "api"]).stdout);
-    assert!(logs.contains("ns[shop]-policy[api-callers]-rule[0]"), "{logs}");
-    assert!(logs.contains("spiffe://cluster.local/ns/shop/sa/stranger"), "{logs}");
+    let line = |of: &[&str]| logs.lines().any(|line| of.iter().all(|part| line.contains(part)));
+    assert!(
+        line(&["web-1 -> api-1 ", " GET /x ", "allowed by AuthorizationPolicy shop/api-callers rule 0"]),
+        "{logs}"
+    );
+    assert!(
+        line(&["stranger-1 -> api-1", " 403 ", "denied by the sidecar of api-1: ", "sa/stranger"]),
+        "{logs}"
+    );
+    let denied = text(&home.output(&["logs", "stranger", "--denied", "--since", "1h"]).stdout);
+    assert!(
+        denied.contains("api-1") && !denied.contains(" 200 "),
+        "the caller is told the reason too: {denied}"
+    );
+    let written = text(&home.output(&["logs", "stranger", "--output", "json"]).stdout);
+    assert!(written.contains("\"pod\":\"shop/stranger-1\"") && written.contains("request_id"), "{written}");
+    let headed = home.shell("\"$WEFT\" logs | head -n 1");
+    assert!(text(&headed.stderr).is_empty() && text(&headed.stdout).lines().count() == 1, "{headed:?}");
     let status = home.output(&["status"]);
     assert!(status.status.success(), "{}", text(&status.stdout));
     let certs = text(&home.output(&["certs", "web"]).stdout);

@@ -18,6 +18,8 @@ mod h2_clients;
 mod headers;
 #[path = "http/hostile_h2.rs"]
 mod hostile_h2;
+#[path = "http/judged.rs"]
+mod judged;
 #[path = "http/logs.rs"]
 mod logs;
 #[path = "http/mirror.rs"]

@@ -5,7 +5,7 @@ pub mod arrive;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use weft_model::listener::Direction;
 use weft_model::request::{Connection as PolicyConnection, Peer};
@@ -17,7 +17,7 @@ use crate::tls::names::PeerNames;
 use crate::worker::Worker;
 
 /// What is still open so long after its listener began to drain is cut; Istio's default for proxies that end.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(45);
+pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(45);
 
 /// One downstream connection, after its chain was chosen and its handshake is over.
 pub struct Conn {
@@ -49,7 +49,19 @@ pub struct Conn {
     pub id: u64,
     /// What it carries stands in a CONNECT tunnel, which may hold no other.
     pub tunnelled: Cell<bool>,
-    current: RefCell<(Arc<Snapshot>, Arc<Chain>)>,
+    /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
+    current: RefCell<(Weak<Snapshot>, Arc<Chain>)>,
+}
+
+/// How a connection stands under the configuration of this moment.
+#[derive(Debug)]
+pub enum Standing {
+    /// This chain takes it.
+    Taken(Arc<Snapshot>, Arc<Chain>),
+    /// Its listener is gone: what has begun may end by itself, until [`Conn::drain_deadline`].
+    Draining,
+    /// No chain takes it any more, or one that carries connections otherwise: it has to end.
+    Untaken,
 }
 
 /// What a connection is made of.
@@ -78,7 +90,7 @@ impl Conn {
     /// A connection that `chain` of `snapshot` took; `names` is the verified peer, `tls` says that TLS ends here.
     pub fn new(
         parts: Parts,
-        snapshot: Arc<Snapshot>,
+        snapshot: &Arc<Snapshot>,
         chain: Arc<Chain>,
         tls: bool,
         names: Option<Arc<PeerNames>>,
@@ -104,7 +116,7 @@ impl Conn {
             drain: parts.drain,
             id,
             tunnelled: Cell::new(false),
-            current: RefCell::new((snapshot, chain)),
+            current: RefCell::new((Arc::downgrade(snapshot), chain)),
         }
     }
 
@@ -113,12 +125,28 @@ impl Conn {
     ///
     /// So a changed policy is in force for the next request of an open connection, and only a changed transport costs it.
     pub fn current(&self) -> Option<(Arc<Snapshot>, Arc<Chain>)> {
+        match self.standing() {
+            Standing::Taken(snapshot, chain) => Some((snapshot, chain)),
+            Standing::Draining | Standing::Untaken => None,
+        }
+    }
+
+    /// The chain that takes the connection, or the last that did: who writes down how it ended asks for that.
+    pub fn last_chain(&self) -> Arc<Chain> {
+        match self.standing() {
+            Standing::Taken(_, chain) => chain,
+            Standing::Draining | Standing::Untaken => self.current.borrow().1.clone(),
+        }
+    }
+
+    /// The same as [`Conn::current`], and why there is no chain.
+    pub fn standing(&self) -> Standing {
         let snapshot = self.worker.snapshot();
         let mut current = self.current.borrow_mut();
-        if Arc::ptr_eq(&snapshot, &current.0) {
-            return Some(current.clone());
+        if std::ptr::eq(Arc::as_ptr(&snapshot), current.0.as_ptr()) {
+            return Standing::Taken(snapshot, current.1.clone());
         }
-        let view = snapshot.listener(&self.listener)?;
+        let Some(view) = snapshot.listener(&self.listener) else { return Standing::Draining };
         let protocols: Vec<&str> = self.protocols.iter().map(String::as_str).collect();
         let arrival = Arrival {
             destination: self.destination,
@@ -127,12 +155,12 @@ impl Conn {
             server_name: &self.sni,
             protocols: &protocols,
         };
-        let chain = view.listener.chain(&arrival)?;
-        if chain.settings.transport != current.1.settings.transport {
-            return None;
-        }
-        *current = (snapshot.clone(), chain.clone());
-        Some(current.clone())
+        let chain = match view.listener.chain(&arrival) {
+            Some(chain) if chain.settings.transport == current.1.settings.transport => chain.clone(),
+            _ => return Standing::Untaken,
+        };
+        *current = (Arc::downgrade(&snapshot), chain.clone());
+        Standing::Taken(snapshot, chain)
     }
 
     /// Where it was going before it was intercepted, for clusters that go on to there.

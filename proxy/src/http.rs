@@ -28,3 +28,4 @@ pub mod serve;
 mod serve_h1;
 mod serve_h2;
 mod tries;
+pub mod watch;

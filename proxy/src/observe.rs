@@ -155,9 +155,8 @@ impl Observer {
         };
         self.requests.borrow_mut().record(&record);
         self.lane.record(&record);
-        if let Some((_, chain)) = conn.current()
-            && let Terminal::Http(manager) = &chain.terminal
-        {
+        let chain = conn.last_chain();
+        if let Terminal::Http(manager) = &chain.terminal {
             self.logs.borrow_mut().log(&chain, &manager.settings.access_log, &record);
         }
     }
@@ -190,14 +189,13 @@ impl Observer {
             opened.close(&record);
         }
         self.lane.record(&record);
-        if let Some((_, chain)) = conn.current() {
-            let log = match &chain.terminal {
-                Terminal::Tcp(proxy) => &proxy.settings.access_log,
-                Terminal::Http(manager) => &manager.settings.access_log,
-                Terminal::Refuse(_) => return,
-            };
-            self.logs.borrow_mut().log(&chain, log, &record);
-        }
+        let chain = conn.last_chain();
+        let log = match &chain.terminal {
+            Terminal::Tcp(proxy) => &proxy.settings.access_log,
+            Terminal::Http(manager) => &manager.settings.access_log,
+            Terminal::Refuse(_) => return,
+        };
+        self.logs.borrow_mut().log(&chain, log, &record);
     }
 }
 

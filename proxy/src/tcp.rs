@@ -15,7 +15,7 @@ use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
-use crate::connection::Conn;
+use crate::connection::{Conn, Standing};
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::{Io, Tcp};
@@ -148,8 +148,14 @@ pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
 
 /// Which policy denies a connection and why, if one does.
 fn judge(conn: &Conn) -> Option<(String, String)> {
-    let Some((_, chain)) = conn.current() else {
-        return Some(("none".to_owned(), "its listener changed and does not take it any more".to_owned()));
+    let chain = match conn.standing() {
+        Standing::Taken(_, chain) => chain,
+        // What is open has time to end.
+        Standing::Draining => return None,
+        Standing::Untaken => {
+            let why = "its listener changed and does not take it any more";
+            return Some(("none".to_owned(), why.to_owned()));
+        }
     };
     let facts = conn.facts();
     match authorize::connection(&chain.gates, &facts).verdict {

@@ -14,6 +14,7 @@ use weft_runtime::live::{Live, LiveCache};
 
 use crate::bootstrap::Bootstrap;
 use crate::http::mirror::Copies;
+use crate::http::watch::Running;
 use crate::observe::Observer;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
@@ -53,6 +54,8 @@ pub struct Worker {
     pub copies: Copies,
     /// Who counts and writes down.
     pub observer: Observer,
+    /// Exchanges that are judged again when the configuration changes.
+    pub running: Running,
     connections: Cell<u64>,
 }
 
@@ -66,6 +69,7 @@ impl Worker {
             turns: RefCell::default(),
             copies: Copies::default(),
             observer: Observer::new(&shared.observer),
+            running: Running::default(),
             connections: Cell::new(0),
             shared,
         }
@@ -82,8 +86,22 @@ impl Worker {
         self.connections.get()
     }
 
-    /// Looks over idle connections for as long as the worker lives.
+    /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
+        tokio::join!(self.sweep(), self.follow());
+    }
+
+    /// Tells running exchanges of each new configuration.
+    async fn follow(&self) {
+        let mut changes = self.shared.live.changes();
+        while changes.changed().await {
+            // A worker that has nothing to do would keep the old one alive.
+            drop(self.snapshot());
+            self.running.changed();
+        }
+    }
+
+    async fn sweep(&self) {
         let mut tick = tokio::time::interval(SWEEP);
         loop {
             tick.tick().await;

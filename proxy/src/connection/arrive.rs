@@ -102,6 +102,7 @@ async fn take(
         Ok(seen) => seen?,
         Err(_) => match silent(&from, &mut tcp, &view, &snapshot, looks).await {
             Some((conn, opened)) => {
+                drop((view, snapshot));
                 opened.run(&conn, Io::Plain(tcp)).await;
                 return Ok(());
             }
@@ -127,11 +128,21 @@ async fn take(
         return Err(Refused::NoChain { listener, transport, destination, sni, protocols, hint });
     };
     let parts = from.parts(sni, protocols, transport);
-    let (conn, io, alpn) = secure(parts, tcp, &view, snapshot, chain.clone()).await?;
-    match &chain.terminal {
-        Terminal::Http(_) => crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await,
-        Terminal::Tcp(_) => crate::tcp::serve(Rc::new(conn), io).await,
-        Terminal::Refuse(why) => tracing::info!(listener = %conn.listener, %why, "connection closed"),
+    let (conn, io, alpn) = secure(parts, tcp, &view, &snapshot, chain.clone()).await?;
+    let http = match &chain.terminal {
+        Terminal::Http(_) => true,
+        Terminal::Tcp(_) => false,
+        Terminal::Refuse(why) => {
+            tracing::info!(listener = %conn.listener, %why, "connection closed");
+            return Ok(());
+        }
+    };
+    // Nothing of this moment's configuration lives as long as the connection.
+    drop((chain, view, snapshot));
+    if http {
+        crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await;
+    } else {
+        crate::tcp::serve(Rc::new(conn), io).await;
     }
     Ok(())
 }
@@ -189,7 +200,7 @@ async fn silent(
         return None;
     }
     let parts = from.parts(String::new(), Vec::new(), "raw_buffer");
-    let conn = Conn::new(parts, snapshot.clone(), chain.clone(), false, None);
+    let conn = Conn::new(parts, snapshot, chain.clone(), false, None);
     match crate::tcp::first_to_speak(&conn, tcp).await {
         First::Server(opened) => Some((conn, opened)),
         First::Client => None,
@@ -304,7 +315,7 @@ async fn secure(
     parts: Parts,
     tcp: Tcp,
     view: &ListenerView,
-    snapshot: Arc<Snapshot>,
+    snapshot: &Arc<Snapshot>,
     chain: Arc<Chain>,
 ) -> Result<(Conn, Io, Option<Vec<u8>>), Refused> {
     let acceptor = match view.acceptor(&chain) {

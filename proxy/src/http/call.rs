@@ -37,6 +37,8 @@ pub struct Ledger {
     pub reason: Cow<'static, str>,
     /// The policy that decided.
     pub policy: Option<String>,
+    /// The head as it was admitted, where the route then made another of it.
+    pub admitted: Option<Box<RequestHead>>,
     /// The path before a rewrite.
     pub original_path: Option<String>,
     /// The route that took it.
@@ -82,6 +84,7 @@ impl Default for Ledger {
             details: Cow::Borrowed(""),
             reason: Cow::Borrowed(""),
             policy: None,
+            admitted: None,
             original_path: None,
             route: None,
             delay: None,

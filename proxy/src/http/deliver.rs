@@ -17,7 +17,7 @@ use super::exchange::{After, End, Exchange, Tunnel};
 use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
 use super::relay::Upload;
 use super::reply::Reply;
-use super::{hop, operations, peers};
+use super::{hop, local, operations, peers};
 use crate::upstream::stream::{Answer, Upstream};
 
 /// Sends an answer whose head has come.
@@ -54,7 +54,7 @@ pub(super) async fn deliver<D: Downstream>(
         return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight })));
     }
     let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
-    let result = relay(down, &mut upstream, &mut upload, &mut download, &mut clock).await;
+    let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, &mut clock).await;
     drop(in_flight);
     call.ledger.received = upload.bytes;
     call.ledger.sent = download.bytes;
@@ -69,6 +69,12 @@ pub(super) async fn deliver<D: Downstream>(
         Ok(()) => {
             upstream.cancel();
             Ok(After::Next)
+        }
+        Err(Stop::Denied(reply)) => {
+            upstream.cancel();
+            // Trailers end what has no stated length, and is not over.
+            let open = length == Length::Unknown && !download.has_ended();
+            if local::end_early(call, down, *reply, open).await { Ok(After::Next) } else { Err(End::Gone) }
         }
         Err(stop) => {
             upstream.cancel();
@@ -87,9 +93,11 @@ enum Stop {
     Client(Broken),
     Gone,
     Over(Over),
+    Denied(Box<Reply>),
 }
 
 async fn relay<D: Downstream>(
+    (of, call): (&Exchange<'_>, &Call),
     down: &mut D,
     upstream: &mut Upstream,
     upload: &mut Upload,
@@ -98,6 +106,9 @@ async fn relay<D: Downstream>(
 ) -> Result<(), Stop> {
     let mut deaf = false;
     poll_fn(|cx| {
+        if let Poll::Ready(reply) = of.watch.poll(cx, &call.request, &call.ledger) {
+            return Poll::Ready(Err(Stop::Denied(reply)));
+        }
         if !upload.is_done() && !deaf {
             match upload.poll(cx, down, upstream) {
                 Poll::Ready(Err(PumpError::From(broken))) => return Poll::Ready(Err(Stop::Client(broken))),
@@ -122,6 +133,7 @@ async fn relay<D: Downstream>(
 
 fn stopped(stop: Stop, ledger: &mut Ledger) {
     let (flag, details, reason) = match stop {
+        Stop::Denied(reply) => return local::note(ledger, *reply),
         Stop::Upstream(broken) => (
             ResponseFlag::UpstreamConnectionTermination,
             "upstream_reset_after_response_started{connection_termination}",

@@ -13,6 +13,7 @@ use super::message::Length;
 use super::plan::{Plan, plan};
 use super::reply::{Reply, is_grpc};
 use super::tries::forward;
+use super::watch::Watch;
 use super::{admit, local, peers};
 use crate::connection::Conn;
 use crate::snapshot::Snapshot;
@@ -43,6 +44,7 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Plan,
     pub(super) scheme: &'a str,
     pub(super) length: Length,
+    pub(super) watch: Watch<'a>,
 }
 
 /// Why an exchange did not end with an upstream's answer.
@@ -89,6 +91,7 @@ async fn run<D: Downstream>(
     down: &mut D,
     length: Length,
 ) -> Result<After, End> {
+    let watch = Watch::new(conn);
     let Some((snapshot, chain)) = conn.current() else {
         down.leave();
         return Err(changed("the listener no longer takes this connection: connect again").into());
@@ -101,8 +104,7 @@ async fn run<D: Downstream>(
         let mut rng = conn.worker.rng.borrow_mut();
         admit::prepare(conn, manager, call, &mut rng)?;
     }
-    let scheme =
-        if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let scheme = admit::scheme(&call.request);
     peers::on_request(conn, manager, call);
     admit::authorize(conn, manager, call, scheme)?;
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
@@ -111,7 +113,7 @@ async fn run<D: Downstream>(
     held_up(call, down).await?;
     let plan = plan?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
-    forward(&Exchange { conn, manager, plan: &plan, scheme, length }, call, down).await
+    forward(&Exchange { conn, manager, plan: &plan, scheme, length, watch }, call, down).await
 }
 
 /// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.

@@ -142,6 +142,11 @@ pub fn plan(
         weft_http1::strip_hop_by_hop(&mut call.request.headers, weft_http1::Upgrade::Drop);
     }
     call.ledger.cluster = Some(cluster.clone());
+    let alters = |o: &&HeaderOperations| !o.request_set.is_empty() || !o.request_remove.is_empty();
+    if rewritten || host.is_some() || plan.auto_host || layers.iter().any(alters) {
+        // Authorization has seen this one, and would see it again.
+        call.ledger.admitted = Some(Box::new(call.request.clone()));
+    }
     let write = |call: &mut Call| -> Result<(), Reply> {
         let bad = |_| {
             Reply::new(500, "", "header_operation_failed")

@@ -16,7 +16,7 @@ use super::h1::H1;
 use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::serve::Bounds;
-use super::{admit, connect};
+use super::{connect, watch};
 use crate::connection::Conn;
 use crate::tunnel;
 
@@ -218,7 +218,7 @@ async fn upgraded(conn: &Conn, down: H1, to: Tunnel, call: &mut Call) {
     let (mut up, first) = up.into_parts();
     down.unread(&early);
     up.unread(&first);
-    let judge = admit::watched(conn, call);
+    let judge = watch::upgraded(conn, call);
     let ended = tunnel::run(&mut down, &mut up, None, judge).await;
     drop(in_flight);
     call.ledger.received += ended.sent;

@@ -23,6 +23,7 @@ use super::mirror;
 use super::plan::Plan;
 use super::relay::Upload;
 use super::reply::Reply;
+use super::watch::Watch;
 use crate::connection::Conn;
 use crate::upstream::stream::Answer;
 
@@ -61,7 +62,7 @@ pub(super) async fn forward<D: Downstream>(
             let count = digits.format(call.ledger.attempts);
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
-        let outcome = attempt(&ask, call, down, &mut upload, &mut tried, &mut clock).await;
+        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, &mut clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
@@ -173,10 +174,13 @@ enum Halt {
     Upstream(Broken),
     Gone,
     Over(Over),
+    /// It would not be admitted any more.
+    Denied(Box<Reply>),
 }
 
 async fn attempt<D: Downstream>(
     ask: &Ask<'_>,
+    watch: &Watch<'_>,
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
@@ -202,13 +206,13 @@ async fn attempt<D: Downstream>(
         }
     };
     call.ledger.upstream = Some(sent.endpoint.address);
-    let result = wait(call, down, upload, &mut sent, clock).await;
+    let result = wait(watch, call, down, upload, &mut sent, clock).await;
     call.ledger.upstream_time = Some(began.elapsed());
     match result {
         Ok(answer) => Ok(Tried::Answered { sent, answer }),
         Err(halt) => {
             sent.upstream.cancel();
-            if !matches!(halt, Halt::Client(_) | Halt::Gone) {
+            if !matches!(halt, Halt::Client(_) | Halt::Gone | Halt::Denied(_)) {
                 sent.endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
             }
             halted(halt, Some(&sent), &mut call.ledger)
@@ -218,16 +222,20 @@ async fn attempt<D: Downstream>(
 
 /// Feeds the body and waits for the answer's head, whichever comes first.
 async fn wait<D: Downstream>(
+    watch: &Watch<'_>,
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
     sent: &mut Sent,
     clock: &mut Clock,
 ) -> Result<Answer, Halt> {
-    let Call { request, response, .. } = call;
+    let Call { request, response, ledger } = call;
     let mut informed = 0;
     poll_fn(|cx| {
         loop {
+            if let Poll::Ready(reply) = watch.poll(cx, request, ledger) {
+                return Poll::Ready(Err(Halt::Denied(reply)));
+            }
             let mut deaf = None;
             if !upload.is_done() {
                 match upload.poll(cx, down, &mut sent.upstream) {
@@ -285,6 +293,7 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
         (Halt::Over(Over::PerTry(limit)), _) => {
             return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));
         }
+        (Halt::Denied(reply), _) => return Err(End::Reply(*reply)),
         (Halt::Over(over), _) => return Ok(Tried::Failed(Failure::Timeout(over))),
         (Halt::Client(broken) | Halt::Upstream(broken), _) => {
             format!("the client broke off within its request: {broken}").into()

@@ -93,7 +93,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let text = admin.0.shared.observer.metrics.render(Instant::now());
+    let mut text = admin.0.shared.observer.metrics.render(Instant::now());
+    text.push_str(&crate::observe::clusters::render(&admin.0.shared.live.load()));
     ([(header::CONTENT_TYPE, weft_telemetry::metrics::CONTENT_TYPE)], text).into_response()
 }
 

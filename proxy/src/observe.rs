@@ -1,5 +1,6 @@
 //! What is written down of requests and connections: Istio's metrics, the access log, totals for `weft status`.
 
+pub mod clusters;
 mod logs;
 
 use std::cell::RefCell;

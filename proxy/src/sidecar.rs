@@ -21,7 +21,7 @@ use crate::listeners::{self, Listeners};
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
 use crate::worker::{Shared, Worker};
-use crate::{identity, observe};
+use crate::{identity, observe, upstream};
 
 /// What is in flight when the process is told to end may take this long.
 const GRACE: Duration = Duration::from_secs(5);
@@ -96,6 +96,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     };
     tokio::spawn(listeners::follow(shared.clone(), workers.handle(), listeners.clone(), bound));
     tokio::spawn(observe::upkeep(shared.clone()));
+    tokio::spawn(upstream::outlier::sweep(shared.clone()));
     let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
     admin::serve(admin, admin_socket, status_socket, prometheus_socket);
 

@@ -13,6 +13,7 @@ use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
+use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
 use crate::connection::{Conn, Standing};
@@ -22,6 +23,7 @@ use crate::stream::{Io, Tcp};
 use crate::tunnel::{self, Cut};
 use crate::upstream::connect::{Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
+use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
@@ -282,10 +284,13 @@ async fn reach(
         let in_flight = endpoint.state.begin();
         let limit = cluster.connect_timeout;
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
-            Ok(Connected { io, .. }) => return Ok((io, endpoint, in_flight)),
+            Ok(Connected { io, .. }) => {
+                note(cluster, &endpoint, Outcome::CONNECTED);
+                return Ok((io, endpoint, in_flight));
+            }
             Err(error) => {
                 endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);
-                endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+                note(cluster, &endpoint, Outcome::LocalOrigin);
                 tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
                 if tried.len() >= TRIES.min(cluster.endpoints.len()) {
                     return Err((

@@ -93,7 +93,8 @@ pub(super) async fn clusters(State(admin): State<Admin>) -> String {
                 let _ = writeln!(out, "{name}::{address}::priority::{}", settings.priority);
                 let _ = writeln!(out, "{name}::{address}::region::{}", settings.locality.region);
                 let _ = writeln!(out, "{name}::{address}::zone::{}", settings.locality.zone);
-                let _ = writeln!(out, "{name}::{address}::health_flags::healthy");
+                let flags = if state.is_out() { "/failed_outlier_check" } else { "healthy" };
+                let _ = writeln!(out, "{name}::{address}::health_flags::{flags}");
             }
         }
     }

@@ -2,11 +2,11 @@
 //! the request's, and what a broken end of either side means for the other.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use weft_http1::{InvalidHeader, Upgrade, strip_hop_by_hop};
 use weft_model::listener::Direction;
+use weft_policy::outlier::Outcome;
 use weft_telemetry::{Peer, ResponseFlag};
 
 use super::attempt::{Sent, give_back};
@@ -18,6 +18,7 @@ use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
 use super::relay::Upload;
 use super::reply::Reply;
 use super::{hop, local, operations, peers};
+use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 
 /// Sends an answer whose head has come.
@@ -37,9 +38,6 @@ pub(super) async fn deliver<D: Downstream>(
     }
     if dress(of, call, tunnel, &endpoint.peer).is_err() {
         return Err(unusable("one of its headers cannot be written"));
-    }
-    if call.response.status >= 500 {
-        endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
     }
     call.ledger.details = "via_upstream".into();
     let length = if let Answer::Final(length) = head { length } else { Length::None };
@@ -79,7 +77,7 @@ pub(super) async fn deliver<D: Downstream>(
         Err(stop) => {
             upstream.cancel();
             if matches!(stop, Stop::Upstream(_)) {
-                endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+                note(&of.plan.cluster, &endpoint, Outcome::LocalOrigin);
             }
             stopped(stop, &mut call.ledger);
             Err(End::Gone)

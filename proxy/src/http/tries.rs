@@ -2,13 +2,13 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
 use weft_http1::{Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
+use weft_policy::outlier;
 use weft_policy::retry::{self, Outcome};
 use weft_telemetry::ResponseFlag;
 
@@ -25,6 +25,7 @@ use super::relay::Upload;
 use super::reply::Reply;
 use super::watch::Watch;
 use crate::connection::Conn;
+use crate::upstream::outlier::note;
 use crate::upstream::stream::Answer;
 
 /// A request whose route asks for no retry is tried so often at most, and only where nothing was sent before.
@@ -164,6 +165,33 @@ fn status_outcome(call: &Call) -> Outcome {
     Outcome::Response { status: call.response.status, grpc_status: grpc, rate_limited }
 }
 
+/// The answer's status; for gRPC the one that its own stands for, if the head says it.
+fn status(call: &Call) -> u16 {
+    let grpc = if call.ledger.grpc { call.response.headers.text("grpc-status") } else { None };
+    match grpc.map(str::parse) {
+        None => call.response.status,
+        Some(status) => status.map_or(500, http_status),
+    }
+}
+
+/// HTTP's counterpart of a gRPC status, by the mapping that Google's APIs document.
+const fn http_status(grpc: u32) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
 enum Tried {
     Answered { sent: Sent, answer: Answer },
     Failed(Failure),
@@ -208,12 +236,17 @@ async fn attempt<D: Downstream>(
     call.ledger.upstream = Some(sent.endpoint.address);
     let result = wait(watch, call, down, upload, &mut sent, clock).await;
     call.ledger.upstream_time = Some(began.elapsed());
+    let cluster = &ask.plan.cluster;
     match result {
-        Ok(answer) => Ok(Tried::Answered { sent, answer }),
+        Ok(answer) => {
+            note(cluster, &sent.endpoint, outlier::Outcome::Answered(status(call)));
+            Ok(Tried::Answered { sent, answer })
+        }
         Err(halt) => {
             sent.upstream.cancel();
-            if !matches!(halt, Halt::Client(_) | Halt::Gone | Halt::Denied(_)) {
-                sent.endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+            // What took too long because of the client, or is simply long, says nothing of the endpoint.
+            if matches!(halt, Halt::Upstream(_) | Halt::Over(Over::Answer(_) | Over::PerTry(_))) {
+                note(cluster, &sent.endpoint, outlier::Outcome::LocalOrigin);
             }
             halted(halt, Some(&sent), &mut call.ledger)
         }

@@ -1,6 +1,7 @@
 //! What people and probes may look at: Envoy's admin pages on the pod's own localhost, readiness and metrics for others.
 
 mod dump;
+mod pages;
 mod status;
 
 use std::sync::{Arc, Mutex};
@@ -56,8 +57,8 @@ pub fn serve(admin: Admin, pages: TcpListener, status: TcpListener, prometheus: 
     let all = Router::new()
         .route("/", get(|| async { "weft: /config_dump /clusters /listeners /stats /stats/prometheus /ready /logging /server_info /weft/status\n" }))
         .route("/config_dump", get(dump::config_dump))
-        .route("/clusters", get(dump::clusters))
-        .route("/listeners", get(dump::listeners))
+        .route("/clusters", get(pages::clusters))
+        .route("/listeners", get(pages::listeners))
         .route("/stats", get(metrics))
         .route("/stats/prometheus", get(metrics))
         .route("/ready", get(ready))

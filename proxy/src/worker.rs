@@ -105,6 +105,10 @@ impl Worker {
         let mut tick = tokio::time::interval(SWEEP);
         loop {
             tick.tick().await;
+            // What was never asked to carry anything has nothing to look over.
+            if self.pools.borrow().is_empty() && self.turns.borrow().is_empty() {
+                continue;
+            }
             let snapshot = self.snapshot();
             let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
             let mut bases: HashMap<u64, Duration> = HashMap::new();

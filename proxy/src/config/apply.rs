@@ -32,6 +32,19 @@ pub struct Held {
     pub warnings: Vec<String>,
 }
 
+/// A resource that was refused and has not been mended since, for `/config_dump`.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its version.
+    pub version: String,
+    /// When.
+    pub at: SystemTime,
+    /// Why, in words.
+    pub why: String,
+    /// As it came.
+    pub bytes: bytes::Bytes,
+}
+
 /// The configuration in force and everything needed to change it.
 #[derive(Debug)]
 pub struct Applier {
@@ -43,6 +56,7 @@ pub struct Applier {
     resolved: HashMap<String, LoadAssignment>,
     wanted_routes: BTreeMap<String, BTreeSet<String>>,
     held: BTreeMap<&'static str, BTreeMap<String, Held>>,
+    refused: BTreeMap<&'static str, BTreeMap<String, Refused>>,
     snapshot: Snapshot,
 }
 
@@ -67,6 +81,7 @@ impl Applier {
             resolved: HashMap::new(),
             wanted_routes: BTreeMap::new(),
             held: BTreeMap::new(),
+            refused: BTreeMap::new(),
             snapshot: Snapshot::default(),
         }
     }
@@ -86,6 +101,11 @@ impl Applier {
     /// Resources as they are held, by type.
     pub fn held(&self) -> &BTreeMap<&'static str, BTreeMap<String, Held>> {
         &self.held
+    }
+
+    /// Resources that were refused, by type.
+    pub fn refused(&self) -> &BTreeMap<&'static str, BTreeMap<String, Refused>> {
+        &self.refused
     }
 
     /// The EDS resources that clusters ask for.
@@ -120,16 +140,19 @@ impl Applier {
     pub fn update(&mut self, of_type: &str, updated: &[Resource], removed: &[Arc<str>]) -> Applied {
         let mut applied = Applied::default();
         for resource in updated {
-            let result = match of_type {
-                type_url::CLUSTER => self.cluster(resource),
-                type_url::ENDPOINTS => self.endpoints(resource),
-                type_url::LISTENER => self.listener(resource),
-                type_url::ROUTES => self.routes(resource),
+            let (of_type, result) = match of_type {
+                type_url::CLUSTER => (type_url::CLUSTER, self.cluster(resource)),
+                type_url::ENDPOINTS => (type_url::ENDPOINTS, self.endpoints(resource)),
+                type_url::LISTENER => (type_url::LISTENER, self.listener(resource)),
+                type_url::ROUTES => (type_url::ROUTES, self.routes(resource)),
                 _ => continue,
             };
             match result {
                 Ok(()) => applied.changed = true,
-                Err(why) => applied.refused.push(why),
+                Err(why) => {
+                    self.refuse(of_type, resource, &why);
+                    applied.refused.push(why);
+                }
             }
         }
         for name in removed {
@@ -236,6 +259,19 @@ impl Applier {
             warnings,
         };
         self.held.entry(of_type).or_default().insert(name.to_owned(), held);
+        if let Some(refused) = self.refused.get_mut(of_type) {
+            refused.remove(&*resource.name);
+        }
+    }
+
+    fn refuse(&mut self, of_type: &'static str, resource: &Resource, why: &str) {
+        let refused = Refused {
+            version: resource.version.to_string(),
+            at: SystemTime::now(),
+            why: why.to_owned(),
+            bytes: resource.value.clone(),
+        };
+        self.refused.entry(of_type).or_default().insert(resource.name.to_string(), refused);
     }
 
     fn remove(&mut self, of_type: &str, name: &str) {
@@ -271,6 +307,9 @@ impl Applier {
         }
         if let Some(held) = self.held.get_mut(of_type) {
             held.remove(name);
+        }
+        if let Some(refused) = self.refused.get_mut(of_type) {
+            refused.remove(name);
         }
     }
 }

@@ -36,6 +36,9 @@ pub struct Service {
     pub subject_alt_names: Vec<String>,
     /// What its callers reach.
     pub endpoints: Vec<ServiceEndpoint>,
+    /// What is behind it too, but takes no requests at present: its own proxies alone know it, so that a pod that
+    /// leaves answers until the last caller has heard of it.
+    pub unready: Vec<ServiceEndpoint>,
     /// The older of two wins.
     pub age: Age,
     /// Where it was written.
@@ -149,7 +152,7 @@ impl Service {
         let kept: Vec<bool> = self.ports.iter().map(keeps).collect();
         let mut places = kept.iter();
         self.ports.retain(|_| places.next() == Some(&true));
-        for endpoint in &mut self.endpoints {
+        for endpoint in self.endpoints.iter_mut().chain(&mut self.unready) {
             let mut places = kept.iter();
             endpoint.ports.retain(|_| places.next() == Some(&true));
         }

@@ -48,6 +48,7 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
         subject_alt_names: Vec::new(),
         endpoints: Vec::new(),
+        unready: Vec::new(),
         age: meta.age,
         source: object.source.clone(),
     };
@@ -62,13 +63,15 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
     }
     let selector = spec.selector.clone().unwrap_or_default();
     if !selector.is_empty() {
-        let unready = spec.publish_not_ready_addresses == Some(true);
+        let published = spec.publish_not_ready_addresses == Some(true);
         let behind = |workload: &&Arc<Workload>| {
-            workload.namespace == meta.namespace
-                && selects(&selector, &workload.labels)
-                && (workload.ready || unready)
+            workload.namespace == meta.namespace && selects(&selector, &workload.labels)
         };
-        service.endpoints = workloads.iter().filter(behind).map(|w| endpoint(&service.ports, w)).collect();
+        (service.endpoints, service.unready) = workloads
+            .iter()
+            .filter(behind)
+            .map(|workload| endpoint(&service.ports, workload))
+            .partition(|endpoint| endpoint.workload.ready || published);
     }
     service
 }
@@ -138,6 +141,7 @@ fn entry<'a>(
                 &meta.namespace,
             ),
             subject_alt_names: spec.subject_alt_names.clone(),
+            unready: Vec::new(),
             endpoints: behind.iter().map(|workload| endpoint(&ports, workload)).collect(),
             ports: ports.clone(),
             age: meta.age,

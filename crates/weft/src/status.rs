@@ -112,6 +112,11 @@ fn as_text(
     if let Err(error) = control {
         problems.push(format!("control plane: {error}; proxies go on with what they have"));
     }
+    if let Ok(status) = control
+        && status["files"]["in_use"] == false
+    {
+        problems.push("the files have errors; what they said before is in force".to_owned());
+    }
     let uptime = span(now.saturating_sub(running.state.started));
     let folders: Vec<String> =
         running.state.folders.iter().map(|folder| folder.display().to_string()).collect();

@@ -221,6 +221,55 @@ fn the_mesh_outlives_its_control_plane_and_heals_a_sidecar() {
 }
 
 #[test]
+fn a_control_plane_that_starts_beside_broken_files_serves_what_they_said_before() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    home.write(&shop().replace("[GET]", "[PUT]"));
+    home.comes_to("web", "http://api/", "403");
+    home.write(&shop().replace("principals", "principal"));
+    up.says("this edit is refused");
+    home.kill(&["--parent-pipe control"]);
+    up.says("control plane was ended by SIGKILL");
+    home.kill(&["proxy sidecar", "POD_NAME=api-1"]);
+    up.says("api-1 is ready");
+    // By the policy of the last good edit.
+    home.comes_to("web", "http://api/", "403");
+    let status = text(&home.output(&["status"]).stdout);
+    assert!(status.contains("the files have errors; what they said before is in force"), "{status}");
+    home.write(&shop());
+    home.comes_to("web", "http://api/", "200");
+}
+
+#[test]
+fn an_edited_deployment_of_one_replica_is_replaced_without_a_failed_request() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let load = || {
+            let mut answers = Vec::new();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                answers.push(home.status("web", "http://api/"));
+            }
+            answers
+        };
+        let clients: Vec<_> = (0..3).map(|_| scope.spawn(load)).collect();
+        home.write(&shop().replace("env: []", "env: [{ name: LEVEL, value: debug }]"));
+        up.says("replaces [api-1, db-1, stranger-1]");
+        up.says("api-1-");
+        up.says("api-1 is gone");
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>()
+    });
+    let failed: Vec<_> = answers.iter().filter(|answer| !answer.ends_with("200")).collect();
+    assert!(failed.is_empty() && answers.len() > 10, "{} of {}: {failed:?}", failed.len(), answers.len());
+    let new = answers.iter().filter(|answer| answer.contains("\"pod\": \"api-1-")).count();
+    assert!(new > 0, "the new pod answers: {:?}", answers.last());
+}
+
+#[test]
 fn an_app_on_all_addresses_is_named_as_reachable_around_its_sidecar() {
     let home = Home::new(&shop());
     let weft = env!("CARGO_BIN_EXE_weft");

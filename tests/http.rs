@@ -6,6 +6,8 @@
 mod answers;
 #[path = "http/connect.rs"]
 mod connect;
+#[path = "http/connect_h2.rs"]
+mod connect_h2;
 #[path = "http/cors.rs"]
 mod cors;
 #[path = "http/ends.rs"]

@@ -27,5 +27,7 @@ pub mod reply;
 pub mod serve;
 mod serve_h1;
 mod serve_h2;
+pub mod stream_io;
 mod tries;
+pub mod upgrade;
 pub mod watch;

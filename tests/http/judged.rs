@@ -15,7 +15,7 @@ use weft_testkit::{eventually, settings};
 use super::{Lone, forward};
 
 /// Denies requests whose path begins so, by a policy called `shut`.
-fn denies(prefix: &str) -> HttpFilter {
+pub(super) fn denies(prefix: &str) -> HttpFilter {
     let path = Permission::UrlPath(Pattern::Prefix(prefix.to_owned()).into());
     let policy = Policy { permissions: vec![path], principals: vec![Principal::Any], has_condition: false };
     let rules = Some(Rbac { action: Action::Deny, policies: [("shut".to_owned(), policy)].into() });
@@ -27,7 +27,7 @@ fn denies_a(manager: &mut HttpConnectionManager) {
 }
 
 /// Changes the listener that all requests of the test went through.
-async fn change(lone: &Lone, how: impl FnOnce(&mut HttpConnectionManager)) {
+pub(super) async fn change(lone: &Lone, how: impl FnOnce(&mut HttpConnectionManager)) {
     let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("outbound|80||app"))]);
     let mut manager = settings::manager(false, routes, vec![]);
     how(&mut manager);

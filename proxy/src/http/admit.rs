@@ -11,8 +11,8 @@ use weft_policy::path::{self, Normalized};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, Ledger, View};
-use super::hop;
 use super::reply::Reply;
+use super::{hop, upgrade};
 use crate::connection::Conn;
 
 /// Makes the head what it will be at the next hop: one host, one path, no header of this hop.
@@ -66,11 +66,7 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
 
 /// Which of the upgrades asked for does this listener pass on? Unknown tokens are ignored, as RFC 9110 has it.
 fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> Option<String> {
-    let known = |token: &[u8]| {
-        let mut known = manager.settings.upgrades.iter();
-        known.any(|u| u.enabled && token.eq_ignore_ascii_case(u.token.as_bytes()))
-    };
-    let asked = || upgrade_tokens(&head.headers).find(|token| known(token));
+    let asked = || upgrade_tokens(&head.headers).find(|token| upgrade::is_allowed(manager, token));
     let token = if head.version == Version::Http11 { asked() } else { None };
     token.map(|token| String::from_utf8_lossy(token).into_owned())
 }

@@ -17,7 +17,7 @@ use super::exchange::{After, End, Exchange, Tunnel};
 use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
 use super::relay::Upload;
 use super::reply::Reply;
-use super::{hop, local, operations, peers};
+use super::{hop, local, operations, peers, upgrade};
 use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 
@@ -33,8 +33,11 @@ pub(super) async fn deliver<D: Downstream>(
 ) -> Result<After, End> {
     let Sent { mut upstream, endpoint, in_flight } = sent;
     let tunnel = head == Answer::Tunnel;
-    if tunnel && !(upload.has_ended() && is_agreed(call)) {
+    if tunnel && !(upload.has_ended() && is_agreed(call, down.needs_upgrade())) {
         return Err(unusable("it changes to a protocol that was not asked for"));
+    }
+    if down.needs_upgrade() && !tunnel && (200..300).contains(&call.response.status) {
+        return Err(unusable("it does not change to the protocol that was asked for"));
     }
     if dress(of, call, tunnel, &endpoint.peer).is_err() {
         return Err(unusable("one of its headers cannot be written"));
@@ -173,11 +176,12 @@ fn stopped(stop: Stop, ledger: &mut Ledger) {
     ledger.reason = reason.into();
 }
 
-/// Does the upstream change to what was asked for?
-fn is_agreed(call: &Call) -> bool {
+/// Does the upstream change to what was asked for? `ours`: the key that shows it is of this proxy's making.
+fn is_agreed(call: &Call, ours: bool) -> bool {
     let asked = call.request.headers.get("upgrade");
     let given = call.response.headers.get("upgrade");
     asked.is_some_and(|asked| given.is_none_or(|given| given.eq_ignore_ascii_case(asked)))
+        && (!ours || upgrade::is_understood(&call.request.headers, &call.response.headers))
 }
 
 fn unusable(why: &str) -> End {

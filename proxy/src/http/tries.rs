@@ -51,6 +51,10 @@ pub(super) async fn forward<D: Downstream>(
         original: original_destination(of.conn, plan, call).await?,
         fresh: false,
     };
+    if down.needs_upgrade() && !ask.upgrade {
+        let why = "the route or its cluster's protocol leaves no way to change protocols";
+        return Err(Reply::new(403, "", "upgrade_failed").because(why).into());
+    }
     let has_body = of.length != Length::None;
     let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);

@@ -1,7 +1,6 @@
 //! From a world to what each stream is to have.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Shared, Watcher, admit, resources};
 use crate::translate::translate;
@@ -25,7 +24,6 @@ pub(super) async fn all(shared: &Arc<Shared>) {
             tracing::error!(%error, "a proxy's configuration could not be made; it keeps the last one");
         }
     }
-    shared.pushed.fetch_max(world.number, Ordering::Release);
     shared.shelf.tidy();
 }
 

@@ -6,6 +6,10 @@
 mod answers;
 #[path = "http/connect.rs"]
 mod connect;
+#[path = "http/connect_h2.rs"]
+mod connect_h2;
+#[path = "http/cors.rs"]
+mod cors;
 #[path = "http/ends.rs"]
 mod ends;
 #[path = "http/first.rs"]
@@ -16,8 +20,12 @@ mod h2_clients;
 mod headers;
 #[path = "http/hostile_h2.rs"]
 mod hostile_h2;
+#[path = "http/judged.rs"]
+mod judged;
 #[path = "http/logs.rs"]
 mod logs;
+#[path = "http/mirror.rs"]
+mod mirror;
 #[path = "http/peers.rs"]
 mod peers;
 #[path = "http/secure.rs"]

@@ -186,7 +186,7 @@ impl Mesh {
 
     /// The access log lines of all pods.
     pub(crate) fn logs(&self) -> Vec<String> {
-        let output = self.command(&["logs"]).output().unwrap();
+        let output = self.command(&["logs", "--output", "json"]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 

@@ -12,7 +12,7 @@ def create(folder):
     request(folder, "ca", "/O=cluster.local", ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"])
     for name in ("client", "server"):
         extensions = [
-            f"subjectAltName=critical,URI:{identity(name)}",
+            f"subjectAltName=critical,URI:{identity(name)},DNS:{name}",
             "basicConstraints=critical,CA:FALSE",
             "keyUsage=critical,digitalSignature",
             "extendedKeyUsage=serverAuth,clientAuth",

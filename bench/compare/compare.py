@@ -18,8 +18,9 @@ import loads
 import pairs
 import processes
 
-NAMES = ["direct", "haproxy", "envoy", "weft", "weft-unlogged"]
-BASE = "haproxy"
+NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp"]
+# Of whom every figure is given as a multiple, too.
+BASES = ["limit", "haproxy"]
 COLUMNS = [
     ("req/s", "rate", "{:.0f}"),
     ("CPU us/req", "cpu", "{:.1f}"),
@@ -35,12 +36,12 @@ RATIOS = [("req/s", "rate"), ("CPU a request", "cpu"), ("p50", "p50"), ("p99", "
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/compare/run", description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", nargs="*", default=NAMES[:4], metavar="PAIR", help=", ".join(NAMES))
+    parser.add_argument("pairs", nargs="*", default=NAMES[:5], metavar="PAIR", help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is asked (%(default)s)")
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
     parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
     parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="of each HAProxy and Envoy; weft up gives a sidecar one")
+    parser.add_argument("--threads", type=int, default=2, help="of each limit, HAProxy and Envoy; weft up gives a sidecar one")
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:
@@ -130,17 +131,19 @@ def told(name, result):
 
 
 def table(results, about):
-    """Medians of the clean rounds, and medians of the rounds' ratios to HAProxy."""
+    """Medians of the clean rounds, and medians of the rounds' ratios to the limit and to HAProxy."""
     clean = {name: [each for each in rounds if "failed" not in each] for name, rounds in results.items()}
     rows = [["pair", *(title for title, _, _ in COLUMNS), "rounds"]]
     for name, rounds in clean.items():
         cells = [middle(form, [each[key] for each in rounds]) for _, key, form in COLUMNS]
         rows.append([name, *cells, f"{len(rounds)}/{len(results[name])}"])
     text = [f"{key}: {value}" for key, value in about.items()] + ["", *aligned(rows)]
-    if BASE in results and len(results) > 1:
-        rows = [[f"ratio to {BASE}", *(title for title, _ in RATIOS)]]
+    for base in BASES if len(results) > 1 else []:
+        if base not in results:
+            continue
+        rows = [[f"ratio to {base}", *(title for title, _ in RATIOS)]]
         for name in results:
-            rows.append([name, *(ratio(results, name, key) for _, key in RATIOS)])
+            rows.append([name, *(ratio(results, name, base, key) for _, key in RATIOS)])
         text += ["", *aligned(rows)]
     return "\n".join(text)
 
@@ -152,10 +155,10 @@ def middle(form, figures):
     return form.format(statistics.median(figures)) if any(figures) else "-"
 
 
-def ratio(results, name, key):
+def ratio(results, name, base, key):
     """Of each round by itself; lowest and highest beside the median."""
-    rounds = [pair for pair in zip(results[name], results[BASE]) if not any("failed" in each for each in pair)]
-    found = sorted(own[key] / base[key] for own, base in rounds if base[key])
+    rounds = [pair for pair in zip(results[name], results[base]) if not any("failed" in each for each in pair)]
+    found = sorted(own[key] / other[key] for own, other in rounds if other[key])
     if not found:
         return "none"
     if not any(found):
@@ -187,7 +190,7 @@ def describe(given):
             ]
         ),
         "loads": f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
-        f"then {given.rate} requests/s; HAProxy and Envoy with {given.threads} threads each",
+        f"then {given.rate} requests/s; the limit, HAProxy and Envoy with {given.threads} threads each",
     }
 
 

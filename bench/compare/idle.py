@@ -76,12 +76,13 @@ def rest(given, environment, log):
         # What the start left to do, and status asked for, is over.
         time.sleep(3)
         groups = grouped(up.pid)
-        before = {name: processes.cpu(pids, alone=True) for name, pids in groups.items()}
+        before = {name: processes.slices(pids) for name, pids in groups.items()}
         time.sleep(given.secs)
-        spent = {name: (processes.cpu(pids, alone=True) - before[name]) / given.secs for name, pids in groups.items()}
+        spent = {name: (processes.slices(pids) - before[name]) / given.secs for name, pids in groups.items()}
         memory = {name: [processes.memory([pid], alone=True) for pid in pids] for name, pids in groups.items()}
         private = {name: [processes.resident(pid, "RssAnon") / 1024 for pid in pids] for name, pids in groups.items()}
-        return {"cpu": spent, "memory": memory, "anonymous": private, "seconds": given.secs}
+        parts = {name: [processes.proportional(pid) / 1024 for pid in pids] for name, pids in groups.items()}
+        return {"cpu": spent, "memory": memory, "anonymous": private, "part": parts, "seconds": given.secs}
     finally:
         processes.stop(up)
 
@@ -110,10 +111,11 @@ def told(figures, given):
         share = figures["cpu"][name]
         lines.append(
             f"{name} ({len(each)}): RSS each {statistics.median(each):.1f} MiB, at most {max(each):.1f},"
-            f" of it anonymous {statistics.median(figures['anonymous'][name]):.1f};"
-            f" all {sum(each):.0f} MiB; idle CPU of all {share:.2%} of a core"
+            f" of it anonymous {statistics.median(figures['anonymous'][name]):.1f},"
+            f" PSS {statistics.median(figures['part'][name]):.1f};"
+            f" all {sum(each):.0f} MiB; idle CPU of all {share:.3%} of a core"
         )
-    lines.append(f"the idle mesh: {sum(figures['cpu'].values()):.2%} of a core over {figures['seconds']} s")
+    lines.append(f"the idle mesh: {sum(figures['cpu'].values()):.3%} of a core over {figures['seconds']} s")
     return "\n".join(lines)
 
 

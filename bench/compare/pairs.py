@@ -54,10 +54,13 @@ class Stage:
         """Starts the pair of that name."""
         return {
             "direct": self.direct,
+            "limit": self.limit,
             "haproxy": self.haproxy,
+            "haproxy-tcp": lambda: self.haproxy("haproxy-tcp", "tcp", ""),
             "envoy": self.envoy,
             "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
+            "weft-tcp": self.mesh_of_tcp,
         }[name]()
 
     def start(self, name, command, environment=None):
@@ -78,7 +81,17 @@ class Stage:
     def direct(self):
         return Pair("direct", self.backend())
 
-    def haproxy(self):
+    def limit(self):
+        """The least that two proxies with mTLS can do."""
+        backend, (outer, inner) = self.backend(), processes.free_ports(2)
+        pids = []
+        for side, listen, upstream in [("client", outer, f"127.0.0.1:{inner}"), ("server", inner, "{}:{}".format(*backend))]:
+            words = [side, f"127.0.0.1:{listen}", upstream, self.certificates, str(self.threads)]
+            pids.append(self.start(f"limit-{side}", [os.environ["WEFT_BENCH_LIMIT"], *words]).pid)
+            processes.wait_until(lambda: processes.listens(("127.0.0.1", listen)), f"limit listens at {listen}")
+        return Pair("limit", ("127.0.0.1", outer), between=("127.0.0.1", inner), pids=pids)
+
+    def haproxy(self, name="haproxy", mode="http", reuse=" http-reuse always\n"):
         backend, (outer, inner) = self.backend(), processes.free_ports(2)
         bundle = {name: self.bundle(name) for name in ("client", "server")}
         authority = f"ca-file {self.certificates}/ca.pem verify required"
@@ -88,12 +101,13 @@ class Stage:
             "inbound": f" bind 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['server']} {authority}\n"
             " server s {}:{}\n".format(*backend),
         }
-        return self.two("haproxy", outer, inner, sides, lambda path: ["haproxy", "-f", path, "-db"], self.haproxy_text)
+        text = lambda side, text: self.haproxy_text(side, f" mode {mode}\n{reuse}", text)
+        return self.two(name, outer, inner, sides, lambda path: ["haproxy", "-f", path, "-db"], text)
 
-    def haproxy_text(self, side, text):
+    def haproxy_text(self, side, defaults, text):
         return (
             f"global\n nbthread {self.threads}\n maxconn 8000\n"
-            "defaults\n mode http\n http-reuse always\n"
+            f"defaults\n{defaults}"
             " timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
             f"listen {side}\n{text}"
         )
@@ -128,18 +142,30 @@ class Stage:
             processes.wait_until(lambda: processes.listens(("127.0.0.1", port)), f"{name} listens at {port}")
         return Pair(name, ("127.0.0.1", outer), between=("127.0.0.1", inner), pids=pids)
 
-    def mesh(self, name, *folders):
+    def mesh_of_tcp(self):
+        """The same mesh, whose service is said to speak TCP, and is called at the address that its client has for it."""
+        folder = os.path.join(self.scratch, "mesh-of-tcp")
+        os.makedirs(folder, exist_ok=True)
+        for name in ("services", "security"):
+            with open(f"{HERE}/mesh/{name}.yaml") as text, open(f"{folder}/{name}.yaml", "w") as tcp:
+                tcp.write(text.read().replace("ports: [{name: http, port: 80", "ports: [{name: tcp, port: 80"))
+        pair = self.mesh("weft-tcp", folder, f"{HERE}/access-log/on")
+        block = pair.address[0].rpartition(".")[0]
+        pair.address = (f"{block}.10", 80)
+        return pair
+
+    def mesh(self, name, *folders, before=(), patience=90):
         """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
         home = os.path.join(self.scratch, name)
         os.makedirs(home, mode=0o700, exist_ok=True)
         app = "exec {} {}".format(shlex.quote(f"{HERE}/backend"), shlex.quote(os.path.join(home, "backend")))
-        command = [self.weft, "up", *(f"{HERE}/{folder}" for folder in folders), "--app", f"server={app}"]
+        command = [*before, self.weft, "up", *(os.path.join(HERE, folder) for folder in folders), "--app", f"server={app}"]
         own = {"XDG_RUNTIME_DIR": home}
         up = self.start(name, command, own)
         status = lambda: ready_status(up, [self.weft, "status", "--output", "json"], own)
-        status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=90)
+        status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=patience)
         pods = {pod["workload"]: pod for pod in status["pods"]}
-        sidecars = [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)[1:4]]
+        sidecars = [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)]
         if len(sidecars) != 2:
             raise OSError(f"{name}: {len(sidecars)} sidecars, not two")
         return Pair(

@@ -110,6 +110,30 @@ def ticks(pid):
     return sum(int(field) for field in fields[11:15])
 
 
+def slices(pids):
+    """Seconds of CPU of processes that live, their descendants left out, by the scheduler's own clock.
+
+    An idle process runs for some microseconds when a timer wakes it, that is, when the clock ticks: what is counted by
+    ticks then counts whole ones, or none.
+    """
+    return sum(slice_of(f"/proc/{pid}/task/{task}/schedstat") for pid in pids for task in tasks(pid)) / 1e9
+
+
+def slice_of(path):
+    try:
+        with open(path) as text:
+            return int(text.read().split()[0])
+    except OSError:
+        return 0
+
+
+def tasks(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
 def machine_cpu():
     """Seconds of CPU that the whole machine has spent on anything."""
     with open("/proc/stat") as stat:
@@ -128,6 +152,15 @@ def resident(pid, name):
     try:
         with open(f"/proc/{pid}/status") as status:
             return next((int(line.split()[1]) for line in status if line.startswith(name + ":")), 0)
+    except OSError:
+        return 0
+
+
+def proportional(pid):
+    """KiB of a process's memory, what it shares with others counted by its part of it."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as text:
+            return next((int(line.split()[1]) for line in text if line.startswith("Pss:")), 0)
     except OSError:
         return 0
 

@@ -4,6 +4,7 @@
 //! meant. Nothing here is an error: what is missing may come later, from another file.
 
 mod destination_rules;
+mod outliers;
 mod policies;
 mod selectors;
 mod virtual_services;

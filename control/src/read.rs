@@ -30,11 +30,13 @@ mod place;
 mod report;
 mod scalar;
 mod shape;
+mod sources;
 mod validate;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
 use document::Reader;
+pub use sources::Sources;
 
 /// What came of reading.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,10 +70,14 @@ impl Reading {
 /// Reads files and folders; a folder with all that is in it (`.yaml`, `.yml`, `.json`), in the order of names.
 #[must_use]
 pub fn read(paths: &[PathBuf]) -> Reading {
+    read_sources(&Sources::gather(paths))
+}
+
+/// Reads what was gathered before.
+#[must_use]
+pub fn read_sources(sources: &Sources) -> Reading {
     let mut reader = Reader::default();
-    for path in paths {
-        folder::read(path, &mut reader);
-    }
+    sources.read_into(&mut reader);
     reader.finish()
 }
 

@@ -48,6 +48,8 @@ struct Shared {
     world: ArcSwap<Numbered>,
     edited: Notify,
     edits: AtomicU64,
+    /// The number of the last world that was pushed to all.
+    pushed: AtomicU64,
     /// By service and stream: each service counts its own.
     watchers: parking_lot::Mutex<HashMap<(u64, u64), Arc<Watcher>>>,
     services: AtomicU64,
@@ -80,6 +82,7 @@ impl ControlPlane {
             world: ArcSwap::from_pointee(Numbered { number: 0, world }),
             edited: Notify::new(),
             edits: AtomicU64::new(0),
+            pushed: AtomicU64::new(0),
             watchers: parking_lot::Mutex::default(),
             services: AtomicU64::new(0),
             shelf: Shelf::default(),
@@ -124,9 +127,11 @@ impl ControlPlane {
 
     /// Who is connected and how far each is.
     pub fn report(&self) -> Report {
+        // First: what is pushed after this was asked is not yet acknowledged in what follows.
+        let pushed = self.0.pushed.load(Ordering::Acquire);
         let connected = self.0.connected.lock();
         let world = self.0.world.load();
-        status::report(world.number, connected.iter().flat_map(Connected::list))
+        status::report(world.number, pushed, connected.iter().flat_map(Connected::list))
     }
 }
 

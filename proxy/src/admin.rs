@@ -1,6 +1,7 @@
 //! What people and probes may look at: Envoy's admin pages on the pod's own localhost, readiness and metrics for others.
 
 mod dump;
+mod pages;
 mod status;
 
 use std::sync::{Arc, Mutex};
@@ -56,8 +57,8 @@ pub fn serve(admin: Admin, pages: TcpListener, status: TcpListener, prometheus: 
     let all = Router::new()
         .route("/", get(|| async { "weft: /config_dump /clusters /listeners /stats /stats/prometheus /ready /logging /server_info /weft/status\n" }))
         .route("/config_dump", get(dump::config_dump))
-        .route("/clusters", get(dump::clusters))
-        .route("/listeners", get(dump::listeners))
+        .route("/clusters", get(pages::clusters))
+        .route("/listeners", get(pages::listeners))
         .route("/stats", get(metrics))
         .route("/stats/prometheus", get(metrics))
         .route("/ready", get(ready))
@@ -93,7 +94,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let text = admin.0.shared.observer.metrics.render(Instant::now());
+    let mut text = admin.0.shared.observer.metrics.render(Instant::now());
+    text.push_str(&crate::observe::clusters::render(&admin.0.shared.live.load()));
     ([(header::CONTENT_TYPE, weft_telemetry::metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -2,14 +2,15 @@
 
 pub mod arrive;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use weft_model::listener::Direction;
 use weft_model::request::{Connection as PolicyConnection, Peer};
-use weft_model::table::chain::{Arrival, Chain};
+use weft_model::table::chain::{Arrival, Chain, Listener};
 use weft_runtime::drain::DrainWatch;
 
 use crate::snapshot::Snapshot;
@@ -17,10 +18,11 @@ use crate::tls::names::PeerNames;
 use crate::worker::Worker;
 
 /// What is still open so long after its listener began to drain is cut; Istio's default for proxies that end.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(45);
+pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(45);
 
-/// One downstream connection, after its chain was chosen and its handshake is over.
-pub struct Conn {
+/// A connection as it arrived: where it lives, and what its chain is chosen by.
+#[derive(Clone)]
+pub struct Arrived {
     /// Where it lives.
     pub worker: Rc<Worker>,
     /// The listener that took it.
@@ -37,48 +39,65 @@ pub struct Conn {
     pub protocols: Vec<String>,
     /// `tls` or `raw_buffer`.
     pub transport: &'static str,
+    /// Tells that it should end.
+    pub drain: DrainWatch,
+}
+
+impl Arrived {
+    /// The chain of `listener` that is for it.
+    pub fn chain<'l>(&self, listener: &'l Listener) -> Option<&'l Arc<Chain>> {
+        let protocols: Vec<&str> = self.protocols.iter().map(String::as_str).collect();
+        listener.chain(&Arrival {
+            destination: self.destination,
+            source: self.source,
+            transport: self.transport,
+            server_name: &self.sni,
+            protocols: &protocols,
+        })
+    }
+}
+
+/// One downstream connection, after its chain was chosen and its handshake is over: what arrived, and what came of it.
+pub struct Conn {
+    arrived: Arrived,
     /// TLS ends here.
     pub tls: bool,
     /// Who is at the other end, under mTLS.
     pub names: Option<Arc<PeerNames>>,
     /// The same, as authorization sees it.
     pub peer: Option<Peer>,
-    /// Tells that it should end.
-    pub drain: DrainWatch,
     /// For people who read logs.
     pub id: u64,
     /// What it carries stands in a CONNECT tunnel, which may hold no other.
-    pub tunnelled: Cell<bool>,
-    current: RefCell<(Arc<Snapshot>, Arc<Chain>)>,
+    pub tunnelled: bool,
+    /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
+    current: RefCell<(Weak<Snapshot>, Arc<Chain>)>,
 }
 
-/// What a connection is made of.
-pub struct Parts {
-    /// Where it lives.
-    pub worker: Rc<Worker>,
-    /// The listener that took it.
-    pub listener: Arc<str>,
-    /// Toward the app or from it.
-    pub direction: Direction,
-    /// The other end.
-    pub source: SocketAddr,
-    /// Where it was going.
-    pub destination: SocketAddr,
-    /// The TLS server name.
-    pub sni: String,
-    /// What was offered or seen.
-    pub protocols: Vec<String>,
-    /// `tls` or `raw_buffer`.
-    pub transport: &'static str,
-    /// Tells that it should end.
-    pub drain: DrainWatch,
+impl Deref for Conn {
+    type Target = Arrived;
+
+    fn deref(&self) -> &Arrived {
+        &self.arrived
+    }
+}
+
+/// How a connection stands under the configuration of this moment.
+#[derive(Debug)]
+pub enum Standing {
+    /// This chain takes it.
+    Taken(Arc<Snapshot>, Arc<Chain>),
+    /// Its listener is gone: what has begun may end by itself, until [`Conn::drain_deadline`].
+    Draining,
+    /// No chain takes it any more, or one that carries connections otherwise: it has to end.
+    Untaken,
 }
 
 impl Conn {
     /// A connection that `chain` of `snapshot` took; `names` is the verified peer, `tls` says that TLS ends here.
     pub fn new(
-        parts: Parts,
-        snapshot: Arc<Snapshot>,
+        arrived: Arrived,
+        snapshot: &Arc<Snapshot>,
         chain: Arc<Chain>,
         tls: bool,
         names: Option<Arc<PeerNames>>,
@@ -88,24 +107,35 @@ impl Conn {
             uri_sans: names.uris.clone(),
             dns_sans: names.dns.clone(),
         });
-        let id = parts.worker.next_connection();
+        let id = arrived.worker.next_connection();
         Self {
-            worker: parts.worker,
-            listener: parts.listener,
-            direction: parts.direction,
-            source: parts.source,
-            destination: parts.destination,
-            sni: parts.sni,
-            protocols: parts.protocols,
-            transport: parts.transport,
+            arrived,
             tls,
             names,
             peer,
-            drain: parts.drain,
             id,
-            tunnelled: Cell::new(false),
-            current: RefCell::new((snapshot, chain)),
+            tunnelled: false,
+            current: RefCell::new((Arc::downgrade(snapshot), chain)),
         }
+    }
+
+    /// The same connection, as what stands in a CONNECT tunnel of it sees it.
+    #[must_use]
+    pub fn within(&self) -> Self {
+        Self {
+            arrived: self.arrived.clone(),
+            tls: self.tls,
+            names: self.names.clone(),
+            peer: self.peer.clone(),
+            id: self.id,
+            tunnelled: true,
+            current: self.current.clone(),
+        }
+    }
+
+    /// It did not become one: what it was before its chain was chosen.
+    pub fn into_arrived(self) -> Arrived {
+        self.arrived
     }
 
     /// The configuration of this moment and the chain that takes this connection under it. `None`: no chain does any
@@ -113,26 +143,34 @@ impl Conn {
     ///
     /// So a changed policy is in force for the next request of an open connection, and only a changed transport costs it.
     pub fn current(&self) -> Option<(Arc<Snapshot>, Arc<Chain>)> {
+        match self.standing() {
+            Standing::Taken(snapshot, chain) => Some((snapshot, chain)),
+            Standing::Draining | Standing::Untaken => None,
+        }
+    }
+
+    /// The chain that takes the connection, or the last that did: who writes down how it ended asks for that.
+    pub fn last_chain(&self) -> Arc<Chain> {
+        match self.standing() {
+            Standing::Taken(_, chain) => chain,
+            Standing::Draining | Standing::Untaken => self.current.borrow().1.clone(),
+        }
+    }
+
+    /// The same as [`Conn::current`], and why there is no chain.
+    pub fn standing(&self) -> Standing {
         let snapshot = self.worker.snapshot();
         let mut current = self.current.borrow_mut();
-        if Arc::ptr_eq(&snapshot, &current.0) {
-            return Some(current.clone());
+        if std::ptr::eq(Arc::as_ptr(&snapshot), current.0.as_ptr()) {
+            return Standing::Taken(snapshot, current.1.clone());
         }
-        let view = snapshot.listener(&self.listener)?;
-        let protocols: Vec<&str> = self.protocols.iter().map(String::as_str).collect();
-        let arrival = Arrival {
-            destination: self.destination,
-            source: self.source,
-            transport: self.transport,
-            server_name: &self.sni,
-            protocols: &protocols,
+        let Some(view) = snapshot.listener(&self.listener) else { return Standing::Draining };
+        let chain = match self.arrived.chain(&view.listener) {
+            Some(chain) if chain.settings.transport == current.1.settings.transport => chain.clone(),
+            _ => return Standing::Untaken,
         };
-        let chain = view.listener.chain(&arrival)?;
-        if chain.settings.transport != current.1.settings.transport {
-            return None;
-        }
-        *current = (snapshot.clone(), chain.clone());
-        Some(current.clone())
+        *current = (Arc::downgrade(&snapshot), chain.clone());
+        Standing::Taken(snapshot, chain)
     }
 
     /// Where it was going before it was intercepted, for clusters that go on to there.

@@ -5,7 +5,6 @@ pub mod bootstrap;
 pub mod config;
 pub mod connection;
 pub mod control_channel;
-pub mod dns;
 pub mod http;
 pub mod identity;
 pub mod listeners;

@@ -1,5 +1,6 @@
 //! What is written down of requests and connections: Istio's metrics, the access log, totals for `weft status`.
 
+pub mod clusters;
 mod logs;
 
 use std::cell::RefCell;
@@ -79,7 +80,7 @@ impl Shared {
         Self {
             own,
             metrics: Metrics::new(MetricsSettings::default(), "proxy", env!("CARGO_PKG_VERSION"), now),
-            summary: Summary::new(now),
+            summary: Summary::default(),
             files: LogFiles::new(),
         }
     }
@@ -155,9 +156,8 @@ impl Observer {
         };
         self.requests.borrow_mut().record(&record);
         self.lane.record(&record);
-        if let Some((_, chain)) = conn.current()
-            && let Terminal::Http(manager) = &chain.terminal
-        {
+        let chain = conn.last_chain();
+        if let Terminal::Http(manager) = &chain.terminal {
             self.logs.borrow_mut().log(&chain, &manager.settings.access_log, &record);
         }
     }
@@ -190,14 +190,13 @@ impl Observer {
             opened.close(&record);
         }
         self.lane.record(&record);
-        if let Some((_, chain)) = conn.current() {
-            let log = match &chain.terminal {
-                Terminal::Tcp(proxy) => &proxy.settings.access_log,
-                Terminal::Http(manager) => &manager.settings.access_log,
-                Terminal::Refuse(_) => return,
-            };
-            self.logs.borrow_mut().log(&chain, log, &record);
-        }
+        let chain = conn.last_chain();
+        let log = match &chain.terminal {
+            Terminal::Tcp(proxy) => &proxy.settings.access_log,
+            Terminal::Http(manager) => &manager.settings.access_log,
+            Terminal::Refuse(_) => return,
+        };
+        self.logs.borrow_mut().log(&chain, log, &record);
     }
 }
 
@@ -273,19 +272,21 @@ fn tcp_record<'a>(
     }
 }
 
-/// Looks after the shared part for as long as the process lives: old series are forgotten, totals remembered.
+/// How often the shared part is looked after: each time wakes an idle process, and nothing in it is urgent.
+const UPKEEP: Duration = Duration::from_secs(30);
+
+/// Looks after the shared part for as long as the process lives: series that nobody adds to are forgotten.
 pub async fn upkeep(shared: Arc<crate::worker::Shared>) {
     let dropped = shared.observer.metrics.gauge(
         "weft_access_log_lines_dropped",
         "Access log lines lost because nobody took them in time",
         &[],
     );
-    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    let mut tick = tokio::time::interval(UPKEEP);
     loop {
         tick.tick().await;
         #[expect(clippy::cast_precision_loss, reason = "a gauge of lines is no exact science")]
         dropped.set(shared.observer.files.dropped() as f64);
         shared.observer.metrics.upkeep(Instant::now());
-        shared.observer.summary.remember(Instant::now());
     }
 }

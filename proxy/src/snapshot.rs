@@ -6,16 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_model::cluster::{self as settings, TransportMatch};
+use weft_model::cluster::{self as settings, Discovery, TransportMatch};
 use weft_model::endpoint::Address;
 use weft_model::table::chain::Chain;
 use weft_model::table::{Cluster, ClusterId, Listener, Table};
 use weft_model::tls::{CertificateSource, Transport, UpstreamTls};
+use weft_policy::outlier;
 use weft_telemetry::{Peer, PeerMetadata, Service};
 
 use crate::tls::client::{Connector, Offer};
 use crate::tls::secrets::Secrets;
 use crate::tls::server::Acceptor;
+use crate::upstream::cluster::ClusterState;
 use crate::upstream::connect::{CONNECT_TIMEOUT, Carrier, SocketSettings, TlsCarrier};
 use crate::upstream::endpoint::EndpointState;
 use crate::upstream::pool::PoolKey;
@@ -36,6 +38,10 @@ pub struct ClusterView {
     pub cluster: Arc<Cluster>,
     /// In the order of the cluster's endpoints.
     pub endpoints: Vec<EndpointView>,
+    /// What is remembered of it.
+    pub state: Arc<ClusterState>,
+    /// When an endpoint is left alone; `None`: never.
+    pub outlier: Option<outlier::Settings>,
     /// The service, for telemetry.
     pub service: Arc<Service>,
     /// How addresses that are no endpoints are reached (ORIGINAL_DST).
@@ -159,6 +165,7 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Memory {
     states: HashMap<(String, SocketAddr), Arc<EndpointState>>,
+    clusters: HashMap<String, Arc<ClusterState>>,
     next_pool: u64,
     /// When so many are remembered, those that nobody holds are forgotten.
     prune_at: usize,
@@ -170,7 +177,14 @@ pub struct Memory {
 impl Memory {
     /// Remembers nothing yet.
     pub fn new(secrets: Secrets) -> Self {
-        Self { states: HashMap::new(), next_pool: 1, prune_at: 10_000, source: None, secrets }
+        Self {
+            states: HashMap::new(),
+            clusters: HashMap::new(),
+            next_pool: 1,
+            prune_at: 10_000,
+            source: None,
+            secrets,
+        }
     }
 
     /// Connections of outbound clusters leave from this address.
@@ -239,7 +253,11 @@ impl Memory {
             });
         }
         let pool_base = same_transport.map_or_else(|| self.pool().id, |b| b.pool_base);
+        // Who goes where the connection was going has no choice.
+        let detects = settings.outlier_detection.filter(|_| settings.discovery != Discovery::OriginalDst);
         Arc::new(ClusterView {
+            state: self.cluster(&settings.name),
+            outlier: detects.as_ref().map(outlier::Settings::new),
             service: service(&settings),
             carrier,
             socket: SocketSettings {
@@ -253,6 +271,13 @@ impl Memory {
             endpoints,
             cluster,
         })
+    }
+
+    fn cluster(&mut self, name: &str) -> Arc<ClusterState> {
+        if self.clusters.len() > self.prune_at {
+            self.clusters.retain(|_, state| Arc::strong_count(state) > 1);
+        }
+        self.clusters.entry(name.to_owned()).or_default().clone()
     }
 
     /// What is remembered of an endpoint, new if need be.

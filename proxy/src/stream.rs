@@ -1,4 +1,5 @@
-//! A byte stream to or from somebody: TCP with what was already read put back in front, bare or in TLS.
+//! A byte stream to or from somebody: TCP with what was already read put back in front, bare or in TLS, or a stream of
+//! somebody's HTTP/2 connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +10,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+
+use crate::http::stream_io::StreamIo;
 
 /// Room for a ClientHello or a request's first line.
 const LOOK: usize = 2 * 1024;
@@ -55,11 +58,15 @@ impl Tcp {
 
     /// Puts bytes back in front.
     pub fn unread(&mut self, bytes: &[u8]) {
-        let rest = std::mem::take(&mut self.prefix);
-        self.prefix.reserve(bytes.len() + rest.len());
-        self.prefix.extend_from_slice(bytes);
-        self.prefix.extend_from_slice(&rest);
+        put_back(&mut self.prefix, bytes);
     }
+}
+
+fn put_back(prefix: &mut BytesMut, bytes: &[u8]) {
+    let rest = std::mem::take(prefix);
+    prefix.reserve(bytes.len() + rest.len());
+    prefix.extend_from_slice(bytes);
+    prefix.extend_from_slice(&rest);
 }
 
 impl AsyncRead for Tcp {
@@ -114,6 +121,8 @@ pub enum Io {
     Plain(Tcp),
     /// In TLS, either side.
     Tls(Box<TlsIo>),
+    /// Among others, and what was read from it and put back.
+    Stream(Box<(BytesMut, StreamIo)>),
 }
 
 /// A TLS stream, and what was read from it and put back.
@@ -135,11 +144,8 @@ impl Io {
     pub fn unread(&mut self, bytes: &[u8]) {
         match self {
             Self::Plain(tcp) => tcp.unread(bytes),
-            Self::Tls(tls) => {
-                let rest = std::mem::take(&mut tls.prefix);
-                tls.prefix.extend_from_slice(bytes);
-                tls.prefix.extend_from_slice(&rest);
-            }
+            Self::Tls(tls) => put_back(&mut tls.prefix, bytes),
+            Self::Stream(stream) => put_back(&mut stream.0, bytes),
         }
     }
 
@@ -149,17 +155,14 @@ impl Io {
     }
 
     /// Ends the connection so that the other end sees it fail, rather than end in order: what was sent is not whole.
-    pub fn break_off(&self) {
-        // A socket that cannot be told is closed all the same.
-        let _ = self.socket().set_zero_linger();
-    }
-
-    /// The socket under it.
-    pub fn socket(&self) -> &TcpStream {
-        match self {
+    pub fn break_off(&mut self) {
+        let socket = match self {
             Self::Plain(tcp) => tcp.socket(),
             Self::Tls(tls) => tls.stream.get_ref().0.socket(),
-        }
+            Self::Stream(stream) => return stream.1.break_off(),
+        };
+        // A socket that cannot be told is closed all the same.
+        let _ = socket.set_zero_linger();
     }
 
     /// Is it in TLS?
@@ -187,6 +190,13 @@ impl AsyncRead for Io {
                 }
                 other => other,
             },
+            Self::Stream(s) if !s.0.is_empty() => {
+                let n = s.0.len().min(buf.remaining());
+                buf.put_slice(&s.0[..n]);
+                s.0.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Self::Stream(s) => Pin::new(&mut s.1).poll_read(cx, buf),
         }
     }
 }
@@ -196,6 +206,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
             Self::Tls(s) => Pin::new(&mut s.stream).poll_write(cx, buf),
+            Self::Stream(s) => Pin::new(&mut s.1).poll_write(cx, buf),
         }
     }
 
@@ -207,6 +218,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write_vectored(cx, bufs),
             Self::Tls(s) => Pin::new(&mut s.stream).poll_write_vectored(cx, bufs),
+            Self::Stream(s) => Pin::new(&mut s.1).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -218,6 +230,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_flush(cx),
             Self::Tls(s) => Pin::new(&mut s.stream).poll_flush(cx),
+            Self::Stream(s) => Pin::new(&mut s.1).poll_flush(cx),
         }
     }
 
@@ -225,6 +238,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Self::Tls(s) => Pin::new(&mut s.stream).poll_shutdown(cx),
+            Self::Stream(s) => Pin::new(&mut s.1).poll_shutdown(cx),
         }
     }
 }

@@ -13,15 +13,17 @@ use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::hash_key;
+use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
-use crate::connection::Conn;
+use crate::connection::{Conn, Standing};
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::{Io, Tcp};
 use crate::tunnel::{self, Cut};
 use crate::upstream::connect::{Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
+use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
@@ -148,8 +150,14 @@ pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
 
 /// Which policy denies a connection and why, if one does.
 fn judge(conn: &Conn) -> Option<(String, String)> {
-    let Some((_, chain)) = conn.current() else {
-        return Some(("none".to_owned(), "its listener changed and does not take it any more".to_owned()));
+    let chain = match conn.standing() {
+        Standing::Taken(_, chain) => chain,
+        // What is open has time to end.
+        Standing::Draining => return None,
+        Standing::Untaken => {
+            let why = "its listener changed and does not take it any more";
+            return Some(("none".to_owned(), why.to_owned()));
+        }
     };
     let facts = conn.facts();
     match authorize::connection(&chain.gates, &facts).verdict {
@@ -276,10 +284,13 @@ async fn reach(
         let in_flight = endpoint.state.begin();
         let limit = cluster.connect_timeout;
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
-            Ok(Connected { io, .. }) => return Ok((io, endpoint, in_flight)),
+            Ok(Connected { io, .. }) => {
+                note(cluster, &endpoint, Outcome::CONNECTED);
+                return Ok((io, endpoint, in_flight));
+            }
             Err(error) => {
                 endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);
-                endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+                note(cluster, &endpoint, Outcome::LocalOrigin);
                 tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
                 if tried.len() >= TRIES.min(cluster.endpoints.len()) {
                     return Err((

@@ -76,8 +76,8 @@ pub async fn run(
         Poll::Pending
     })
     .await;
-    if let Some(Cut::Downstream(_) | Cut::Upstream(_)) = &why {
-        // What one side broke off must not look to the other as if it had ended in order.
+    if let Some(Cut::Downstream(_) | Cut::Upstream(_) | Cut::Judged(_)) = &why {
+        // What one side broke off, or was cut within, must not look to the other as if it had ended in order.
         down.break_off();
         up.break_off();
     }

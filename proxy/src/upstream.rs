@@ -1,8 +1,10 @@
 //! The side toward a cluster: connections made, pooled and given up.
 
+pub mod cluster;
 pub mod connect;
 pub mod endpoint;
 pub mod h2_client;
+pub mod outlier;
 pub mod outside;
 pub mod pick;
 pub mod pool;

@@ -13,6 +13,8 @@ use weft_policy::balance;
 use weft_runtime::live::{Live, LiveCache};
 
 use crate::bootstrap::Bootstrap;
+use crate::http::mirror::Copies;
+use crate::http::watch::Running;
 use crate::observe::Observer;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
@@ -48,8 +50,12 @@ pub struct Worker {
     pub rng: RefCell<SmallRng>,
     /// Turns of round-robin, by cluster.
     pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
+    /// Copies of requests that are on their way.
+    pub copies: Copies,
     /// Who counts and writes down.
     pub observer: Observer,
+    /// Exchanges that are judged again when the configuration changes.
+    pub running: Running,
     connections: Cell<u64>,
 }
 
@@ -61,7 +67,9 @@ impl Worker {
             pools: RefCell::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             turns: RefCell::default(),
+            copies: Copies::default(),
             observer: Observer::new(&shared.observer),
+            running: Running::default(),
             connections: Cell::new(0),
             shared,
         }
@@ -78,11 +86,29 @@ impl Worker {
         self.connections.get()
     }
 
-    /// Looks over idle connections for as long as the worker lives.
+    /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
+        tokio::join!(self.sweep(), self.follow());
+    }
+
+    /// Tells running exchanges of each new configuration.
+    async fn follow(&self) {
+        let mut changes = self.shared.live.changes();
+        while changes.changed().await {
+            // A worker that has nothing to do would keep the old one alive.
+            drop(self.snapshot());
+            self.running.changed();
+        }
+    }
+
+    async fn sweep(&self) {
         let mut tick = tokio::time::interval(SWEEP);
         loop {
             tick.tick().await;
+            // What was never asked to carry anything has nothing to look over.
+            if self.pools.borrow().is_empty() && self.turns.borrow().is_empty() {
+                continue;
+            }
             let snapshot = self.snapshot();
             let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
             let mut bases: HashMap<u64, Duration> = HashMap::new();

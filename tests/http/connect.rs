@@ -7,7 +7,7 @@ use weft_testkit::wire::{End, Peer};
 
 use super::{GET, Lone, OK, routes};
 
-fn proxy(manager: &mut HttpConnectionManager) {
+pub(super) fn proxy(manager: &mut HttpConnectionManager) {
     manager.upgrades.push(Upgrade { token: "CONNECT".into(), enabled: true, terminate_connect: true });
     let mut route = settings::route("connect", "/", settings::forward("outbound|80||app"));
     route.matches.path = PathMatch::Connect;

@@ -31,6 +31,9 @@ impl Checked<'_> {
                 continue;
             }
             self.ports(object, &services, object.spec.traffic_policy.as_ref(), "spec.trafficPolicy");
+            if let [service] = &services[..] {
+                self.outliers(object, service);
+            }
             for (place, subset) in object.spec.subsets.iter().enumerate() {
                 let at = format!("spec.subsets[{place}]");
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));

@@ -103,3 +103,31 @@ fn from_and_to_as_two_rules_are_pointed_out() {
         ]
     );
 }
+
+#[test]
+fn outlier_detection_that_can_never_act_is_named() {
+    let rule = |spec: &str| {
+        found(&format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web, {spec}}}"
+        ))
+    };
+    assert_eq!(
+        rule("trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3, maxEjectionPercent: 80}}"),
+        [
+            "spec.trafficPolicy.outlierDetection.maxEjectionPercent: 80 % of the 1 endpoint of web is less than one: none is ever ejected"
+        ]
+    );
+    assert_eq!(rule("trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}"), [""; 0]);
+    assert_eq!(
+        rule("trafficPolicy: {outlierDetection: {consecutive5xxErrors: 0, maxEjectionPercent: 100}}"),
+        ["spec.trafficPolicy.outlierDetection: no number of failures is set: nobody is ever ejected"]
+    );
+    assert_eq!(
+        rule(
+            "subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}]"
+        ),
+        [
+            "spec.subsets[0].trafficPolicy.outlierDetection.maxEjectionPercent: 10 % of the 1 endpoint of subset v1 is less than one: none is ever ejected"
+        ]
+    );
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::document::Reader;
+use super::sources::Sources;
 
 /// No manifest is larger; an accident (a log, a disk image) is.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -14,16 +14,16 @@ const DEEPEST: usize = 32;
 /// How many files one reading takes.
 const MOST_FILES: usize = 20_000;
 
-/// Reads the file or folder at `path`.
-pub(super) fn read(path: &Path, reader: &mut Reader) {
-    let mut walk = Walk { reader, visited: HashSet::new(), files: 0 };
+/// Gathers the file or folder at `path`.
+pub(super) fn read(path: &Path, sources: &mut Sources) {
+    let mut walk = Walk { sources, visited: HashSet::new(), files: 0 };
     match fs::metadata(path) {
-        Err(error) => walk.reader.file_error(&name(path), format!("cannot be read: {error}"), None),
+        Err(error) => walk.sources.error(&name(path), format!("cannot be read: {error}"), None),
         Ok(metadata) if metadata.is_dir() => {
             walk.folder(path, 0);
             if walk.files == 0 {
                 let hint = "weft reads .yaml, .yml and .json files, in folders below too";
-                walk.reader.file_error(&name(path), "no manifest is in this folder".to_owned(), Some(hint));
+                walk.sources.error(&name(path), "no manifest is in this folder".to_owned(), Some(hint));
             }
         }
         // A file that is named is read, whatever it is called.
@@ -31,8 +31,8 @@ pub(super) fn read(path: &Path, reader: &mut Reader) {
     }
 }
 
-struct Walk<'r> {
-    reader: &'r mut Reader,
+struct Walk<'s> {
+    sources: &'s mut Sources,
     /// Folders by their real path: a link back up does not go round for ever.
     visited: HashSet<PathBuf>,
     files: usize,
@@ -41,14 +41,14 @@ struct Walk<'r> {
 impl Walk<'_> {
     fn folder(&mut self, folder: &Path, depth: usize) {
         if depth > DEEPEST {
-            self.reader.file_error(&name(folder), format!("more than {DEEPEST} folders deep"), None);
+            self.sources.error(&name(folder), format!("more than {DEEPEST} folders deep"), None);
             return;
         }
         let seen = folder.canonicalize().map(|real| !self.visited.insert(real));
         let entries = match seen.and_then(|seen| if seen { Ok(Vec::new()) } else { entries(folder) }) {
             Ok(entries) => entries,
             Err(error) => {
-                self.reader.file_error(&name(folder), format!("cannot be read: {error}"), None);
+                self.sources.error(&name(folder), format!("cannot be read: {error}"), None);
                 return;
             }
         };
@@ -58,7 +58,7 @@ impl Walk<'_> {
                 Ok(metadata) if metadata.is_dir() => self.folder(&path, depth + 1),
                 Ok(metadata) if metadata.is_file() && is_manifest(&path) => self.file(&path),
                 Err(error) if is_manifest(&path) => {
-                    self.reader.file_error(&name(&path), format!("cannot be read: {error}"), None);
+                    self.sources.error(&name(&path), format!("cannot be read: {error}"), None);
                 }
                 Ok(_) | Err(_) => {}
             }
@@ -70,24 +70,24 @@ impl Walk<'_> {
         let name = name(path);
         if self.files > MOST_FILES {
             if self.files == MOST_FILES + 1 {
-                self.reader.file_error(&name, format!("not read: more than {MOST_FILES} files"), None);
+                self.sources.error(&name, format!("not read: more than {MOST_FILES} files"), None);
             }
             return;
         }
         let mut bytes = Vec::new();
         let read = fs::File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
         match read {
-            Err(error) => self.reader.file_error(&name, format!("cannot be read: {error}"), None),
+            Err(error) => self.sources.error(&name, format!("cannot be read: {error}"), None),
             Ok(size) if size as u64 > LARGEST_FILE => {
                 let limit = LARGEST_FILE / (1024 * 1024);
-                self.reader.file_error(&name, format!("larger than {limit} MiB: this is no manifest"), None);
+                self.sources.error(&name, format!("larger than {limit} MiB: this is no manifest"), None);
             }
             // Editors empty a file before they write it; taking that at its word would drop policies for a moment.
             Ok(0) => {
                 let hint = "is it being written? remove the file if nothing is to be in it";
-                self.reader.file_error(&name, "the file is empty".to_owned(), Some(hint));
+                self.sources.error(&name, "the file is empty".to_owned(), Some(hint));
             }
-            Ok(_) => self.reader.file(&name, &bytes),
+            Ok(_) => self.sources.file(name, bytes),
         }
     }
 }

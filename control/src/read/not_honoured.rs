@@ -22,16 +22,12 @@ const SECRET: &str = "certificates come from files, not from a Secret";
 const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
 const BALANCED: &str = "requests go to any endpoint";
-const OUTLIERS: &str = "no endpoint is left alone after failures";
 const CONNECTIONS: &str = "connections are not limited";
 const PENDING: &str = "requests do not queue: each gets a connection";
 const REQUESTS: &str = "requests in flight are not limited";
 const RETRIES: &str = "retries in flight are not limited";
 
 pub(super) const NOT_HONOURED: &[Line] = &[
-    ("VirtualService", "spec.http[].mirror", "no copy of a request is sent"),
-    ("VirtualService", "spec.http[].mirrors", "no copy of a request is sent"),
-    ("VirtualService", "spec.http[].corsPolicy", "preflight requests go to the app"),
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
     ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
     ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
@@ -48,12 +44,10 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ),
     ("DestinationRule", "spec.trafficPolicy.tls.credentialName", SECRET),
     ("DestinationRule", "spec.trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
-    ("DestinationRule", "spec.trafficPolicy.outlierDetection", OUTLIERS),
     ("DestinationRule", "spec.trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
     ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
     ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),
     ("DestinationRule", "spec.trafficPolicy.connectionPool.http.maxRetries", RETRIES),
-    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].outlierDetection", OUTLIERS),
     (
         "DestinationRule",
         "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.maxConnections",
@@ -70,7 +64,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
         REQUESTS,
     ),
     ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries", RETRIES),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.outlierDetection", OUTLIERS),
     ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
     ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
     ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),

@@ -72,8 +72,6 @@ fn a_mesh_of_every_feature_is_read_with_warnings_for_what_is_not_honoured() {
         said,
         [
             "DestinationRule selfmonitor/transactions-service: spec.trafficPolicy.loadBalancer.warmup",
-            "VirtualService selfmonitor/predictive-analytics: spec.http[1].mirror",
-            "VirtualService selfmonitor/transactions-service: spec.http[4].corsPolicy",
             "Gateway selfmonitor/selfmonitor-gateway: spec.servers",
             "AuthorizationPolicy selfmonitor/user-profile-service: spec.rules[0].to[0].operation.notPaths[0]",
             "AuthorizationPolicy selfmonitor/transactions-service: spec.rules[0].from[0].source.requestPrincipals",

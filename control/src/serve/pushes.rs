@@ -1,6 +1,7 @@
 //! From a world to what each stream is to have.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Shared, Watcher, admit, resources};
 use crate::translate::translate;
@@ -24,6 +25,7 @@ pub(super) async fn all(shared: &Arc<Shared>) {
             tracing::error!(%error, "a proxy's configuration could not be made; it keeps the last one");
         }
     }
+    shared.pushed.fetch_max(world.number, Ordering::Release);
     shared.shelf.tidy();
 }
 

@@ -10,6 +10,8 @@ use weft_xds::server::{ProxyStatus, TypeStatus};
 pub struct Report {
     /// The number of the newest world; it counts edits since the start.
     pub revision: u64,
+    /// The number of the newest world from which every stream's configuration was made.
+    pub pushed: u64,
     /// Every stream, the oldest first.
     pub proxies: Vec<ProxyReport>,
 }
@@ -52,9 +54,9 @@ pub struct TypeReport {
     pub in_sync: bool,
 }
 
-pub(super) fn report(revision: u64, streams: impl Iterator<Item = ProxyStatus>) -> Report {
+pub(super) fn report(revision: u64, pushed: u64, streams: impl Iterator<Item = ProxyStatus>) -> Report {
     let now = Instant::now();
-    Report { revision, proxies: streams.map(|stream| proxy(&stream, now)).collect() }
+    Report { revision, pushed, proxies: streams.map(|stream| proxy(&stream, now)).collect() }
 }
 
 fn proxy(stream: &ProxyStatus, now: Instant) -> ProxyReport {

@@ -29,7 +29,8 @@ const OWN: [u16; 2] = [15021, 15090];
 pub(super) fn of(world: &World, workload: &Workload, interception: Interception) -> Vec<InboundPort> {
     let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
     for service in world.services.iter().filter(|service| service.namespace == workload.namespace) {
-        for endpoint in service.endpoints.iter().filter(|endpoint| *endpoint.workload == *workload) {
+        let behind = service.endpoints.iter().chain(&service.unready);
+        for endpoint in behind.filter(|endpoint| *endpoint.workload == *workload) {
             for (port, target) in service.ports.iter().zip(&endpoint.ports) {
                 let Some(number) = target.filter(|_| port.protocol.is_carried()) else { continue };
                 let service = Some((Arc::clone(service), port.number));

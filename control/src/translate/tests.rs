@@ -5,5 +5,4 @@ mod captured;
 mod clusters;
 mod http_proxy;
 mod inbound;
-mod names;
 mod selfmonitor;

@@ -1,7 +1,6 @@
 //! A service: what clients call, whatever registry it comes from.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -27,10 +26,6 @@ pub struct Service {
     pub resolution: Resolution,
     /// Its own addresses; none where it is headless or known by name alone.
     pub addresses: Vec<IpNet>,
-    /// Addresses that it is given because it has none, for proxies that answer their app's DNS.
-    pub automatic: Vec<IpAddr>,
-    /// Its writer wants it to be given none (`networking.istio.io/enable-autoallocate-ip: "false"`).
-    pub opts_out_of_addresses: bool,
     /// A Kubernetes Service with `clusterIP: None`.
     pub headless: bool,
     /// Its ports.
@@ -41,6 +36,9 @@ pub struct Service {
     pub subject_alt_names: Vec<String>,
     /// What its callers reach.
     pub endpoints: Vec<ServiceEndpoint>,
+    /// What is behind it too, but takes no requests at present: its own proxies alone know it, so that a pod that
+    /// leaves answers until the last caller has heard of it.
+    pub unready: Vec<ServiceEndpoint>,
     /// The older of two wins.
     pub age: Age,
     /// Where it was written.
@@ -154,7 +152,7 @@ impl Service {
         let kept: Vec<bool> = self.ports.iter().map(keeps).collect();
         let mut places = kept.iter();
         self.ports.retain(|_| places.next() == Some(&true));
-        for endpoint in &mut self.endpoints {
+        for endpoint in self.endpoints.iter_mut().chain(&mut self.unready) {
             let mut places = kept.iter();
             endpoint.ports.retain(|_| places.next() == Some(&true));
         }

@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::ServiceSpec;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use weft_model::endpoint::Locality;
 
-use super::automatic;
 use super::host;
 use super::mesh::Mesh;
 use super::peer_authentication::MutualTlsModes;
@@ -21,15 +20,11 @@ use crate::resources::service_entry::{Location, ServiceEntry};
 use crate::resources::workload_entry::WorkloadEntry;
 use crate::resources::{Object, Resources, service_entry};
 
-/// The label by which a ServiceEntry declines an address.
-const AUTOMATIC: &str = "networking.istio.io/enable-autoallocate-ip";
-
 /// All services of these resources, the oldest first.
 pub(crate) fn all(resources: &Resources, mesh: &Mesh, workloads: &[Arc<Workload>]) -> Vec<Arc<Service>> {
     let mut services: Vec<Service> =
         resources.services.iter().map(|object| kubernetes(object, mesh, workloads)).collect();
     services.extend(resources.service_entries.iter().flat_map(|object| entry(object, mesh, workloads)));
-    automatic::assign(&mut services);
     services.sort_by(|a, b| (a.age, &a.host).cmp(&(b.age, &b.host)));
     services.into_iter().map(Arc::new).collect()
 }
@@ -48,13 +43,12 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         external: false,
         resolution: Resolution::Static,
         addresses: unique(addresses.filter_map(|address| network(address))),
-        automatic: Vec::new(),
-        opts_out_of_addresses: true,
         headless: spec.cluster_ip.as_deref() == Some("None"),
         ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
         subject_alt_names: Vec::new(),
         endpoints: Vec::new(),
+        unready: Vec::new(),
         age: meta.age,
         source: object.source.clone(),
     };
@@ -69,13 +63,15 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
     }
     let selector = spec.selector.clone().unwrap_or_default();
     if !selector.is_empty() {
-        let unready = spec.publish_not_ready_addresses == Some(true);
+        let published = spec.publish_not_ready_addresses == Some(true);
         let behind = |workload: &&Arc<Workload>| {
-            workload.namespace == meta.namespace
-                && selects(&selector, &workload.labels)
-                && (workload.ready || unready)
+            workload.namespace == meta.namespace && selects(&selector, &workload.labels)
         };
-        service.endpoints = workloads.iter().filter(behind).map(|w| endpoint(&service.ports, w)).collect();
+        (service.endpoints, service.unready) = workloads
+            .iter()
+            .filter(behind)
+            .map(|workload| endpoint(&service.ports, workload))
+            .partition(|endpoint| endpoint.workload.ready || published);
     }
     service
 }
@@ -138,11 +134,6 @@ fn entry<'a>(
             external: spec.location == Location::MeshExternal,
             resolution,
             addresses: unique(spec.addresses.iter().filter_map(|address| network(address))),
-            automatic: Vec::new(),
-            opts_out_of_addresses: meta
-                .labels
-                .get(AUTOMATIC)
-                .is_some_and(|wanted| wanted.eq_ignore_ascii_case("false")),
             headless: false,
             export_to: Visibility::new(
                 &spec.export_to,
@@ -150,6 +141,7 @@ fn entry<'a>(
                 &meta.namespace,
             ),
             subject_alt_names: spec.subject_alt_names.clone(),
+            unready: Vec::new(),
             endpoints: behind.iter().map(|workload| endpoint(&ports, workload)).collect(),
             ports: ports.clone(),
             age: meta.age,

@@ -64,6 +64,18 @@ pub enum Decision<'a> {
     },
 }
 
+impl<'a> Decision<'a> {
+    /// The route that takes the request, where one does and can be done.
+    pub fn route(&self) -> Option<&'a Route> {
+        match self {
+            Self::Forward(Forwarding { route, .. })
+            | Self::Redirect { route, .. }
+            | Self::DirectResponse { route, .. } => Some(route),
+            Self::TlsRedirect { .. } | Self::NoHost | Self::NoRoute { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
 /// To a cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarding<'a> {

@@ -67,13 +67,6 @@ impl LatencySnapshot {
         found.map(middle)
     }
 
-    /// What came after `earlier`, which is an older snapshot of the same histogram.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        let counts = self.counts.iter().zip(&earlier.counts);
-        Self { counts: counts.map(|(now, then)| now.saturating_sub(*then)).collect() }
-    }
-
     /// Puts another histogram's durations in.
     pub fn add(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);

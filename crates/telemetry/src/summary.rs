@@ -1,10 +1,7 @@
-//! A process's traffic in a few numbers, for `weft status`: requests, success rate, p50 and p99, since the
-//! start or of late.
+//! A process's traffic in a few numbers, for `weft status`: requests, success rate, p50 and p99 since the start.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -12,27 +9,16 @@ use serde::Serialize;
 use crate::latency::{Latency, LatencySnapshot};
 use crate::record::{Protocol, Record};
 
-/// How far back [`Summary::recent`] can look.
-pub const MEMORY: Duration = Duration::from_secs(5 * 60);
-/// No two remembered moments are closer than this.
-const STEP: Duration = Duration::from_secs(5);
-
 /// The totals of one process; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Summary {
-    shared: Arc<Shared>,
+    lanes: Arc<Mutex<Vec<Arc<Counts>>>>,
 }
 
 /// One worker's part, which it shares with nobody while it counts.
 #[derive(Debug, Clone)]
 pub struct SummaryLane {
     counts: Arc<Counts>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    lanes: Mutex<Vec<Arc<Counts>>>,
-    past: Mutex<VecDeque<(Instant, Totals)>>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +28,7 @@ struct Counts {
     latency: Latency,
 }
 
-/// What was counted over some time.
+/// What was counted since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Requests that failed by the server's or the mesh's fault ([`Record::failed`]).
@@ -69,52 +55,22 @@ pub struct TrafficStatus {
 }
 
 impl Summary {
-    /// Totals from `start` on.
-    pub fn new(start: Instant) -> Self {
-        let past = VecDeque::from([(start, Totals::default())]);
-        Self { shared: Arc::new(Shared { lanes: Mutex::default(), past: Mutex::new(past) }) }
-    }
-
     /// A worker's part.
     pub fn lane(&self) -> SummaryLane {
         let counts = Arc::<Counts>::default();
-        self.shared.lanes.lock().push(Arc::clone(&counts));
+        self.lanes.lock().push(Arc::clone(&counts));
         SummaryLane { counts }
     }
 
     /// Everything since the start.
     pub fn total(&self) -> Totals {
         let mut total = Totals::default();
-        for counts in self.shared.lanes.lock().iter() {
+        for counts in self.lanes.lock().iter() {
             total.failed += counts.failed.load(Ordering::Relaxed);
             total.connections += counts.connections.load(Ordering::Relaxed);
             total.latency.add(&counts.latency.snapshot());
         }
         total
-    }
-
-    /// What came within `window` before `now`, as exactly as [`remember`](Self::remember) was called.
-    pub fn recent(&self, window: Duration, now: Instant) -> Totals {
-        let total = self.total();
-        let past = self.shared.past.lock();
-        let old_enough = |(at, _): &&(Instant, Totals)| now.saturating_duration_since(*at) >= window;
-        // The youngest moment that is old enough, or the oldest there is.
-        let then = past.iter().rev().find(old_enough).or_else(|| past.front());
-        then.map_or_else(|| total.clone(), |(_, then)| total.since(then))
-    }
-
-    /// Remembers this moment's totals for [`recent`](Self::recent); to be called every few seconds.
-    pub fn remember(&self, now: Instant) {
-        let mut past = self.shared.past.lock();
-        if past.back().is_some_and(|(at, _)| now.saturating_duration_since(*at) < STEP) {
-            return;
-        }
-        // The second oldest must stay older than the memory, so that the oldest is never missed.
-        while past.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= MEMORY) {
-            past.pop_front();
-        }
-        let total = self.total();
-        past.push_back((now, total));
     }
 }
 
@@ -149,14 +105,6 @@ impl Totals {
             p50_ms: millis(0.5),
             p99_ms: millis(0.99),
             connections: self.connections,
-        }
-    }
-
-    fn since(&self, earlier: &Self) -> Self {
-        Self {
-            failed: self.failed.saturating_sub(earlier.failed),
-            connections: self.connections.saturating_sub(earlier.connections),
-            latency: self.latency.since(&earlier.latency),
         }
     }
 }

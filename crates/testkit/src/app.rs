@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -37,6 +39,53 @@ async fn answer(request: Request<Incoming>, own: SocketAddr) -> Result<Response<
         "/close" => Err(std::io::Error::other("closing as asked")),
         "/stream" => Ok(stream(request)),
         _ => Ok(describe(request, own).await),
+    }
+}
+
+/// An app whose answers a test may change while it runs.
+#[derive(Debug, Clone)]
+pub struct Switched {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it answers.
+    pub status: Arc<AtomicU16>,
+    /// How many requests it saw.
+    pub seen: Arc<AtomicU32>,
+}
+
+impl Switched {
+    /// Starts one on a free port that answers 200.
+    pub async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let own = Self { address, status: Arc::new(AtomicU16::new(200)), seen: Arc::default() };
+        let app = own.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let app = app.clone();
+                tokio::spawn(async move {
+                    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                    let service = service_fn(move |_| {
+                        app.seen.fetch_add(1, Ordering::SeqCst);
+                        let body = http_body_util::Full::new(Bytes::from(app.address.to_string()));
+                        let answer = Response::builder().status(app.status.load(Ordering::SeqCst)).body(body);
+                        std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
+                    });
+                    let _ = builder.serve_connection(TokioIo::new(socket), service).await;
+                });
+            }
+        });
+        own
+    }
+
+    /// From now on it answers this.
+    pub fn say(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// How many requests it has seen so far.
+    pub fn seen(&self) -> u32 {
+        self.seen.load(Ordering::SeqCst)
     }
 }
 

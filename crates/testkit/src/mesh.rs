@@ -17,6 +17,7 @@ use weft_proxy::listeners::{self, Listeners};
 use weft_proxy::observe;
 use weft_proxy::snapshot::Snapshot;
 use weft_proxy::tls::secrets::{Secrets, Svid, Trust};
+use weft_proxy::upstream::outlier;
 use weft_proxy::worker::{Shared, Worker};
 use weft_runtime::live::Live;
 use weft_runtime::workers::Workers;
@@ -101,6 +102,7 @@ impl Mesh {
         let workers = Workers::start(two, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
         let open = Arc::new(Mutex::new(Listeners::default()));
+        tokio::spawn(outlier::sweep(shared.clone()));
         tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
         Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, _workers: workers }
     }
@@ -163,6 +165,8 @@ impl Sidecar {
 
     /// The metrics page.
     pub fn metrics(&self) -> String {
-        self.shared.observer.metrics.render(std::time::Instant::now())
+        let mut text = self.shared.observer.metrics.render(std::time::Instant::now());
+        text.push_str(&observe::clusters::render(&self.shared.live.load()));
+        text
     }
 }

@@ -26,6 +26,20 @@ pub(crate) struct Sidecar {
     pub(crate) traffic: Traffic,
     /// Listeners that are not there, and why.
     pub(crate) listeners_failed: BTreeMap<String, String>,
+    /// Endpoints that requests were sent to.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint of one cluster, as a sidecar sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Endpoint {
+    pub(crate) cluster: String,
+    pub(crate) address: String,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    /// It gets no requests for so long (outlier detection).
+    pub(crate) ejected_seconds: Option<f64>,
 }
 
 /// The way to the control plane.

@@ -64,6 +64,7 @@ async fn serve_all(args: &Args) -> anyhow::Result<()> {
         None => files.next().await,
     };
     let ads = ControlPlane::new(first);
+    files.is_served();
     *control.lock() = Some(ads.clone());
     let routes = tonic::service::Routes::new(CsrService::new(authority).into_server());
     let routes = routes.add_service(ads.grpc(Callers::Proven));
@@ -84,8 +85,12 @@ async fn serve_status(
 ) -> anyhow::Result<(Files, Arc<Mutex<Option<ControlPlane>>>)> {
     let files = Files::open(&args.folders, &args.run)?;
     let control = Arc::default();
-    let account =
-        Account { started: Instant::now(), files: files.last_reading(), control: Arc::clone(&control) };
+    let account = Account {
+        started: Instant::now(),
+        files: files.last_reading(),
+        plan_in_use: files.plan_in_use(),
+        control: Arc::clone(&control),
+    };
     let listener = TcpListener::bind((address, STATUS_PORT))
         .await
         .with_context(|| format!("cannot listen on {address}:{STATUS_PORT}"))?;
@@ -100,6 +105,7 @@ async fn push(ads: ControlPlane, mut files: Files) {
             let world = files.next().await;
             tracing::info!(services = world.services.len(), workloads = world.workloads.len(), "files read");
             ads.replace(world);
+            files.is_served();
         }
     };
     tokio::join!(ads.run(), edits);

@@ -22,6 +22,7 @@ pub(crate) fn pods<'a>(plan: &'a Plan, name: &str) -> Result<Vec<&'a Pod>, FindE
     };
     let found = [
         by(&|pod, name| pod.name == name),
+        by(&|pod, name| pod.place == name),
         by(&|pod, name| pod.workload == name),
         by(&|pod, name| pod.services.iter().any(|service| service == name)),
     ];

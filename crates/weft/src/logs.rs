@@ -1,32 +1,63 @@
-//! `weft logs`: what the pods' sidecars wrote down of each request, oldest first within a pod.
+//! `weft logs`: each request of the mesh as one line, told from what both its sidecars wrote down; and the logs of
+//! sidecars and apps as they are.
+
+mod entry;
+mod file;
+mod filter;
+mod line;
+mod names;
+mod request;
+#[cfg(test)]
+mod sample;
 
 use crate::find;
 use crate::output::{self, Output};
 use crate::run_directory::{Running, pod_folder};
 use crate::up::plan::Pod;
+use file::LogFile;
+use filter::{Filter, Since};
+use line::Lines;
+use names::Names;
+use request::{Join, Request};
 use serde_json::json;
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// `weft logs`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+    weft logs                          every request of the mesh, oldest first
+    weft logs cart --denied -f         calls to or from cart that a policy refuses, as they come
+    weft logs cart --failed --since 5m
+    weft logs cart --of app -n 20      the last words of the app itself
+
+A line is: the time (UTC), caller -> callee, request, status, duration as the caller saw it, and the reason.")]
 pub(crate) struct Args {
-    /// A Deployment, a Service or one pod; all of them where none is named.
+    /// A Deployment, a Service or one pod, as caller or callee; all of them where none is named.
     workload: Option<String>,
-    /// Go on with what is written from now on.
+    /// Only what a policy refused.
+    #[arg(long)]
+    denied: bool,
+    /// Only what failed: no answer, a 5xx, or a gRPC status that means as much. With --denied: both.
+    #[arg(long)]
+    failed: bool,
+    /// Only what began since: 30s, 5m, 2h ago, or a moment in RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Go on with what is written from now on, until the mesh stops.
     #[arg(short, long)]
     follow: bool,
     /// Which log: the requests, the sidecar's own, the app's output.
     #[arg(long, value_enum, default_value_t)]
     of: Of,
-    /// Only so many lines of each pod.
-    #[arg(short = 'n', long = "tail", value_name = "LINES")]
+    /// Only the last so many requests; of a sidecar's own log or an app's: lines of each pod.
+    #[arg(short = 'n', long = "tail", value_name = "COUNT")]
     tail: Option<usize>,
-    /// text: lines; json: one object a line.
+    /// text: for people; json: all that each sidecar wrote, one object a line.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -50,8 +81,10 @@ impl Of {
     }
 }
 
-/// How often followed files are looked at.
+/// How often followed files are looked at. A request's two accounts are on disk within this of each other.
 const LOOK: Duration = Duration::from_millis(150);
+/// As many requests are kept in memory; older ones are left out, and that is said.
+const MOST: usize = 100_000;
 
 /// Prints the logs; with -f until the mesh is gone.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -60,86 +93,156 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(name) => find::pods(&running.plan, name)?,
         None => running.plan.pods.iter().collect(),
     };
+    if args.of == Of::Access {
+        return requests(args, &running, &pods);
+    }
+    if args.denied || args.failed || args.since.is_some() {
+        anyhow::bail!("--denied, --failed and --since are for the log of requests (--of access)");
+    }
+    plain(args, &running, &pods)
+}
+
+/// The logs of sidecars or apps, line by line.
+fn plain(args: &Args, running: &Running, pods: &[&Pod]) -> anyhow::Result<ExitCode> {
     let several = pods.len() > 1;
-    let mut logs: Vec<Log> = pods
-        .iter()
-        .map(|pod| Log {
-            pod: format!("{}/{}", pod.namespace, pod.name),
-            path: pod_folder(&running.path, pod).join(args.of.file()),
-            read: 0,
-        })
-        .collect();
-    for log in &mut logs {
-        let lines = log.new_lines()?;
-        let skip = args.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
-        for line in lines.iter().skip(skip) {
-            show(args.output, several, &log.pod, line)?;
+    let show = |pod: &str, line: &str| match args.output {
+        Output::Text if several => output::print(&format!("{pod}  {line}")),
+        Output::Text => output::print(line),
+        Output::Json => {
+            // A line in JSON stays what it is.
+            let entry = serde_json::from_str(line).unwrap_or_else(|_| serde_json::Value::from(line));
+            output::print(&json!({ "pod": pod, "entry": entry }).to_string())
         }
+    };
+    let name = |pod: &Pod| format!("{}/{}", pod.namespace, pod.name);
+    let mut logs = open(running, pods, args.of, name);
+    for (pod, log) in &mut logs {
+        let mut last = VecDeque::new();
+        log.new_lines(|line| match args.tail {
+            None => show(pod, line),
+            Some(count) => {
+                last.push_back(line.to_owned());
+                if last.len() > count {
+                    last.pop_front();
+                }
+                Ok(())
+            }
+        })?;
+        last.iter().try_for_each(|line| show(pod, line))?;
     }
     while args.follow && running.path.exists() {
         std::thread::sleep(LOOK);
-        for log in &mut logs {
-            for line in log.new_lines()? {
-                show(args.output, several, &log.pod, &line)?;
-            }
+        for (pod, log) in &mut logs {
+            log.new_lines(|line| show(pod, line))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(output: Output, several: bool, pod: &str, line: &str) -> std::io::Result<()> {
-    match output {
-        Output::Text if several => output::print(&format!("{pod}  {line}")),
-        Output::Text => output::print(line),
-        Output::Json => {
-            // An access log in JSON stays what it is.
-            let entry = serde_json::from_str(line).unwrap_or_else(|_| serde_json::Value::from(line));
-            output::print(&json!({ "pod": pod, "entry": entry }).to_string())
-        }
-    }
+fn open(running: &Running, pods: &[&Pod], of: Of, name: impl Fn(&Pod) -> String) -> Vec<(String, LogFile)> {
+    let log = |pod: &&Pod| (name(pod), LogFile::new(pod_folder(&running.path, pod).join(of.file())));
+    pods.iter().map(log).collect()
 }
 
-/// One file, read up to some place.
-#[derive(Debug)]
-struct Log {
-    pod: String,
-    path: PathBuf,
-    read: u64,
-}
-
-impl Log {
-    /// The whole lines since the last time; a file that was emptied is read from its start.
-    fn new_lines(&mut self) -> std::io::Result<VecDeque<String>> {
-        /// At one time, so that a large log does not become a large memory.
-        const MOST: usize = 1_000_000;
-        let Some(mut file) = open(&self.path)? else { return Ok(VecDeque::new()) };
-        if file.metadata()?.len() < self.read {
-            self.read = 0;
-        }
-        file.seek(SeekFrom::Start(self.read))?;
-        let mut reader = BufReader::new(file);
-        let mut lines = VecDeque::new();
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            self.read += line.len() as u64;
-            if lines.len() == MOST {
-                lines.pop_front();
+/// The access logs. All of them are read, whoever was asked for: why a call was refused, the other end's knows.
+fn requests(args: &Args, running: &Running, pods: &[&Pod]) -> anyhow::Result<ExitCode> {
+    let names = Names::of(&running.plan);
+    let all: Vec<&Pod> = running.plan.pods.iter().filter(|pod| pod.sidecar).collect();
+    let mut logs = open(running, &all, Of::Access, |pod| names.pod(pod));
+    let chosen = args.workload.as_ref().map(|_| pods.iter().map(|pod| names.pod(pod)).collect());
+    let filter = Filter {
+        pods: chosen,
+        denied: args.denied,
+        failed: args.failed,
+        since: args.since.map(|since| since.moment(OffsetDateTime::now_utc())),
+    };
+    let colour =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let full = all.iter().map(|pod| (names.pod(pod), format!("{}/{}", pod.namespace, pod.name))).collect();
+    let mut printer = Printer { output: args.output, lines: Lines::new(colour), filter, full, odd: 0 };
+    let mut join = Join::new(names);
+    let mut forgotten = 0;
+    for (pod, log) in &mut logs {
+        log.new_lines(|line| {
+            printer.take(&mut join, pod, line)?;
+            if join.len() > 2 * MOST {
+                forgotten += join.take_but(MOST).len();
             }
-            lines.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
-            line.clear();
+            Ok(())
+        })?;
+    }
+    if forgotten > 0 {
+        let path = running.path.join("pods");
+        crate::say::say!("weft: {forgotten} older requests are left out; {} has them", path.display());
+    }
+    let mut shown = join.take_but(0);
+    shown.retain(|request| printer.filter.takes(request));
+    let skip = args.tail.map_or(0, |tail| shown.len().saturating_sub(tail));
+    printer.print(shown.get(skip..).unwrap_or_default())?;
+    if printer.odd > 0 {
+        crate::say::say!(
+            "weft: {} lines are in a format of your own (accessLogFormat), in which --denied, --failed and --since cannot look; they are left out",
+            printer.odd
+        );
+    }
+    let mut waited = 0;
+    while args.follow && running.path.exists() {
+        std::thread::sleep(LOOK);
+        for (pod, log) in &mut logs {
+            log.new_lines(|line| printer.take(&mut join, pod, line))?;
         }
-        Ok(lines)
+        let mut settled = join.take_settled(&mut waited);
+        settled.retain(|request| printer.filter.takes(request));
+        printer.print(&settled)?;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// A log that nobody has written to yet is empty.
-fn open(path: &Path) -> std::io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+/// Shows requests as they were asked for.
+struct Printer {
+    output: Output,
+    lines: Lines,
+    filter: Filter,
+    /// Pods' names with their namespaces, for programs.
+    full: BTreeMap<String, String>,
+    /// Lines that cannot be looked into.
+    odd: usize,
 }
 
-#[cfg(test)]
-mod tests;
+impl Printer {
+    /// A line of an access log; one in the user's own format is shown at once, as it is.
+    fn take(&mut self, join: &mut Join, pod: &str, line: &str) -> std::io::Result<()> {
+        if join.add(pod, line) || !self.filter.is_of(pod) {
+            return Ok(());
+        }
+        if self.filter.looks_inside() {
+            self.odd += 1;
+            return Ok(());
+        }
+        match self.output {
+            Output::Text => output::print(&format!("{pod}  {}", line::printable(line))),
+            Output::Json => self.as_json(pod, line),
+        }
+    }
+
+    fn as_json(&self, pod: &str, line: &str) -> std::io::Result<()> {
+        let entry = serde_json::from_str(line).unwrap_or_else(|_| serde_json::Value::from(line));
+        let pod = self.full.get(pod).map_or(pod, String::as_str);
+        output::print(&json!({ "pod": pod, "entry": entry }).to_string())
+    }
+
+    fn print(&mut self, requests: &[Request]) -> std::io::Result<()> {
+        self.lines.make_room(requests);
+        for request in requests {
+            match self.output {
+                Output::Text => output::print(&self.lines.line(request))?,
+                // What its own sidecar wrote, as it was written.
+                Output::Json => request
+                    .accounts()
+                    .filter(|account| self.filter.is_of(&account.owner))
+                    .try_for_each(|account| self.as_json(&account.owner, &account.line))?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -15,6 +15,7 @@ mod logs;
 mod output;
 mod parent;
 mod proxy;
+mod redirect;
 mod run_directory;
 mod say;
 mod standin;
@@ -58,6 +59,8 @@ enum Command {
     /// The proxy of a pod.
     #[command(hide = true)]
     Proxy(proxy::Args),
+    /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
+    Redirect(Box<redirect::Args>),
     /// The app that stands in for a service: echoes what it sees, as JSON.
     #[command(hide = true)]
     StandIn(standin::Args),
@@ -79,10 +82,14 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Control(args) => control_plane::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Proxy(args) => proxy::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Redirect(args) => redirect::run(&args),
         Command::StandIn(args) => standin::run(args).map(|()| ExitCode::SUCCESS),
         Command::Child(args) => child::run(&args),
     };
     outcome.unwrap_or_else(|error| {
+        if output::is_unread(&error) {
+            return ExitCode::SUCCESS;
+        }
         crate::say::say!("weft: {error:#}");
         ExitCode::FAILURE
     })

@@ -5,6 +5,7 @@
 //! | `lock` | locked by the `weft up` that lives; a folder whose lock is free is a leftover, and is removed |
 //! | `state.json` | [`State`]: which process, since when, of which folders |
 //! | `plan.json` | the plan: pods, addresses, environments; written anew when an edit changes it |
+//! | `last-good.json` | the files of YAML as they last were without errors, for a control plane that starts anew |
 //! | `authority/` | the mesh's certificate authority, as Istio's four plug-in files |
 //! | `root-cert.pem`, `tokens.jwks` | what sidecars and control plane check each other with |
 //! | `control.log` | the control plane's log |
@@ -19,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 /// What names the mesh that a command speaks of: set for `weft up DIR -- COMMAND`.
 pub(crate) const VARIABLE: &str = "WEFT_RUN";
+
+/// The files of YAML as they last were without errors.
+pub(crate) const LAST_GOOD: &str = "last-good.json";
 
 /// Why there is no run directory.
 #[derive(Debug, thiserror::Error)]

@@ -103,6 +103,7 @@ fn as_text(
                 problems.push(format!("{name}: {error}"));
             }
             Some((_, Ok(sidecar))) => {
+                problems.extend(ejected(sidecar).map(|ejected| format!("{name}: {ejected}")));
                 problems.extend(problem(sidecar).map(|problem| format!("{name}: {problem}")));
                 table.add_row(row(name, sidecar, now));
             }
@@ -110,6 +111,11 @@ fn as_text(
     }
     if let Err(error) = control {
         problems.push(format!("control plane: {error}; proxies go on with what they have"));
+    }
+    if let Ok(status) = control
+        && status["files"]["in_use"] == false
+    {
+        problems.push("the files have errors; what they said before is in force".to_owned());
     }
     let uptime = span(now.saturating_sub(running.state.started));
     let folders: Vec<String> =
@@ -157,6 +163,15 @@ fn configuration(sidecar: &Sidecar) -> String {
 
 fn digest(of_type: &InForce) -> u64 {
     u64::from_str_radix(&of_type.digest, 16).unwrap_or_default()
+}
+
+/// Whom the sidecar leaves alone: worth knowing, but it is as it should be.
+fn ejected(sidecar: &Sidecar) -> impl Iterator<Item = String> {
+    sidecar.endpoints.iter().filter_map(|endpoint| {
+        let left = endpoint.ejected_seconds?;
+        let (address, cluster) = (&endpoint.address, &endpoint.cluster);
+        Some(format!("{address} of {cluster} is ejected for {left:.1} s more (outlierDetection)"))
+    })
 }
 
 /// What is not as it should be with a sidecar.

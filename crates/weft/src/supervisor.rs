@@ -102,19 +102,34 @@ impl Supervisor {
 
     /// Stops the named children, all at once, and waits until they are gone.
     pub(crate) async fn stop(&mut self, names: &[String]) {
-        let stopping: Vec<Watched> = names.iter().filter_map(|name| self.children.remove(name)).collect();
-        for child in &stopping {
-            child.stop.cancel();
-        }
-        for child in stopping {
-            // The task ends by itself at the latest when the child's grace is over.
-            let _ = child.task.await;
-        }
+        self.release(names).stop().await;
+    }
+
+    /// Lets the named children go on under somebody else's care; their names are free from now on.
+    pub(crate) fn release(&mut self, names: &[String]) -> Released {
+        Released(names.iter().filter_map(|name| self.children.remove(name)).collect())
     }
 
     /// Cancelled, it takes the grace away from whoever is stopping, or will be.
     pub(crate) fn hurrier(&self) -> CancellationToken {
         self.hurry.clone()
+    }
+}
+
+/// Children that run on until they are stopped by whoever has this.
+#[derive(Debug)]
+pub(crate) struct Released(Vec<Watched>);
+
+impl Released {
+    /// Stops them, all at once, and waits until they are gone.
+    pub(crate) async fn stop(self) {
+        for child in &self.0 {
+            child.stop.cancel();
+        }
+        for child in self.0 {
+            // The task ends by itself at the latest when the child's grace is over.
+            let _ = child.task.await;
+        }
     }
 }
 

@@ -17,10 +17,12 @@ pub(crate) mod protocol;
 mod quantity;
 mod ready;
 mod report;
+mod rollout;
 mod run;
 mod services;
 mod sockets;
 mod tokens;
+mod update;
 
 use programs::App;
 use std::ffi::OsString;

@@ -146,8 +146,24 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     let (_, tree) = home.curl(&["--from", "web", "http://127.0.0.1/", "-s", "-m", "5"]);
     assert!(!tree.contains("\"pod\""), "{tree}");
     let logs = text(&home.output(&["logs", "api"]).stdout);
-    assert!(logs.contains("ns[shop]-policy[api-callers]-rule[0]"), "{logs}");
-    assert!(logs.contains("spiffe://cluster.local/ns/shop/sa/stranger"), "{logs}");
+    let line = |of: &[&str]| logs.lines().any(|line| of.iter().all(|part| line.contains(part)));
+    assert!(
+        line(&["web-1 -> api-1 ", " GET /x ", "allowed by AuthorizationPolicy shop/api-callers rule 0"]),
+        "{logs}"
+    );
+    assert!(
+        line(&["stranger-1 -> api-1", " 403 ", "denied by the sidecar of api-1: ", "sa/stranger"]),
+        "{logs}"
+    );
+    let denied = text(&home.output(&["logs", "stranger", "--denied", "--since", "1h"]).stdout);
+    assert!(
+        denied.contains("api-1") && !denied.contains(" 200 "),
+        "the caller is told the reason too: {denied}"
+    );
+    let written = text(&home.output(&["logs", "stranger", "--output", "json"]).stdout);
+    assert!(written.contains("\"pod\":\"shop/stranger-1\"") && written.contains("request_id"), "{written}");
+    let headed = home.shell("\"$WEFT\" logs | head -n 1");
+    assert!(text(&headed.stderr).is_empty() && text(&headed.stdout).lines().count() == 1, "{headed:?}");
     let status = home.output(&["status"]);
     assert!(status.status.success(), "{}", text(&status.stdout));
     let certs = text(&home.output(&["certs", "web"]).stdout);
@@ -202,6 +218,55 @@ fn the_mesh_outlives_its_control_plane_and_heals_a_sidecar() {
     home.comes_to("web", "http://api/", "200");
     home.write(&shop().replace("[GET]", "[PUT]"));
     home.comes_to("web", "http://api/", "403");
+}
+
+#[test]
+fn a_control_plane_that_starts_beside_broken_files_serves_what_they_said_before() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    home.write(&shop().replace("[GET]", "[PUT]"));
+    home.comes_to("web", "http://api/", "403");
+    home.write(&shop().replace("principals", "principal"));
+    up.says("this edit is refused");
+    home.kill(&["--parent-pipe control"]);
+    up.says("control plane was ended by SIGKILL");
+    home.kill(&["proxy sidecar", "POD_NAME=api-1"]);
+    up.says("api-1 is ready");
+    // By the policy of the last good edit.
+    home.comes_to("web", "http://api/", "403");
+    let status = text(&home.output(&["status"]).stdout);
+    assert!(status.contains("the files have errors; what they said before is in force"), "{status}");
+    home.write(&shop());
+    home.comes_to("web", "http://api/", "200");
+}
+
+#[test]
+fn an_edited_deployment_of_one_replica_is_replaced_without_a_failed_request() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let load = || {
+            let mut answers = Vec::new();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                answers.push(home.status("web", "http://api/"));
+            }
+            answers
+        };
+        let clients: Vec<_> = (0..3).map(|_| scope.spawn(load)).collect();
+        home.write(&shop().replace("env: []", "env: [{ name: LEVEL, value: debug }]"));
+        up.says("replaces [api-1, db-1, stranger-1]");
+        up.says("api-1-");
+        up.says("api-1 is gone");
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>()
+    });
+    let failed: Vec<_> = answers.iter().filter(|answer| !answer.ends_with("200")).collect();
+    assert!(failed.is_empty() && answers.len() > 10, "{} of {}: {failed:?}", failed.len(), answers.len());
+    let new = answers.iter().filter(|answer| answer.contains("\"pod\": \"api-1-")).count();
+    assert!(new > 0, "the new pod answers: {:?}", answers.last());
 }
 
 #[test]

@@ -110,13 +110,49 @@ fn an_edit_replaces_the_pods_it_changes_and_a_bad_one_none() {
     up.says("this edit is refused");
     home.write(&TWO.replace("\"hello\"", "\"hi\""));
     up.says("replaces [web-1, web-2]");
-    // One after the other.
-    up.says("web (2 pods) is ready");
-    up.says("web (2 pods) is ready");
-    let log = text(&home.output(&["logs", "web-1", "--of", "app"]).stdout);
-    assert!(log.contains("hello") && log.contains("hi"), "{log}");
+    // New ones start beside them, one more than there are replicas; each old one goes when a new one is ready.
+    up.says("web-2-");
+    up.says("web-2 is gone");
+    up.says("web-1 is gone");
+    let log = text(&home.output(&["logs", "web", "--of", "app"]).stdout);
+    assert!(log.contains("hi") && !log.contains("hello"), "{log}");
     home.write(&TWO.replace("\"hello\"", "\"hi\"").replace("replicas: 2", "replicas: 1"));
-    up.says("stops [web-2], starts [], replaces []");
+    up.says("stops [web-2-");
+    up.says(" is gone");
+}
+
+#[test]
+fn what_cannot_be_written_down_is_said_and_ends_nothing() {
+    let home = Home::new(TWO);
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let run = std::fs::read_dir(home.directory.path().join("weft")).unwrap().next().unwrap().unwrap().path();
+    // A folder in the way of the plan's new file.
+    let in_the_way = run.join("plan.json.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    home.write(&TWO.replace("replicas: 2", "replicas: 3"));
+    up.says("plan.json: ");
+    up.says("web-3 is ready");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let deadline = std::time::Instant::now() + meshes::LIMIT;
+    while !std::fs::read_to_string(run.join("plan.json")).unwrap().contains("web-3") {
+        assert!(std::time::Instant::now() < deadline, "the plan is never written");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    up.signal("INT");
+    assert!(up.ended().success());
+}
+
+#[test]
+fn an_emptied_file_is_no_edit() {
+    let home = Home::new(TWO);
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    home.write("");
+    up.says("the file is empty");
+    up.says("this edit is refused");
+    home.write(&TWO.replace("replicas: 2", "replicas: 1"));
+    up.says("stops [web-2]");
 }
 
 #[test]

@@ -4,13 +4,15 @@
 //!   decided becomes an explicit `Unknown`, what is malformed is an error that names its place.
 //! - [`encode`]: the same settings to xDS resources, in the shapes that istiod serves: `decode(encode(m)) == m`.
 //! - [`nds`] and [`node`]: the name table of a sidecar's DNS, and a proxy's account of itself, both ways.
+//! - [`json`]: any resource as Envoy shows it, for people and their tools.
 //! - [`istio`]: the few messages that Envoy's protos do not hold.
 //!
-//! Both folders have one file a subject, under the same names.
+//! The folders of decode and encode have one file a subject, under the same names.
 
 pub mod decode;
 pub mod encode;
 pub mod istio;
+pub mod json;
 pub mod nds;
 pub mod node;
 mod pb;

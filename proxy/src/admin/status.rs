@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use weft_runtime::readiness::ReadinessState;
 use weft_telemetry::summary::TrafficStatus;
 
 use super::Admin;
+use crate::snapshot::{ClusterView, EndpointView};
 
 /// One proxy at this moment.
 #[derive(Debug, Serialize)]
@@ -65,6 +66,8 @@ struct Endpoint {
     requests: u64,
     failures: u64,
     connect_failures: u64,
+    /// It gets no requests for so long (outlier detection).
+    ejected_seconds: Option<f64>,
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -128,7 +131,7 @@ fn in_force(admin: &Admin) -> BTreeMap<String, InForce> {
 }
 
 fn endpoints(admin: &Admin) -> Vec<Endpoint> {
-    let snapshot = admin.0.shared.live.load();
+    let (snapshot, now) = (admin.0.shared.live.load(), Instant::now());
     let views = snapshot.clusters().flat_map(|view| view.endpoints.iter().map(move |e| (view, e)));
     let used = views.filter(|(_, e)| e.state.requests.load(Ordering::Relaxed) > 0);
     used.map(|(view, e)| Endpoint {
@@ -138,8 +141,13 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
         requests: e.state.requests.load(Ordering::Relaxed),
         failures: e.state.failures.load(Ordering::Relaxed),
         connect_failures: e.state.connect_failures.load(Ordering::Relaxed),
+        ejected_seconds: ejected(view, e, now).map(|left| left.as_secs_f64()),
     })
     .collect()
+}
+
+fn ejected(view: &ClusterView, endpoint: &EndpointView, now: Instant) -> Option<Duration> {
+    endpoint.state.is_out().then(|| view.state.ward.remaining(endpoint.address, now)).flatten()
 }
 
 pub(super) async fn server_info(State(admin): State<Admin>) -> Json<serde_json::Value> {

@@ -9,7 +9,6 @@ use weft_model::cluster::{Cluster, Discovery};
 use weft_model::compile;
 use weft_model::endpoint::LoadAssignment;
 use weft_model::listener::Listener;
-use weft_model::names::NameTable;
 use weft_model::route::RouteConfiguration;
 use weft_model::table::Names;
 use weft_wire::decode::{self, NotHonoured};
@@ -33,6 +32,19 @@ pub struct Held {
     pub warnings: Vec<String>,
 }
 
+/// A resource that was refused and has not been mended since, for `/config_dump`.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its version.
+    pub version: String,
+    /// When.
+    pub at: SystemTime,
+    /// Why, in words.
+    pub why: String,
+    /// As it came.
+    pub bytes: bytes::Bytes,
+}
+
 /// The configuration in force and everything needed to change it.
 #[derive(Debug)]
 pub struct Applier {
@@ -44,8 +56,8 @@ pub struct Applier {
     resolved: HashMap<String, LoadAssignment>,
     wanted_routes: BTreeMap<String, BTreeSet<String>>,
     held: BTreeMap<&'static str, BTreeMap<String, Held>>,
+    refused: BTreeMap<&'static str, BTreeMap<String, Refused>>,
     snapshot: Snapshot,
-    name_table: Option<NameTable>,
 }
 
 /// What came of an update.
@@ -55,8 +67,6 @@ pub struct Applied {
     pub refused: Vec<String>,
     /// Something in the snapshot is different now.
     pub changed: bool,
-    /// The name table is another.
-    pub renamed: bool,
 }
 
 impl Applier {
@@ -71,8 +81,8 @@ impl Applier {
             resolved: HashMap::new(),
             wanted_routes: BTreeMap::new(),
             held: BTreeMap::new(),
+            refused: BTreeMap::new(),
             snapshot: Snapshot::default(),
-            name_table: None,
         }
     }
 
@@ -88,14 +98,14 @@ impl Applier {
         &self.snapshot
     }
 
-    /// What the pod's DNS answers by itself, once the control plane has said it.
-    pub fn name_table(&self) -> Option<&NameTable> {
-        self.name_table.as_ref()
-    }
-
     /// Resources as they are held, by type.
     pub fn held(&self) -> &BTreeMap<&'static str, BTreeMap<String, Held>> {
         &self.held
+    }
+
+    /// Resources that were refused, by type.
+    pub fn refused(&self) -> &BTreeMap<&'static str, BTreeMap<String, Refused>> {
+        &self.refused
     }
 
     /// The EDS resources that clusters ask for.
@@ -130,23 +140,23 @@ impl Applier {
     pub fn update(&mut self, of_type: &str, updated: &[Resource], removed: &[Arc<str>]) -> Applied {
         let mut applied = Applied::default();
         for resource in updated {
-            let result = match of_type {
-                type_url::CLUSTER => self.cluster(resource),
-                type_url::ENDPOINTS => self.endpoints(resource),
-                type_url::LISTENER => self.listener(resource),
-                type_url::ROUTES => self.routes(resource),
-                type_url::NAME_TABLE => self.hosts(resource),
+            let (of_type, result) = match of_type {
+                type_url::CLUSTER => (type_url::CLUSTER, self.cluster(resource)),
+                type_url::ENDPOINTS => (type_url::ENDPOINTS, self.endpoints(resource)),
+                type_url::LISTENER => (type_url::LISTENER, self.listener(resource)),
+                type_url::ROUTES => (type_url::ROUTES, self.routes(resource)),
                 _ => continue,
             };
             match result {
-                Ok(()) if of_type == type_url::NAME_TABLE => applied.renamed = true,
                 Ok(()) => applied.changed = true,
-                Err(why) => applied.refused.push(why),
+                Err(why) => {
+                    self.refuse(of_type, resource, &why);
+                    applied.refused.push(why);
+                }
             }
         }
         for name in removed {
-            applied.changed |= of_type != type_url::NAME_TABLE;
-            applied.renamed |= of_type == type_url::NAME_TABLE;
+            applied.changed = true;
             self.remove(of_type, name);
         }
         applied
@@ -230,12 +240,6 @@ impl Applier {
         Ok(())
     }
 
-    fn hosts(&mut self, resource: &Resource) -> Result<(), String> {
-        self.name_table = Some(weft_wire::nds::decode(&resource.value).map_err(|e| e.to_string())?);
-        self.hold(type_url::NAME_TABLE, &resource.name, resource, Vec::new(), Vec::new());
-        Ok(())
-    }
-
     fn hold(
         &mut self,
         of_type: &'static str,
@@ -255,6 +259,19 @@ impl Applier {
             warnings,
         };
         self.held.entry(of_type).or_default().insert(name.to_owned(), held);
+        if let Some(refused) = self.refused.get_mut(of_type) {
+            refused.remove(&*resource.name);
+        }
+    }
+
+    fn refuse(&mut self, of_type: &'static str, resource: &Resource, why: &str) {
+        let refused = Refused {
+            version: resource.version.to_string(),
+            at: SystemTime::now(),
+            why: why.to_owned(),
+            bytes: resource.value.clone(),
+        };
+        self.refused.entry(of_type).or_default().insert(resource.name.to_string(), refused);
     }
 
     fn remove(&mut self, of_type: &str, name: &str) {
@@ -286,11 +303,13 @@ impl Applier {
                 let id = self.names.route(name);
                 self.snapshot.table.set_routes(id, None);
             }
-            type_url::NAME_TABLE => self.name_table = Some(NameTable::default()),
             _ => {}
         }
         if let Some(held) = self.held.get_mut(of_type) {
             held.remove(name);
+        }
+        if let Some(refused) = self.refused.get_mut(of_type) {
+            refused.remove(name);
         }
     }
 }

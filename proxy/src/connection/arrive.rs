@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use weft_model::listener::ListenerFilter;
-use weft_model::table::chain::{Arrival, Chain, Terminal};
+use weft_model::table::chain::{Chain, Terminal};
 use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
 use weft_telemetry::ResponseFlag;
 
-use super::{Conn, Parts};
+use super::{Arrived, Conn};
 use crate::snapshot::{ListenerView, Snapshot};
 use crate::sniff::{self, Protocol};
 use crate::stream::{Io, Tcp};
@@ -96,103 +96,99 @@ async fn take(
     let destination = SocketAddr::new(local.ip().to_canonical(), local.port());
 
     let looks = Looks::of(&view, destination.port());
-    let from =
-        From { worker, listener, direction: view.listener.settings.direction, source, destination, drain };
+    let mut arrived = Arrived {
+        worker,
+        listener,
+        direction: view.listener.settings.direction,
+        source,
+        destination,
+        sni: String::new(),
+        protocols: Vec::new(),
+        transport: "raw_buffer",
+        drain,
+    };
     let seen = match tokio::time::timeout(SILENCE, look(&mut tcp, &view, looks)).await {
         Ok(seen) => seen?,
-        Err(_) => match silent(&from, &mut tcp, &view, &snapshot, looks).await {
-            Some((conn, opened)) => {
+        Err(_) => match silent(arrived, &mut tcp, &view, &snapshot, looks).await {
+            Silent::Opened(conn, opened) => {
+                drop((view, snapshot));
                 opened.run(&conn, Io::Plain(tcp)).await;
                 return Ok(());
             }
-            None => look(&mut tcp, &view, looks).await?,
+            Silent::Client(still) => {
+                arrived = still;
+                look(&mut tcp, &view, looks).await?
+            }
         },
     };
-    let hello =
-        if seen == Some(Protocol::Tls) && looks.tls { Some(client_hello(&mut tcp).await?) } else { None };
-    let transport = if hello.is_some() { "tls" } else { "raw_buffer" };
-    let (sni, protocols) = match hello {
-        Some(hello) => (hello.sni, hello.alpn),
-        None => (String::new(), seen.and_then(Protocol::alpn).map(str::to_owned).into_iter().collect()),
+    if seen == Some(Protocol::Tls) && looks.tls {
+        let hello = client_hello(&mut tcp).await?;
+        (arrived.transport, arrived.sni, arrived.protocols) = ("tls", hello.sni, hello.alpn);
+    } else {
+        arrived.protocols.extend(seen.and_then(Protocol::alpn).map(str::to_owned));
+    }
+    let Some(chain) = arrived.chain(&view.listener).cloned() else { return Err(no_chain(arrived, looks)) };
+    let (conn, io, alpn) = secure(arrived, tcp, &view, &snapshot, chain.clone()).await?;
+    let http = match &chain.terminal {
+        Terminal::Http(_) => true,
+        Terminal::Tcp(_) => false,
+        Terminal::Refuse(why) => {
+            tracing::info!(listener = %conn.listener, %why, "connection closed");
+            return Ok(());
+        }
     };
-    let offered: Vec<&str> = protocols.iter().map(String::as_str).collect();
-    let arrival = Arrival { destination, source, transport, server_name: &sni, protocols: &offered };
-    let Some(chain) = view.listener.chain(&arrival).cloned() else {
-        let hint = if transport == "raw_buffer" && looks.tls {
-            "PeerAuthentication STRICT asks every client for mTLS"
-        } else {
-            "see /config_dump for the listener's chains"
-        };
-        let listener = from.listener.to_string();
-        return Err(Refused::NoChain { listener, transport, destination, sni, protocols, hint });
-    };
-    let parts = from.parts(sni, protocols, transport);
-    let (conn, io, alpn) = secure(parts, tcp, &view, snapshot, chain.clone()).await?;
-    match &chain.terminal {
-        Terminal::Http(_) => crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await,
-        Terminal::Tcp(_) => crate::tcp::serve(Rc::new(conn), io).await,
-        Terminal::Refuse(why) => tracing::info!(listener = %conn.listener, %why, "connection closed"),
+    // Nothing of this moment's configuration lives as long as the connection.
+    drop((chain, view, snapshot));
+    if http {
+        crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await;
+    } else {
+        crate::tcp::serve(Rc::new(conn), io).await;
     }
     Ok(())
 }
 
-/// What is known of a connection before its first byte.
-struct From {
-    worker: Rc<Worker>,
-    listener: Arc<str>,
-    direction: weft_model::listener::Direction,
-    source: SocketAddr,
-    destination: SocketAddr,
-    drain: DrainWatch,
+fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
+    let Arrived { transport, destination, sni, protocols, .. } = arrived;
+    let hint = if transport == "raw_buffer" && looks.tls {
+        "PeerAuthentication STRICT asks every client for mTLS"
+    } else {
+        "see /config_dump for the listener's chains"
+    };
+    let listener = arrived.listener.to_string();
+    Refused::NoChain { listener, transport, destination, sni, protocols, hint }
 }
 
-impl From {
-    fn parts(&self, sni: String, protocols: Vec<String>, transport: &'static str) -> Parts {
-        Parts {
-            worker: self.worker.clone(),
-            listener: self.listener.clone(),
-            direction: self.direction,
-            source: self.source,
-            destination: self.destination,
-            sni,
-            protocols,
-            transport,
-            drain: self.drain.clone(),
-        }
-    }
+/// What became of a client that said nothing.
+enum Silent {
+    /// Its server spoke first: it is TCP.
+    Opened(Box<Conn>, Box<Opened>),
+    /// The client has said something meanwhile, or nobody can tell.
+    Client(Arrived),
 }
 
 /// A client that says nothing where its first bytes should tell its protocol may wait for the server to speak first, as
 /// MySQL's and SMTP's do. If it does, the connection is TCP, on the chain for what no inspector recognized; otherwise
 /// nothing has happened.
 async fn silent(
-    from: &From,
+    arrived: Arrived,
     tcp: &mut Tcp,
     view: &ListenerView,
     snapshot: &Arc<Snapshot>,
     looks: Looks,
-) -> Option<(Conn, Box<Opened>)> {
+) -> Silent {
     // With a limit to the looking, what happens at its end is the configuration's to say.
     let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
-    if !looks.http || !patient || !tcp.seen().is_empty() {
-        return None;
-    }
-    let arrival = Arrival {
-        destination: from.destination,
-        source: from.source,
-        transport: "raw_buffer",
-        server_name: "",
-        protocols: &[],
+    let is_tcp = |chain: &&Arc<Chain>| {
+        matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw))
     };
-    let chain = view.listener.chain(&arrival)?;
-    if !matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw)) {
-        return None;
-    }
-    let parts = from.parts(String::new(), Vec::new(), "raw_buffer");
-    let conn = Conn::new(parts, snapshot.clone(), chain.clone(), false, None);
+    let chain = arrived.chain(&view.listener).filter(is_tcp);
+    let Some(chain) = chain.filter(|_| looks.http && patient && tcp.seen().is_empty()) else {
+        return Silent::Client(arrived);
+    };
+    let conn = Conn::new(arrived, snapshot, chain.clone(), false, None);
     match crate::tcp::first_to_speak(&conn, tcp).await {
-        First::Server(opened) => Some((conn, opened)),
-        First::Client => None,
+        First::Server(opened) => Silent::Opened(Box::new(conn), opened),
+        First::Client => Silent::Client(conn.into_arrived()),
     }
 }
 
@@ -301,26 +297,26 @@ async fn client_hello(tcp: &mut Tcp) -> Result<Hello, Refused> {
 
 /// Ends TLS where the chain wants it.
 async fn secure(
-    parts: Parts,
+    arrived: Arrived,
     tcp: Tcp,
     view: &ListenerView,
-    snapshot: Arc<Snapshot>,
+    snapshot: &Arc<Snapshot>,
     chain: Arc<Chain>,
 ) -> Result<(Conn, Io, Option<Vec<u8>>), Refused> {
     let acceptor = match view.acceptor(&chain) {
         None if matches!(chain.settings.transport, Transport::Raw) => {
-            return Ok((Conn::new(parts, snapshot, chain, false, None), Io::Plain(tcp), None));
+            return Ok((Conn::new(arrived, snapshot, chain, false, None), Io::Plain(tcp), None));
         }
         None => return Err(Refused::Tls("the chain's transport is not honoured".into())),
         Some(acceptor) => acceptor.map_err(|why| Refused::Tls(why.to_owned()))?,
     };
-    if parts.transport != "tls" {
+    if arrived.transport != "tls" {
         return Err(Refused::Tls(
             "the client speaks plaintext where mTLS is asked for (PeerAuthentication STRICT)".into(),
         ));
     }
-    wait_for_identity(&parts.worker).await?;
-    let offered: Vec<Vec<u8>> = parts.protocols.iter().map(|p| p.clone().into_bytes()).collect();
+    wait_for_identity(&arrived.worker).await?;
+    let offered: Vec<Vec<u8>> = arrived.protocols.iter().map(|p| p.clone().into_bytes()).collect();
     let limit = chain.settings.handshake_timeout.filter(|t| !t.is_zero()).unwrap_or(HANDSHAKE);
     let handshake = TlsAcceptor::from(acceptor.config(&offered)).accept(tcp);
     let shaken = match tokio::time::timeout(limit, handshake).await {
@@ -338,13 +334,13 @@ async fn secure(
         Ok(shaken) => shaken,
         Err(refused) => {
             // The chain's access log hears of it too.
-            let conn = Conn::new(parts, snapshot, chain, false, None);
+            let conn = Conn::new(arrived, snapshot, chain, false, None);
             let flag = Some(ResponseFlag::DownstreamProtocolError);
             crate::tcp::refused(&conn, flag, "tls_handshake_failed", None, refused.to_string());
             return Err(refused);
         }
     };
-    let conn = Conn::new(parts, snapshot, chain, true, names.map(Arc::new));
+    let conn = Conn::new(arrived, snapshot, chain, true, names.map(Arc::new));
     Ok((conn, tokio_rustls::TlsStream::from(stream).into(), alpn))
 }
 

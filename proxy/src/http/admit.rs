@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use rand::rngs::SmallRng;
 use weft_http1::{Refusal, RequestHead, Upgrade, Version, strip_hop_by_hop, upgrade_tokens};
 use weft_model::http::JwtAuthn;
-use weft_model::table::chain::{HttpManager, Terminal};
-use weft_policy::authorize::{self, Denial, Note, Verdict};
+use weft_model::table::chain::HttpManager;
+use weft_policy::authorize::{self, Denial, Note, Outcome, Verdict};
 use weft_policy::path::{self, Normalized};
 use weft_telemetry::ResponseFlag;
 
-use super::call::{Call, View};
-use super::hop;
+use super::call::{Call, Ledger, View};
 use super::reply::Reply;
+use super::{hop, upgrade};
 use crate::connection::Conn;
 
 /// Makes the head what it will be at the next hop: one host, one path, no header of this hop.
@@ -66,11 +66,7 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
 
 /// Which of the upgrades asked for does this listener pass on? Unknown tokens are ignored, as RFC 9110 has it.
 fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> Option<String> {
-    let known = |token: &[u8]| {
-        let mut known = manager.settings.upgrades.iter();
-        known.any(|u| u.enabled && token.eq_ignore_ascii_case(u.token.as_bytes()))
-    };
-    let asked = || upgrade_tokens(&head.headers).find(|token| known(token));
+    let asked = || upgrade_tokens(&head.headers).find(|token| upgrade::is_allowed(manager, token));
     let token = if head.version == Version::Http11 { asked() } else { None };
     token.map(|token| String::from_utf8_lossy(token).into_owned())
 }
@@ -80,27 +76,7 @@ fn allowed_upgrade(head: &RequestHead, manager: &HttpManager) -> Option<String> 
 /// # Errors
 /// The refusal, which names the policy to the log and nothing to the client.
 pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &str) -> Result<(), Reply> {
-    if let Some(why) = &manager.refuse {
-        return Err(Reply::new(500, "", "filter_not_honoured").because(why.to_string()));
-    }
-    let view = View { head: &call.request, scheme };
-    if let Some(jwt) = &manager.jwt
-        && carries_token(jwt, &call.request)
-    {
-        let mut reply = Reply::new(401, "Jwt verification is not available", "jwt_authn_access_denied{not_available}")
-            .flag(ResponseFlag::UnauthorizedExternalService)
-            .because("a RequestAuthentication asks for tokens to be verified, which is not done yet: any token is refused");
-        reply.headers.push(("www-authenticate", "Bearer error=\"invalid_token\"".into()));
-        return Err(reply);
-    }
-    if manager.gates.is_empty() {
-        return Ok(());
-    }
-    let mut facts = conn.facts();
-    if let Some(remote) = call.ledger.remote {
-        facts.remote = remote;
-    }
-    let outcome = authorize::request(&manager.gates, &view, &facts);
+    let outcome = ask(conn, manager, &call.request, &call.ledger, scheme)?;
     for note in &outcome.notes {
         match note {
             Note::Logged { policy } => {
@@ -120,35 +96,49 @@ pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &s
     }
 }
 
-/// Waits until a changed configuration denies what `call` asked for, or its listener's drain is over; says so. For
-/// upgraded connections, which outlive the decision that let them in.
-pub async fn watched(conn: &Conn, call: &Call) -> String {
-    let scheme =
-        if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-    let mut changes = conn.worker.shared.live.changes();
-    let mut ended = std::pin::pin!(conn.drain_deadline());
-    loop {
-        // Before the first wait, too: the configuration may have changed since the request was let in.
-        let Some((_, chain)) = conn.current() else {
-            return "its listener changed and does not take it any more".to_owned();
-        };
-        let Terminal::Http(manager) = &chain.terminal else {
-            return "its port no longer speaks HTTP".to_owned();
-        };
-        let view = View { head: &call.request, scheme };
-        let mut facts = conn.facts();
-        facts.remote = call.ledger.remote.unwrap_or(facts.remote);
-        if let Verdict::Denied(denial) = authorize::request(&manager.gates, &view, &facts).verdict {
-            return denied(&denial, conn).reason.into_owned();
-        }
-        drop(chain);
-        tokio::select! {
-            why = &mut ended => return why,
-            alive = changes.changed() => if !alive {
-                return "the process is ending".to_owned();
-            },
-        }
+/// Asks them again about a request that was admitted as `head`.
+///
+/// # Errors
+/// The refusal that it would meet now.
+pub(super) fn again(
+    conn: &Conn,
+    manager: &HttpManager,
+    head: &RequestHead,
+    ledger: &Ledger,
+) -> Result<(), Reply> {
+    match ask(conn, manager, head, ledger, scheme(head))?.verdict {
+        Verdict::Allowed { .. } => Ok(()),
+        Verdict::Denied(denial) => Err(denied(&denial, conn)),
     }
+}
+
+/// The scheme by which the client asked, which every admitted head tells.
+pub(super) fn scheme(head: &RequestHead) -> &'static str {
+    if head.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" }
+}
+
+fn ask<'a>(
+    conn: &Conn,
+    manager: &'a HttpManager,
+    head: &RequestHead,
+    ledger: &Ledger,
+    scheme: &str,
+) -> Result<Outcome<'a>, Reply> {
+    if let Some(why) = &manager.refuse {
+        return Err(Reply::new(500, "", "filter_not_honoured").because(why.to_string()));
+    }
+    if let Some(jwt) = &manager.jwt
+        && carries_token(jwt, head)
+    {
+        let mut reply = Reply::new(401, "Jwt verification is not available", "jwt_authn_access_denied{not_available}")
+            .flag(ResponseFlag::UnauthorizedExternalService)
+            .because("a RequestAuthentication asks for tokens to be verified, which is not done yet: any token is refused");
+        reply.headers.push(("www-authenticate", "Bearer error=\"invalid_token\"".into()));
+        return Err(reply);
+    }
+    let mut facts = conn.facts();
+    facts.remote = ledger.remote.unwrap_or(facts.remote);
+    Ok(authorize::request(&manager.gates, &View { head, scheme }, &facts))
 }
 
 fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {

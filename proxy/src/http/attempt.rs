@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use weft_http1::{Limits, RequestHead};
 use weft_model::cluster::UpstreamProtocol;
 use weft_policy::balance::NoEndpoint;
+use weft_policy::outlier;
 use weft_policy::retry::Outcome;
 use weft_telemetry::{Protocol, ResponseFlag};
 
@@ -18,6 +19,7 @@ use crate::snapshot::EndpointView;
 use crate::upstream::connect::{Carrier, ConnectError, Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::h2_client::H2Client;
+use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::pool::Spare;
 use crate::upstream::stream::Upstream;
@@ -201,7 +203,7 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Vec<usize>)
     let sent = to_endpoint(ask, &endpoint, head).await;
     if sent.is_err() {
         endpoint.state.connect_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        endpoint.state.failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        note(cluster, &endpoint, outlier::Outcome::LocalOrigin);
     }
     Ok(Sent { upstream: sent?, endpoint, in_flight })
 }

@@ -37,10 +37,16 @@ pub struct Ledger {
     pub reason: Cow<'static, str>,
     /// The policy that decided.
     pub policy: Option<String>,
+    /// The head as it was admitted, where the route then made another of it.
+    pub admitted: Option<Box<RequestHead>>,
     /// The path before a rewrite.
     pub original_path: Option<String>,
     /// The route that took it.
     pub route: Option<String>,
+    /// It is held up so long first, on purpose.
+    pub delay: Option<Duration>,
+    /// What its answer, whoever gives it, tells a browser: CORS.
+    pub granted: Vec<(&'static str, String)>,
     /// The cluster it went to.
     pub cluster: Option<Arc<ClusterView>>,
     /// The endpoint it went to.
@@ -78,8 +84,11 @@ impl Default for Ledger {
             details: Cow::Borrowed(""),
             reason: Cow::Borrowed(""),
             policy: None,
+            admitted: None,
             original_path: None,
             route: None,
+            delay: None,
+            granted: Vec::new(),
             cluster: None,
             upstream: None,
             peer_told: false,

@@ -6,19 +6,19 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use weft_http1::write_response;
+use weft_http1::{Limits, write_response};
 use weft_model::cluster::Discovery;
 use weft_model::table::chain::Terminal;
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, Ledger};
-use super::downstream::DownH1;
+use super::downstream::{DownH1, DownH2};
 use super::exchange::{changed, refuse, routes};
 use super::h1::H1;
 use super::message::Outlet as _;
 use super::plan::plan;
 use super::reply::Reply;
-use super::{admit, hop};
+use super::{admit, hop, upgrade};
 use crate::connection::Conn;
 use crate::sniff::{self, Protocol};
 use crate::tcp::{Opened, Way};
@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// The rest of a first line that has begun is waited for so long.
 const LATE: Duration = Duration::from_secs(2);
 
-/// Serves a CONNECT whose head is in `call`.
+/// Serves a CONNECT over HTTP/1.1 whose head is in `call`.
 pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
     call.ledger = Ledger::default();
     let way = match decide(&conn, &mut call).await {
@@ -46,31 +46,44 @@ pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
         return;
     }
     drop(call);
-    conn.tunnelled.set(true);
+    carry(&conn, h1, way).await;
+}
+
+/// Serves a CONNECT that is a stream of HTTP/2. What the client sends before it is answered stays unread.
+pub(super) async fn serve_stream(conn: &Conn, mut down: DownH2, call: &mut Call) {
+    call.ledger = Ledger::default();
+    let way = match decide(conn, call).await {
+        Ok(way) => way,
+        Err(reply) => return refuse(conn, call, &mut down, reply).await,
+    };
+    call.response.clear();
+    call.response.set_status(200);
+    if down.open(&call.response).is_ok() {
+        carry(conn, H1::new(down.into_io(), Limits::default()), way).await;
+    }
+}
+
+/// Carries the content of a tunnel that stands.
+async fn carry(conn: &Conn, mut h1: H1, way: Way) {
+    let conn = conn.within();
     match content(&conn, &mut h1, &way).await {
-        Content::Http => {
-            let (mut io, rest) = h1.into_parts();
-            io.unread(&rest);
-            // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `tunnelled` keeps it from being one of calls.
-            Box::pin(super::serve::serve(conn, io, None)).await;
-        }
+        // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `tunnelled` keeps it from being one of calls.
+        Content::Http => Box::pin(super::serve::serve(Rc::new(conn), upgrade::whole(h1), None)).await,
         Content::Gone => {}
         Content::Bytes(opened) => {
-            let (mut io, rest) = h1.into_parts();
-            io.unread(&rest);
             let opened = match opened {
                 Some(opened) => Some(*opened),
                 None => way.open(&conn).await,
             };
             if let Some(opened) = opened {
-                opened.run(&conn, io).await;
+                opened.run(&conn, upgrade::whole(h1)).await;
             }
         }
     }
 }
 
 async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
-    if conn.tunnelled.get() {
+    if conn.tunnelled {
         return Err(Reply::new(403, "", "upgrade_failed")
             .flag(ResponseFlag::DownstreamProtocolError)
             .because("a CONNECT tunnel may hold no other"));
@@ -78,9 +91,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
     let gone = || changed("the listener changed: connect again");
     let (snapshot, chain) = conn.current().ok_or_else(gone)?;
     let Terminal::Http(manager) = &chain.terminal else { return Err(gone()) };
-    let allowed =
-        manager.settings.upgrades.iter().any(|u| u.enabled && u.token.eq_ignore_ascii_case("connect"));
-    if !allowed {
+    if !upgrade::is_allowed(manager, b"connect") {
         return Err(Reply::new(403, "", "upgrade_failed")
             .because("this listener is no HTTP proxy: CONNECT is not served here"));
     }

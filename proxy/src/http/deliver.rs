@@ -2,11 +2,11 @@
 //! the request's, and what a broken end of either side means for the other.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use weft_http1::{InvalidHeader, Upgrade, strip_hop_by_hop};
 use weft_model::listener::Direction;
+use weft_policy::outlier::Outcome;
 use weft_telemetry::{Peer, ResponseFlag};
 
 use super::attempt::{Sent, give_back};
@@ -17,7 +17,8 @@ use super::exchange::{After, End, Exchange, Tunnel};
 use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
 use super::relay::Upload;
 use super::reply::Reply;
-use super::{hop, operations, peers};
+use super::{hop, local, operations, peers, upgrade};
+use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 
 /// Sends an answer whose head has come.
@@ -32,14 +33,14 @@ pub(super) async fn deliver<D: Downstream>(
 ) -> Result<After, End> {
     let Sent { mut upstream, endpoint, in_flight } = sent;
     let tunnel = head == Answer::Tunnel;
-    if tunnel && !(upload.has_ended() && is_agreed(call)) {
+    if tunnel && !(upload.has_ended() && is_agreed(call, down.needs_upgrade())) {
         return Err(unusable("it changes to a protocol that was not asked for"));
+    }
+    if down.needs_upgrade() && !tunnel && (200..300).contains(&call.response.status) {
+        return Err(unusable("it does not change to the protocol that was asked for"));
     }
     if dress(of, call, tunnel, &endpoint.peer).is_err() {
         return Err(unusable("one of its headers cannot be written"));
-    }
-    if call.response.status >= 500 {
-        endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
     }
     call.ledger.details = "via_upstream".into();
     let length = if let Answer::Final(length) = head { length } else { Length::None };
@@ -54,7 +55,7 @@ pub(super) async fn deliver<D: Downstream>(
         return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight })));
     }
     let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
-    let result = relay(down, &mut upstream, &mut upload, &mut download, &mut clock).await;
+    let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, &mut clock).await;
     drop(in_flight);
     call.ledger.received = upload.bytes;
     call.ledger.sent = download.bytes;
@@ -70,10 +71,16 @@ pub(super) async fn deliver<D: Downstream>(
             upstream.cancel();
             Ok(After::Next)
         }
+        Err(Stop::Denied(reply)) => {
+            upstream.cancel();
+            // Trailers end what has no stated length, and is not over.
+            let open = length == Length::Unknown && !download.has_ended();
+            if local::end_early(call, down, *reply, open).await { Ok(After::Next) } else { Err(End::Gone) }
+        }
         Err(stop) => {
             upstream.cancel();
             if matches!(stop, Stop::Upstream(_)) {
-                endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+                note(&of.plan.cluster, &endpoint, Outcome::LocalOrigin);
             }
             stopped(stop, &mut call.ledger);
             Err(End::Gone)
@@ -87,9 +94,11 @@ enum Stop {
     Client(Broken),
     Gone,
     Over(Over),
+    Denied(Box<Reply>),
 }
 
 async fn relay<D: Downstream>(
+    (of, call): (&Exchange<'_>, &Call),
     down: &mut D,
     upstream: &mut Upstream,
     upload: &mut Upload,
@@ -98,6 +107,9 @@ async fn relay<D: Downstream>(
 ) -> Result<(), Stop> {
     let mut deaf = false;
     poll_fn(|cx| {
+        if let Poll::Ready(reply) = of.watch.poll(cx, &call.request, &call.ledger) {
+            return Poll::Ready(Err(Stop::Denied(reply)));
+        }
         if !upload.is_done() && !deaf {
             match upload.poll(cx, down, upstream) {
                 Poll::Ready(Err(PumpError::From(broken))) => return Poll::Ready(Err(Stop::Client(broken))),
@@ -122,6 +134,7 @@ async fn relay<D: Downstream>(
 
 fn stopped(stop: Stop, ledger: &mut Ledger) {
     let (flag, details, reason) = match stop {
+        Stop::Denied(reply) => return local::note(ledger, *reply),
         Stop::Upstream(broken) => (
             ResponseFlag::UpstreamConnectionTermination,
             "upstream_reset_after_response_started{connection_termination}",
@@ -163,11 +176,12 @@ fn stopped(stop: Stop, ledger: &mut Ledger) {
     ledger.reason = reason.into();
 }
 
-/// Does the upstream change to what was asked for?
-fn is_agreed(call: &Call) -> bool {
+/// Does the upstream change to what was asked for? `ours`: the key that shows it is of this proxy's making.
+fn is_agreed(call: &Call, ours: bool) -> bool {
     let asked = call.request.headers.get("upgrade");
     let given = call.response.headers.get("upgrade");
     asked.is_some_and(|asked| given.is_none_or(|given| given.eq_ignore_ascii_case(asked)))
+        && (!ours || upgrade::is_understood(&call.request.headers, &call.response.headers))
 }
 
 fn unusable(why: &str) -> End {
@@ -197,6 +211,9 @@ fn dress(
     }
     for layer in &plan.on_response {
         operations::on_response(layer, &mut head.headers, conn)?;
+    }
+    for (name, value) in &call.ledger.granted {
+        head.headers.set(name, value)?;
     }
     if let Some(cookie) = &plan.cookie {
         head.headers.append("set-cookie", cookie)?;

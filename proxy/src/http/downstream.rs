@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use weft_http1::{
     Framing, Headers, RequestHead, ResponseHead, Version, keep_alive, set_framing, write_response,
@@ -12,6 +12,8 @@ use weft_telemetry::record::Protocol;
 use super::h1::H1;
 use super::h2::{Incoming, Outgoing, to_response};
 use super::message::{Broken, Event, Inlet, Length, Outlet};
+use super::stream_io::StreamIo;
+use crate::stream::Io;
 
 /// Where a request came from and its answer goes.
 pub trait Downstream: Inlet + Outlet {
@@ -33,6 +35,10 @@ pub trait Downstream: Inlet + Outlet {
     fn leave(&mut self);
     /// The answer broke off: what was begun must not look whole.
     fn abort(&mut self);
+    /// Is the request of no use but as a change to another protocol?
+    fn needs_upgrade(&self) -> bool {
+        false
+    }
 }
 
 /// A client on HTTP/1.x, for one request.
@@ -171,6 +177,8 @@ pub struct DownH2 {
     respond: SendResponse<Bytes>,
     outgoing: Outgoing,
     is_head: bool,
+    /// It was asked for by an extended CONNECT.
+    upgrade: bool,
     answered: bool,
     /// The connection is not to carry another request.
     pub leave: bool,
@@ -179,7 +187,30 @@ pub struct DownH2 {
 impl DownH2 {
     /// The client of a stream.
     pub fn new(incoming: Incoming, respond: SendResponse<Bytes>, is_head: bool) -> Self {
-        Self { incoming, respond, outgoing: Outgoing::none(), is_head, answered: false, leave: false }
+        let outgoing = Outgoing::none();
+        Self { incoming, respond, outgoing, is_head, upgrade: false, answered: false, leave: false }
+    }
+
+    /// The same for an extended CONNECT: what follows its head belongs to the other protocol, if the answer agrees.
+    #[must_use]
+    pub fn upgrading(mut self) -> Self {
+        self.upgrade = true;
+        self
+    }
+
+    /// Agrees to make a tunnel of the stream.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    pub fn open(&mut self, head: &ResponseHead) -> Result<(), Broken> {
+        self.answered = true;
+        self.outgoing = Outgoing::new(self.respond.send_response(to_response(head), false)?);
+        Ok(())
+    }
+
+    /// The stream as one of bytes, once a tunnel was agreed to.
+    pub fn into_io(self) -> Io {
+        Io::Stream(Box::new((BytesMut::new(), StreamIo::new(self.incoming, self.outgoing))))
     }
 
     /// Does a body follow the request's head?
@@ -194,6 +225,18 @@ impl DownH2 {
 
 impl Downstream for DownH2 {
     fn start_response(&mut self, head: &mut ResponseHead, length: Length) -> Result<(), Broken> {
+        if self.upgrade && head.status == 101 {
+            // RFC 8441 5: what agrees over HTTP/1.1 is 200 here, and its own headers have no place.
+            head.set_status(200);
+            for name in ["connection", "upgrade", "sec-websocket-accept"] {
+                head.headers.remove(name);
+            }
+            return self.open(head);
+        }
+        if self.upgrade && (200..300).contains(&head.status) {
+            // The client would take it for the other protocol's beginning.
+            head.set_status(502);
+        }
         let bodiless = self.is_head || matches!(head.status, 204 | 304);
         let end = length == Length::None || bodiless;
         head.headers.remove("transfer-encoding");
@@ -234,6 +277,10 @@ impl Downstream for DownH2 {
     fn abort(&mut self) {
         self.outgoing.reset(h2::Reason::INTERNAL_ERROR);
         self.respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    }
+
+    fn needs_upgrade(&self) -> bool {
+        self.upgrade
     }
 }
 

@@ -1,5 +1,6 @@
 //! The life of a request: prepare, authorize, route, try (again), relay, write down. Decide, then do.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use weft_model::table::RouteTable;
@@ -12,6 +13,7 @@ use super::message::Length;
 use super::plan::{Plan, plan};
 use super::reply::{Reply, is_grpc};
 use super::tries::forward;
+use super::watch::Watch;
 use super::{admit, local, peers};
 use crate::connection::Conn;
 use crate::snapshot::Snapshot;
@@ -42,6 +44,7 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Plan,
     pub(super) scheme: &'a str,
     pub(super) length: Length,
+    pub(super) watch: Watch<'a>,
 }
 
 /// Why an exchange did not end with an upstream's answer.
@@ -88,6 +91,7 @@ async fn run<D: Downstream>(
     down: &mut D,
     length: Length,
 ) -> Result<After, End> {
+    let watch = Watch::new(conn);
     let Some((snapshot, chain)) = conn.current() else {
         down.leave();
         return Err(changed("the listener no longer takes this connection: connect again").into());
@@ -100,15 +104,31 @@ async fn run<D: Downstream>(
         let mut rng = conn.worker.rng.borrow_mut();
         admit::prepare(conn, manager, call, &mut rng)?;
     }
-    let scheme =
-        if call.request.headers.text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let scheme = admit::scheme(&call.request);
     peers::on_request(conn, manager, call);
     admit::authorize(conn, manager, call, scheme)?;
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
-    let plan = plan(conn, manager, &snapshot, &table, call, scheme)?;
+    let plan = plan(conn, manager, &snapshot, &table, call, scheme);
     drop((snapshot, table));
+    held_up(call, down).await?;
+    let plan = plan?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
-    forward(&Exchange { conn, manager, plan: &plan, scheme, length }, call, down).await
+    forward(&Exchange { conn, manager, plan: &plan, scheme, length, watch }, call, down).await
+}
+
+/// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.
+async fn held_up<D: Downstream>(call: &mut Call, down: &mut D) -> Result<(), End> {
+    let Some(delay) = call.ledger.delay else { return Ok(()) };
+    call.ledger.flags.insert(ResponseFlag::DelayInjected);
+    tokio::select! {
+        () = tokio::time::sleep(delay) => Ok(()),
+        () = poll_fn(|cx| down.poll_gone(cx)) => {
+            call.ledger.flags.insert(ResponseFlag::DownstreamConnectionTermination);
+            call.ledger.details = "downstream_remote_disconnect".into();
+            call.ledger.reason = "the client went away while a fault held its request up".into();
+            Err(End::Gone)
+        }
+    }
 }
 
 pub(super) fn changed(why: &'static str) -> Reply {

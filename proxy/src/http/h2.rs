@@ -164,9 +164,11 @@ impl Outlet for Outgoing {
 pub fn request_head(parts: &http::request::Parts, head: &mut RequestHead) -> Result<(), Broken> {
     head.clear();
     head.version = Version::Http11;
-    head.set_method(parts.method.as_str())?;
+    // An extended CONNECT names a path, and is served as the upgrade that it asks for.
+    let extended = parts.extensions.get::<h2::ext::Protocol>().is_some();
+    head.set_method(if extended { "GET" } else { parts.method.as_str() })?;
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    head.set_target(if parts.method == http::Method::CONNECT {
+    head.set_target(if parts.method == http::Method::CONNECT && !extended {
         parts.uri.authority().map_or("", http::uri::Authority::as_str)
     } else if path.is_empty() {
         "/"

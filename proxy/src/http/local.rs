@@ -1,17 +1,21 @@
 //! Answers of our own, on their way to the client.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use weft_model::listener::Direction;
 use weft_model::table::chain::Terminal;
-use weft_telemetry::ResponseFlag;
+use weft_telemetry::{Protocol, ResponseFlag};
 
-use super::call::Call;
+use super::call::{Call, Ledger};
 use super::downstream::Downstream;
 use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::{hop, peers};
 use crate::connection::Conn;
+
+/// A client that does not read is told no more after this.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Sends `reply` and notes it down in the call's ledger.
 pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, mut reply: Reply) {
@@ -25,9 +29,6 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
     {
         reply.body = format!("{}\n", reply.reason).into_bytes().into();
     }
-    for flag in reply.flags.iter() {
-        call.ledger.flags.insert(flag);
-    }
     let Ok(body) = reply.write(&mut call.response, &call.request) else { return down.abort() };
     if let Some((_, chain)) = conn.current()
         && let Terminal::Http(manager) = &chain.terminal
@@ -35,6 +36,9 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
         // What cannot be said of us stays unsaid: the answer matters more.
         let _ = hop::on_response(&mut call.response, &manager.settings);
         let _ = peers::on_own_answer(conn, manager, &mut call.response, &call.ledger);
+    }
+    for (name, value) in &call.ledger.granted {
+        let _ = call.response.headers.set(name, value);
     }
     let length = if body.is_empty() { Length::None } else { Length::Exact(body.len() as u64) };
     let body = if call.request.method() == "HEAD" { &[] } else { body };
@@ -49,14 +53,41 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
             down.abort();
         }
     }
-    if call.ledger.grpc {
-        call.ledger.grpc_status = Some(reply.grpc_status());
+    note(&mut call.ledger, reply);
+}
+
+/// Writes down what became of a request: `reply`, or what it would have been.
+pub(super) fn note(ledger: &mut Ledger, reply: Reply) {
+    for flag in reply.flags.iter() {
+        ledger.flags.insert(flag);
     }
-    call.ledger.details = reply.details;
-    call.ledger.reason = reply.reason;
+    if ledger.grpc {
+        ledger.grpc_status = Some(reply.grpc_status());
+    }
+    ledger.details = reply.details;
+    ledger.reason = reply.reason;
     if reply.policy.is_some() {
-        call.ledger.policy = reply.policy.map(String::from);
+        ledger.policy = reply.policy.map(String::from);
     }
+}
+
+/// Ends an answer that has begun, in place of what was still to come of it. gRPC's clients are told why by its trailers,
+/// if those can be sent (`open`); says whether they were. Otherwise the answer has to be broken off.
+pub(super) async fn end_early<D: Downstream>(
+    call: &mut Call,
+    down: &mut D,
+    reply: Reply,
+    open: bool,
+) -> bool {
+    let open = open && call.ledger.grpc && down.protocol() != Protocol::Http10;
+    let trailers = reply.trailers();
+    note(&mut call.ledger, reply);
+    let Ok(trailers) = trailers else { return false };
+    if !open || down.finish(&trailers).is_err() {
+        return false;
+    }
+    let flushed = tokio::time::timeout(LAST, poll_fn(|cx| down.poll_flush(cx))).await;
+    matches!(flushed, Ok(Ok(())))
 }
 
 /// All of `body`, as fast as the client takes it.

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::{Rng, RngExt as _};
-use weft_model::route::{Fault, FaultAbort, Forward, Fraction, HeaderOperations, HostRewrite};
+use weft_model::route::{Forward, HeaderOperations, HostRewrite};
 use weft_model::table::ClusterId;
 use weft_model::table::RouteTable;
 use weft_model::table::chain::HttpManager;
 use weft_model::table::retry::Retry;
-use weft_model::table::route::Action;
+use weft_model::table::route::{Action, Mirror};
 use weft_policy::hash_key;
 use weft_policy::route::{self, Choice, Decision};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, View};
 use super::clock::{Allowed, grpc_timeout};
-use super::operations;
 use super::reply::Reply;
+use super::{filters, mirror, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 
@@ -39,16 +38,34 @@ pub struct Plan {
     pub cookie: Option<String>,
     /// How long it may take.
     pub allowed: Allowed,
-    /// It waits so long first, on purpose.
-    pub delay: Option<Duration>,
     /// When it is tried again.
     pub retry: Option<Retry>,
+    /// Where copies of it go.
+    pub mirrors: Vec<mirror::To>,
     /// Sets `x-envoy-attempt-count`.
     pub count_attempts: bool,
     /// Host follows the endpoint.
     pub auto_host: bool,
     /// Applied to the answer, innermost first.
     pub on_response: Vec<HeaderOperations>,
+}
+
+impl Plan {
+    /// What is decided for a copy: it goes to its cluster, once.
+    pub(super) fn for_copy(id: ClusterId, cluster: Arc<ClusterView>, allowed: Allowed) -> Self {
+        Self {
+            id,
+            cluster,
+            hash: None,
+            cookie: None,
+            allowed,
+            retry: None,
+            mirrors: Vec::new(),
+            count_attempts: false,
+            auto_host: false,
+            on_response: Vec::new(),
+        }
+    }
 }
 
 /// Routes a request and makes its head what the route asks for.
@@ -65,7 +82,12 @@ pub fn plan(
 ) -> Result<Plan, Reply> {
     let mut rng = conn.worker.rng.borrow_mut();
     let view = View { head: &call.request, scheme };
-    let forwarding = match route::route(table, &view, &mut *rng) {
+    let decision = route::route(table, &view, &mut *rng);
+    if let Some(route) = decision.route() {
+        call.ledger.route = Some(route.name.to_string());
+        filters::ask(manager, route, &view, &mut call.ledger, &mut *rng)?;
+    }
+    let forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
         other => return Err(answer(&other, table, &view)),
     };
@@ -92,10 +114,6 @@ pub fn plan(
         let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
         (key, cookie.map(|c| c.header()))
     };
-    let delay = match (&forwarding.route.fault, manager.filters.fault) {
-        (Some(fault), true) => inject(fault, &mut *rng)?,
-        _ => None,
-    };
     let mut path = String::new();
     let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
     let host = route::rewritten_host(&forwarding, &view).map(str::to_owned);
@@ -110,8 +128,8 @@ pub fn plan(
         hash,
         cookie,
         allowed: allowed(settings, forwarding.forward.retry.as_ref(), manager, call),
-        delay,
         retry: forwarding.forward.retry.clone(),
+        mirrors: mirrors(&forwarding.forward.mirrors, snapshot, &mut *rng),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,
         on_response: layers.iter().map(|operations| (*operations).clone()).collect(),
@@ -123,8 +141,12 @@ pub fn plan(
     if no_upgrade {
         weft_http1::strip_hop_by_hop(&mut call.request.headers, weft_http1::Upgrade::Drop);
     }
-    call.ledger.route = Some(found.name.to_string());
     call.ledger.cluster = Some(cluster.clone());
+    let alters = |o: &&HeaderOperations| !o.request_set.is_empty() || !o.request_remove.is_empty();
+    if rewritten || host.is_some() || plan.auto_host || layers.iter().any(alters) {
+        // Authorization has seen this one, and would see it again.
+        call.ledger.admitted = Some(Box::new(call.request.clone()));
+    }
     let write = |call: &mut Call| -> Result<(), Reply> {
         let bad = |_| {
             Reply::new(500, "", "header_operation_failed")
@@ -146,6 +168,18 @@ pub fn plan(
     };
     write(call)?;
     Ok(plan)
+}
+
+/// Where copies of this request go; each mirror draws for itself.
+fn mirrors(of: &[Mirror], snapshot: &Snapshot, rng: &mut impl rand::Rng) -> Vec<mirror::To> {
+    let mut drawn =
+        |mirror: &&Mirror| mirror.settings.fraction.is_none_or(|share| route::falls_in(share, rng));
+    let to = |mirror: &Mirror| mirror::To {
+        name: mirror.settings.cluster.as_str().into(),
+        cluster: snapshot.cluster(mirror.cluster.id).map(|view| (mirror.cluster.id, view.clone())),
+        keep_host: mirror.settings.keep_host,
+    };
+    of.iter().filter(|mirror| drawn(mirror)).map(to).collect()
 }
 
 /// The limits of time: the route's, the connection manager's, and for gRPC the client's own deadline.
@@ -173,25 +207,6 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
         }
     }
     allowed
-}
-
-/// Fault injection: a delay for some requests, an answer in place of the upstream's for some.
-fn inject(fault: &Fault, rng: &mut impl Rng) -> Result<Option<Duration>, Reply> {
-    let mut hit = |share: &Fraction| {
-        rng.random_range(0..u64::from(share.denominator.max(1))) < u64::from(share.numerator)
-    };
-    let delay = fault.delay.as_ref().filter(|(_, share)| hit(share)).map(|(delay, _)| *delay);
-    let Some((abort, _)) = fault.abort.as_ref().filter(|(_, share)| hit(share)) else { return Ok(delay) };
-    let reply = match abort {
-        FaultAbort::Http(status) => Reply::new(*status, "fault filter abort", "fault_filter_abort"),
-        FaultAbort::Grpc(status) => {
-            let mut reply = Reply::new(200, "fault filter abort", "fault_filter_abort");
-            reply.grpc = u8::try_from(*status).ok().or(Some(2));
-            reply
-        }
-    };
-    let reply = reply.flag(ResponseFlag::FaultInjected);
-    Err(reply.because("the route injects this fault on purpose (VirtualService fault.abort)"))
 }
 
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {

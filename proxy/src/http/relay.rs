@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use super::downstream::Downstream;
 use super::message::{Event, Outlet as _, PumpError};
+use super::mirror::Tap;
 use crate::upstream::stream::Upstream;
 
 /// A body is kept for another try as long as it fits. Envoy's default is the same order (a 1 MiB connection buffer).
@@ -21,13 +22,15 @@ pub struct Upload {
     ended: bool,
     finished: bool,
     flushed: bool,
+    /// Copies take what comes from the client, once, however often it is sent on.
+    copies: Vec<Tap>,
     /// Bytes of body from the client.
     pub bytes: u64,
 }
 
 impl Upload {
-    /// `has_body`: one follows the head. `keep`: a second try may need it.
-    pub fn new(has_body: bool, keep: bool) -> Self {
+    /// `has_body`: one follows the head. `keep`: a second try may need it. `copies` get it, too.
+    pub fn new(has_body: bool, keep: bool, copies: Vec<Tap>) -> Self {
         Self {
             kept: Vec::new(),
             at: 0,
@@ -36,6 +39,7 @@ impl Upload {
             ended: !has_body,
             finished: !has_body,
             flushed: false,
+            copies,
             bytes: 0,
         }
     }
@@ -84,10 +88,14 @@ impl Upload {
                     if self.keeping {
                         self.keep(&down.chunk()[..n]);
                     }
+                    self.copies.iter_mut().for_each(|copy| copy.push(&down.chunk()[..n]));
                     down.consume(n);
                     self.bytes += n as u64;
                 }
-                Poll::Ready(Ok(Event::End)) => self.ended = true,
+                Poll::Ready(Ok(Event::End)) => {
+                    self.ended = true;
+                    self.copies.drain(..).for_each(|mut copy| copy.finish(down.trailers()));
+                }
                 Poll::Ready(Err(broken)) => return Poll::Ready(Err(PumpError::From(broken))),
                 Poll::Pending => {
                     let _ = up.poll_flush(cx).map_err(PumpError::To)?;

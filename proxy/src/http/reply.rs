@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use weft_http1::{InvalidHeader, RequestHead, ResponseHead};
+use weft_http1::{Headers, InvalidHeader, RequestHead, ResponseHead};
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
 /// One answer of our own.
@@ -90,11 +90,7 @@ impl Reply {
         if is_grpc(request) {
             head.set_status(200);
             head.headers.append("content-type", "application/grpc")?;
-            head.headers.append("grpc-status", self.grpc_status().to_string())?;
-            let text = String::from_utf8_lossy(&self.body);
-            if !text.is_empty() {
-                head.headers.append("grpc-message", percent(&text))?;
-            }
+            self.tell_grpc(&mut head.headers)?;
             return Ok(&[]);
         }
         head.set_status(self.status);
@@ -105,6 +101,22 @@ impl Reply {
             head.headers.append("content-type", "text/plain")?;
         }
         Ok(&self.body)
+    }
+
+    /// The same, for a gRPC client whose answer has begun.
+    ///
+    /// # Errors
+    /// If one of them cannot be written.
+    pub fn trailers(&self) -> Result<Headers, InvalidHeader> {
+        let mut trailers = Headers::new();
+        self.tell_grpc(&mut trailers)?;
+        Ok(trailers)
+    }
+
+    fn tell_grpc(&self, headers: &mut Headers) -> Result<(), InvalidHeader> {
+        headers.append("grpc-status", self.grpc_status().to_string())?;
+        let text = String::from_utf8_lossy(&self.body);
+        if text.is_empty() { Ok(()) } else { headers.append("grpc-message", percent(&text)) }
     }
 }
 

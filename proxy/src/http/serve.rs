@@ -52,11 +52,14 @@ pub(super) struct Bounds {
     pub(super) head: Duration,
     /// The connection's own life.
     pub(super) life: Option<Duration>,
+    /// Streams may be changed to other protocols.
+    pub(super) upgrades: bool,
 }
 
 impl Bounds {
     fn of(conn: &Conn) -> Self {
-        let mut bounds = Self { limits: Limits::default(), idle: Some(IDLE), head: HEAD, life: None };
+        let limits = Limits::default();
+        let mut bounds = Self { limits, idle: Some(IDLE), head: HEAD, life: None, upgrades: false };
         let Some((_, chain)) = conn.current() else { return bounds };
         let Terminal::Http(manager) = &chain.terminal else { return bounds };
         let settings = &manager.settings;
@@ -65,6 +68,7 @@ impl Bounds {
         }
         bounds.idle = settings.idle_timeout.map_or(Some(IDLE), |t| (!t.is_zero()).then_some(t));
         bounds.head = settings.request_headers_timeout.filter(|t| !t.is_zero()).unwrap_or(HEAD);
+        bounds.upgrades = settings.upgrades.iter().any(|u| u.enabled && !u.terminate_connect);
         bounds.life = settings.max_connection_duration.filter(|t| !t.is_zero());
         bounds
     }

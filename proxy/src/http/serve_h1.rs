@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use weft_http1::{Framing, Refusal, request_framing};
+use weft_telemetry::Protocol;
 
 use super::call::Call;
 use super::downstream::DownH1;
-use super::exchange::{After, Tunnel, exchange, refuse};
+use super::exchange::{After, exchange, refuse};
 use super::h1::H1;
 use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::serve::Bounds;
-use super::{admit, connect};
+use super::{connect, upgrade};
 use crate::connection::Conn;
-use crate::tunnel;
 
 /// When a drain begins, a client between two requests has so long to send another, which is answered with
 /// `Connection: close`; closing at once would lose what is on its way.
@@ -59,7 +59,8 @@ pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
         let after = exchange(&conn, &mut call, &mut down, Length::from(framing)).await;
         let (close, broken) = (down.close || !down.is_read(), down.broken);
         if let After::Tunnel(tunnel) = after {
-            return Box::pin(upgraded(&conn, h1, *tunnel, &mut call)).await;
+            let down = upgrade::whole(h1);
+            return Box::pin(upgrade::run(&conn, down, *tunnel, &mut call, Protocol::Http11)).await;
         }
         if broken {
             // What was sent is not whole and must not look so, even where only the end of the connection ends it.
@@ -209,25 +210,6 @@ impl Waits {
             });
         }
     }
-}
-
-/// The connection belongs to another protocol now; it ends as a TCP connection would, and is then written down.
-async fn upgraded(conn: &Conn, down: H1, to: Tunnel, call: &mut Call) {
-    let Tunnel { up, in_flight } = to;
-    let (mut down, early) = down.into_parts();
-    let (mut up, first) = up.into_parts();
-    down.unread(&early);
-    up.unread(&first);
-    let judge = admit::watched(conn, call);
-    let ended = tunnel::run(&mut down, &mut up, None, judge).await;
-    drop(in_flight);
-    call.ledger.received += ended.sent;
-    call.ledger.sent += ended.received;
-    if let Some(cut) = &ended.why {
-        call.ledger.flags.insert(crate::tcp::flag(cut));
-        call.ledger.reason = crate::observe::words(cut).into();
-    }
-    conn.worker.observer.finished(conn, call, weft_telemetry::Protocol::Http11);
 }
 
 /// Closes our side first and reads off what still comes, so that the client sees the answer and not a reset.

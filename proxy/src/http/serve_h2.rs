@@ -6,17 +6,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
-use weft_telemetry::ResponseFlag;
+use weft_model::table::chain::Terminal;
+use weft_telemetry::{Protocol, ResponseFlag};
 
 use super::call::Call;
 use super::downstream::DownH2;
-use super::exchange::{exchange, refuse};
+use super::exchange::{After, exchange, refuse};
 use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
-use super::message::Broken;
+use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::serve::Bounds;
+use super::{connect, upgrade};
 use crate::connection::Conn;
 use crate::stream::Io;
 
@@ -46,6 +49,9 @@ pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
         .max_header_list_size(u32::try_from(bounds.limits.max_head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_reset_streams(64)
         .max_local_error_reset_streams(Some(64));
+    if bounds.upgrades {
+        builder.enable_connect_protocol();
+    }
     let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io));
     let Ok(Ok(mut connection)) = handshake.await else { return };
     let _guard = conn.drain.guard();
@@ -180,7 +186,7 @@ async fn stream(
     let mut call = Call::default();
     let head = request_head(&parts, &mut call.request);
     let mut down = DownH2::new(Incoming::new(body), respond, parts.method == http::Method::HEAD);
-    match head {
+    let leave = match head {
         Err(broken) => {
             call.request.clear();
             let reply = match broken {
@@ -190,16 +196,44 @@ async fn stream(
                     .because(other.to_string()),
             };
             refuse(&conn, &mut call, &mut down, reply).await;
+            down.leave
         }
         Ok(()) if parts.method == http::Method::CONNECT => {
-            let why = "CONNECT is served on HTTP/1.1 alone, on listeners that are HTTP proxies";
-            refuse(&conn, &mut call, &mut down, Reply::new(403, "", "upgrade_failed").because(why)).await;
+            match parts.extensions.get::<h2::ext::Protocol>() {
+                Some(protocol) => extended(&conn, down, &mut call, protocol.as_str()).await,
+                None => connect::serve_stream(&conn, down, &mut call).await,
+            }
+            false
         }
         Ok(()) => {
             let length = down.request_length(&call.request);
             exchange(&conn, &mut call, &mut down, length).await;
+            down.leave
         }
-    }
+    };
     let gone = call.ledger.flags.contains(ResponseFlag::DownstreamConnectionTermination);
-    Ended { leave: down.leave, gone }
+    Ended { leave, gone }
+}
+
+/// An extended CONNECT (RFC 8441): a request to change this stream to another protocol. It is served as HTTP/1.1's
+/// `Upgrade` is, which is what upstreams are asked by; nothing of what the client sends behind its head is read before
+/// they agree.
+async fn extended(conn: &Conn, down: DownH2, call: &mut Call, protocol: &str) {
+    let mut down = down.upgrading();
+    let allowed = conn.current().is_some_and(|(_, chain)| match &chain.terminal {
+        Terminal::Http(manager) => upgrade::is_allowed(manager, protocol.as_bytes()),
+        _ => false,
+    });
+    if !allowed || protocol.eq_ignore_ascii_case("connect") {
+        let why = format!("this listener passes on no change to {protocol:?}");
+        return refuse(conn, call, &mut down, Reply::new(403, "", "upgrade_failed").because(why)).await;
+    }
+    let chance = conn.worker.rng.borrow_mut().random();
+    if upgrade::ask(&mut call.request, protocol, chance).is_err() {
+        let refusal = Reply::bad_request(weft_http1::Refusal::InvalidHeaderValue);
+        return refuse(conn, call, &mut down, refusal).await;
+    }
+    if let After::Tunnel(tunnel) = exchange(conn, call, &mut down, Length::None).await {
+        upgrade::run(conn, down.into_io(), *tunnel, call, Protocol::Http2).await;
+    }
 }

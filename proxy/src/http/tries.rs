@@ -2,13 +2,13 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
 use weft_http1::{Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
+use weft_policy::outlier;
 use weft_policy::retry::{self, Outcome};
 use weft_telemetry::ResponseFlag;
 
@@ -19,10 +19,13 @@ use super::deliver::deliver;
 use super::downstream::Downstream;
 use super::exchange::{After, End, Exchange};
 use super::message::{Broken, Length, PumpError};
+use super::mirror;
 use super::plan::Plan;
 use super::relay::Upload;
 use super::reply::Reply;
+use super::watch::Watch;
 use crate::connection::Conn;
+use crate::upstream::outlier::note;
 use crate::upstream::stream::Answer;
 
 /// A request whose route asks for no retry is tried so often at most, and only where nothing was sent before.
@@ -48,12 +51,13 @@ pub(super) async fn forward<D: Downstream>(
         original: original_destination(of.conn, plan, call).await?,
         fresh: false,
     };
-    if let Some(delay) = plan.delay {
-        call.ledger.flags.insert(ResponseFlag::DelayInjected);
-        tokio::time::sleep(delay).await;
+    if down.needs_upgrade() && !ask.upgrade {
+        let why = "the route or its cluster's protocol leaves no way to change protocols";
+        return Err(Reply::new(403, "", "upgrade_failed").because(why).into());
     }
     let has_body = of.length != Length::None;
-    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0));
+    let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
+    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
     let mut tried = Vec::new();
     let mut clock = Clock::start(plan.allowed);
     loop {
@@ -63,7 +67,7 @@ pub(super) async fn forward<D: Downstream>(
             let count = digits.format(call.ledger.attempts);
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
-        let outcome = attempt(&ask, call, down, &mut upload, &mut tried, &mut clock).await;
+        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, &mut clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
@@ -97,6 +101,17 @@ pub(super) async fn forward<D: Downstream>(
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+fn copies<D: Downstream>(of: &Exchange<'_>, call: &Call, down: &D) -> Vec<mirror::Tap> {
+    mirror::begin(&mirror::Original {
+        worker: &of.conn.worker,
+        plan: of.plan,
+        head: &call.request,
+        length: of.length,
+        scheme: of.scheme,
+        downstream: down.protocol(),
+    })
 }
 
 /// Does the request ask for an upgrade that its upstream can be asked for? One that speaks HTTP/2 alone cannot be: then
@@ -154,6 +169,33 @@ fn status_outcome(call: &Call) -> Outcome {
     Outcome::Response { status: call.response.status, grpc_status: grpc, rate_limited }
 }
 
+/// The answer's status; for gRPC the one that its own stands for, if the head says it.
+fn status(call: &Call) -> u16 {
+    let grpc = if call.ledger.grpc { call.response.headers.text("grpc-status") } else { None };
+    match grpc.map(str::parse) {
+        None => call.response.status,
+        Some(status) => status.map_or(500, http_status),
+    }
+}
+
+/// HTTP's counterpart of a gRPC status, by the mapping that Google's APIs document.
+const fn http_status(grpc: u32) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
 enum Tried {
     Answered { sent: Sent, answer: Answer },
     Failed(Failure),
@@ -164,10 +206,13 @@ enum Halt {
     Upstream(Broken),
     Gone,
     Over(Over),
+    /// It would not be admitted any more.
+    Denied(Box<Reply>),
 }
 
 async fn attempt<D: Downstream>(
     ask: &Ask<'_>,
+    watch: &Watch<'_>,
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
@@ -193,14 +238,19 @@ async fn attempt<D: Downstream>(
         }
     };
     call.ledger.upstream = Some(sent.endpoint.address);
-    let result = wait(call, down, upload, &mut sent, clock).await;
+    let result = wait(watch, call, down, upload, &mut sent, clock).await;
     call.ledger.upstream_time = Some(began.elapsed());
+    let cluster = &ask.plan.cluster;
     match result {
-        Ok(answer) => Ok(Tried::Answered { sent, answer }),
+        Ok(answer) => {
+            note(cluster, &sent.endpoint, outlier::Outcome::Answered(status(call)));
+            Ok(Tried::Answered { sent, answer })
+        }
         Err(halt) => {
             sent.upstream.cancel();
-            if !matches!(halt, Halt::Client(_) | Halt::Gone) {
-                sent.endpoint.state.failures.fetch_add(1, Ordering::Relaxed);
+            // What took too long because of the client, or is simply long, says nothing of the endpoint.
+            if matches!(halt, Halt::Upstream(_) | Halt::Over(Over::Answer(_) | Over::PerTry(_))) {
+                note(cluster, &sent.endpoint, outlier::Outcome::LocalOrigin);
             }
             halted(halt, Some(&sent), &mut call.ledger)
         }
@@ -209,16 +259,20 @@ async fn attempt<D: Downstream>(
 
 /// Feeds the body and waits for the answer's head, whichever comes first.
 async fn wait<D: Downstream>(
+    watch: &Watch<'_>,
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
     sent: &mut Sent,
     clock: &mut Clock,
 ) -> Result<Answer, Halt> {
-    let Call { request, response, .. } = call;
+    let Call { request, response, ledger } = call;
     let mut informed = 0;
     poll_fn(|cx| {
         loop {
+            if let Poll::Ready(reply) = watch.poll(cx, request, ledger) {
+                return Poll::Ready(Err(Halt::Denied(reply)));
+            }
             let mut deaf = None;
             if !upload.is_done() {
                 match upload.poll(cx, down, &mut sent.upstream) {
@@ -276,6 +330,7 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
         (Halt::Over(Over::PerTry(limit)), _) => {
             return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));
         }
+        (Halt::Denied(reply), _) => return Err(End::Reply(*reply)),
         (Halt::Over(over), _) => return Ok(Tried::Failed(Failure::Timeout(over))),
         (Halt::Client(broken) | Halt::Upstream(broken), _) => {
             format!("the client broke off within its request: {broken}").into()

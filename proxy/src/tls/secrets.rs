@@ -34,6 +34,8 @@ pub struct Svid {
     pub not_after: SystemTime,
     /// Serial number, hex.
     pub serial: String,
+    /// Since when we have it.
+    pub since: SystemTime,
 }
 
 /// Whom we believe.
@@ -41,6 +43,10 @@ pub struct Svid {
 pub struct Trust {
     /// The roots.
     pub roots: Arc<RootCertStore>,
+    /// Their certificates, to be shown.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Since when.
+    pub since: SystemTime,
     /// The same, as rustls checks clients with it; it asks for no name.
     pub client_verifier: Arc<dyn ClientCertVerifier>,
 }
@@ -62,8 +68,9 @@ impl Trust {
     /// # Errors
     /// If there is no usable root.
     pub fn new(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Self, SecretError> {
+        let certificates: Vec<_> = roots.into_iter().collect();
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(roots);
+        store.add_parsable_certificates(certificates.iter().cloned());
         if store.is_empty() {
             return Err(SecretError::NoRoots);
         }
@@ -71,7 +78,7 @@ impl Trust {
         let client_verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), super::provider())
             .build()
             .map_err(|e| SecretError::Chain(e.to_string()))?;
-        Ok(Self { roots, client_verifier })
+        Ok(Self { roots, certificates, since: SystemTime::now(), client_verifier })
     }
 }
 
@@ -95,7 +102,7 @@ impl Svid {
         let serial = parsed.raw_serial_as_string();
         let key = CertifiedKey::from_der(chain.clone(), key, &super::provider())
             .map_err(|e| refused(e.to_string()))?;
-        Ok(Self { key: Arc::new(key), names, not_before, not_after, serial })
+        Ok(Self { key: Arc::new(key), names, not_before, not_after, serial, since: SystemTime::now() })
     }
 }
 

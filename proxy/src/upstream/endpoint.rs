@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use weft_policy::outlier::Streaks;
 
 /// One endpoint of one cluster.
 #[derive(Debug)]
@@ -15,8 +17,14 @@ pub struct EndpointState {
     pub requests: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.
     pub failures: AtomicU64,
+    /// Of these, what got no answer: no connection, reset, no answer in time.
+    pub unanswered: AtomicU64,
     /// Connections that could not be made.
     pub connect_failures: AtomicU64,
+    /// Failures in a row.
+    pub streaks: Streaks,
+    /// It is left alone for a while.
+    pub(super) out: AtomicBool,
 }
 
 impl EndpointState {
@@ -27,13 +35,21 @@ impl EndpointState {
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
+            streaks: Streaks::default(),
+            out: AtomicBool::new(false),
         }
     }
 
     /// Requests (or TCP connections) in flight, of all workers.
     pub fn active(&self) -> u32 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// Is it left alone, because too much failed there?
+    pub fn is_out(&self) -> bool {
+        self.out.load(Ordering::Relaxed)
     }
 
     /// One more in flight, until the guard is dropped.

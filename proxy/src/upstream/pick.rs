@@ -12,19 +12,20 @@ use super::pool::PoolKey;
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::worker::Worker;
 
-struct Loads<'a>(&'a [EndpointView]);
+struct Loads<'a>(&'a ClusterView);
 
 impl Load for Loads<'_> {
     fn active(&self, endpoint: usize) -> u32 {
-        self.0.get(endpoint).map_or(0, |e| e.state.active())
+        self.0.endpoints.get(endpoint).map_or(0, |e| e.state.active())
     }
 
-    fn usable(&self, _endpoint: usize) -> bool {
-        true
+    fn usable(&self, endpoint: usize) -> bool {
+        self.all_usable() || self.0.endpoints.get(endpoint).is_some_and(|e| !e.state.is_out())
     }
 
     fn all_usable(&self) -> bool {
-        true
+        // Where nobody asks for it any more, who was ejected is used again.
+        self.0.outlier.is_none() || self.0.state.ward.out() == 0
     }
 }
 
@@ -47,7 +48,7 @@ pub fn pick(
     let mut turns = worker.turns.borrow_mut();
     let turn = turns.entry(id).or_default();
     let mut rng = worker.rng.borrow_mut();
-    let place = balance::pick(&view.cluster, &Loads(&view.endpoints), turn, hash, exclude, &mut *rng)?;
+    let place = balance::pick(&view.cluster, &Loads(view), turn, hash, exclude, &mut *rng)?;
     view.endpoints.get(place).map(|e| (place, e.clone())).ok_or(NoEndpoint::Empty)
 }
 

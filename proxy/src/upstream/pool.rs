@@ -128,6 +128,11 @@ impl Pools {
         });
     }
 
+    /// There is no connection in any.
+    pub fn is_empty(&self) -> bool {
+        self.h1.is_empty() && self.h2.is_empty()
+    }
+
     /// Idle HTTP/1.1 connections, and HTTP/2 connections.
     pub fn count(&self) -> (usize, usize) {
         (self.h1.values().map(Vec::len).sum(), self.h2.values().map(Vec::len).sum())

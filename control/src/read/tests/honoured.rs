@@ -6,12 +6,12 @@ use crate::read::not_honoured::NOT_HONOURED;
 
 #[test]
 fn each_use_of_a_field_that_is_not_honoured_is_told() {
-    let spec = "spec:\n  hosts: [a]\n  http:\n  - corsPolicy: {maxAge: 24h}\n    route: [{destination: {host: a}}]\n    match: [{uri: {prefix: /a}}]\n  - mirrors: [{destination: {host: b}}]\n    route: [{destination: {host: a}}]\n";
+    let spec = "spec:\n  hosts: [a]\n  http:\n  - match: [{uri: {prefix: /a}, statPrefix: s}]\n    route: [{destination: {host: a}}]\n  tcp:\n  - match: [{sourceSubnet: 10.0.0.0/8}]\n    route: [{destination: {host: b}}]\n";
     assert_eq!(
         said_of("networking.istio.io/v1", "VirtualService", spec),
         [
-            "t.yaml:7:5: warning: spec.http[0].corsPolicy: weft does not honour this yet; preflight requests go to the app",
-            "t.yaml:10:5: warning: spec.http[1].mirrors: weft does not honour this yet; no copy of a request is sent",
+            "t.yaml:7:33: warning: spec.http[0].match[0].statPrefix: weft does not honour this yet; no statistics are kept by this name",
+            "t.yaml:10:14: warning: spec.tcp[0].match[0].sourceSubnet: weft does not honour this yet; the caller's address is not looked at",
         ]
     );
 }

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use weft_control::read::{Diagnostic, read};
+use weft_control::read::{Diagnostic, Sources, read, read_sources};
 use weft_control::resources::Resources;
 use weft_control::world::World;
 
@@ -21,6 +22,8 @@ pub(super) struct LastReading {
     read_at: u64,
     /// Whether what was read is in use; if not, what was read before it still is.
     in_use: bool,
+    /// Whether what is in use was kept by `weft up`, as this control plane has not seen files without errors.
+    kept: bool,
     diagnostics: Vec<Diagnostic>,
     pods: usize,
 }
@@ -29,6 +32,9 @@ pub(super) struct LastReading {
 pub(super) struct Files {
     folders: Vec<PathBuf>,
     plan_path: PathBuf,
+    /// The revision of the plan that was read last, and of the one that proxies are told of.
+    plan: u64,
+    plan_in_use: Arc<AtomicU64>,
     changes: Changes,
     resources: Option<Arc<Resources>>,
     pods: Vec<Pod>,
@@ -42,10 +48,48 @@ impl Files {
         let watched: Vec<PathBuf> = folders.iter().chain([&plan_path]).cloned().collect();
         let changes = Changes::of(&watched).context("cannot watch the files")?;
         let last = Arc::default();
-        let mut files =
-            Self { folders: folders.to_vec(), plan_path, changes, resources: None, pods: Vec::new(), last };
+        let mut files = Self {
+            folders: folders.to_vec(),
+            plan_path,
+            plan: 0,
+            plan_in_use: Arc::default(),
+            changes,
+            resources: None,
+            pods: Vec::new(),
+            last,
+        };
         files.read();
+        if files.resources.is_none() {
+            files.fall_back(&run.join(run_directory::LAST_GOOD));
+        }
         Ok(files)
+    }
+
+    /// Half a mesh would be worse than none: what the files said when they were last without errors is whole.
+    fn fall_back(&mut self, kept: &Path) {
+        let sources: Sources = match run_directory::read(kept) {
+            Ok(sources) => sources,
+            Err(error) => {
+                tracing::error!(%error, "nothing was kept of the files from before their errors: nobody is served until they are mended");
+                return;
+            }
+        };
+        let reading = read_sources(&sources);
+        if !reading.has_errors() {
+            tracing::warn!("the files have errors; proxies get what they said when they were last without");
+            self.resources = Some(Arc::new(reading.resources));
+            self.last.lock().kept = true;
+        }
+    }
+
+    /// The revision of the plan that proxies are told of.
+    pub(super) fn plan_in_use(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.plan_in_use)
+    }
+
+    /// Whoever got the last world serves it now.
+    pub(super) fn is_served(&self) {
+        self.plan_in_use.store(self.plan, Ordering::Release);
     }
 
     /// The last reading, as it changes.
@@ -62,10 +106,12 @@ impl Files {
     pub(super) async fn next(&mut self) -> World {
         loop {
             self.changes.next().await;
-            if self.read()
-                && let Some(world) = self.world()
-            {
-                return world;
+            let changed = self.read();
+            match self.world() {
+                Some(world) if changed => return world,
+                // Another plan of the same pods.
+                Some(_) => self.is_served(),
+                None => {}
             }
         }
     }
@@ -74,10 +120,11 @@ impl Files {
     fn read(&mut self) -> bool {
         let reading = read(&self.folders);
         let good = !reading.has_errors();
-        let pods = pods(&self.plan_path).unwrap_or_else(|error| {
+        let (plan, pods) = pods(&self.plan_path).unwrap_or_else(|error| {
             tracing::error!(%error, "the plan cannot be read; the pods stay as they were");
-            self.pods.clone()
+            (self.plan, self.pods.clone())
         });
+        self.plan = plan;
         let changed = pods != self.pods || (good && self.resources.as_deref() != Some(&reading.resources));
         self.pods = pods;
         if good {
@@ -88,6 +135,7 @@ impl Files {
         *self.last.lock() = LastReading {
             read_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             in_use: good,
+            kept: !good && self.last.lock().kept,
             diagnostics: reading.diagnostics,
             pods: self.pods.len(),
         };
@@ -95,9 +143,11 @@ impl Files {
     }
 }
 
-fn pods(path: &Path) -> anyhow::Result<Vec<Pod>> {
+fn pods(path: &Path) -> anyhow::Result<(u64, Vec<Pod>)> {
     let plan: Plan = run_directory::read(path)?;
-    Ok(plan.pods.iter().map(|pod| serde_json::from_value(pod.resource())).collect::<Result<_, _>>()?)
+    let pods =
+        plan.pods.iter().map(|pod| serde_json::from_value(pod.resource())).collect::<Result<_, _>>()?;
+    Ok((plan.revision, pods))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::net::TcpListener;
 use weft_control::serve::ControlPlane;
@@ -16,6 +17,8 @@ use weft_control::serve::ControlPlane;
 pub(super) struct Account {
     pub(super) started: Instant,
     pub(super) files: Arc<Mutex<LastReading>>,
+    /// The revision of the plan that proxies are told of.
+    pub(super) plan_in_use: Arc<AtomicU64>,
     /// None, until the files have been without errors once.
     pub(super) control: Arc<Mutex<Option<ControlPlane>>>,
 }
@@ -30,11 +33,14 @@ pub(super) async fn serve(listener: TcpListener, account: Account) {
 
 async fn status(State(account): State<Account>) -> Json<Value> {
     let files = account.files.lock().clone();
+    // Before the report: its world is that of this plan, or newer.
+    let plan_in_use = account.plan_in_use.load(Ordering::Acquire);
     let report = account.control.lock().as_ref().map(ControlPlane::report);
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": account.started.elapsed().as_secs(),
         "files": files,
+        "plan_in_use": plan_in_use,
         "serving": report,
     }))
 }

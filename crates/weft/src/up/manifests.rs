@@ -5,7 +5,8 @@ use super::plan::Manifests;
 use super::pods::{Kind, Workload};
 use super::protocol::Protocol;
 use super::services::{Port, Service, Target};
-use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
+use super::update::Update;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
 use weft_control::resources::service_entry::ServiceEntry;
 use weft_control::resources::{Meta, Object, Resources};
@@ -45,19 +46,32 @@ fn workloads(resources: &Resources) -> Vec<Workload> {
     let mut workloads = Vec::new();
     for deployment in &resources.deployments {
         let replicas = replicas(deployment.spec.replicas);
-        workloads.extend(templated(Kind::Deployment, &deployment.meta, replicas, &deployment.spec.template));
+        let update = Update::of_deployment(&deployment.spec, replicas);
+        let template = &deployment.spec.template;
+        workloads.extend(templated(Kind::Deployment, &deployment.meta, replicas, update, template));
     }
     for set in &resources.stateful_sets {
         let replicas = replicas(set.spec.replicas);
-        workloads.extend(templated(Kind::StatefulSet, &set.meta, replicas, &set.spec.template));
+        let update = Update::of_stateful_set(&set.spec);
+        workloads.extend(templated(Kind::StatefulSet, &set.meta, replicas, update, &set.spec.template));
     }
     for set in &resources.daemon_sets {
         // This machine is the one node there is.
-        workloads.extend(templated(Kind::DaemonSet, &set.meta, 1, &set.spec.template));
+        let update = Update::of_daemon_set(&set.spec);
+        workloads.extend(templated(Kind::DaemonSet, &set.meta, 1, update, &set.spec.template));
     }
     for pod in &resources.pods {
         let (labels, annotations) = (pod.meta.labels.clone(), pod.meta.annotations.clone());
-        workloads.push(workload(Kind::Pod, &pod.meta, 1, labels, annotations, &pod.spec));
+        workloads.push(Workload {
+            kind: Kind::Pod,
+            name: pod.meta.name.clone(),
+            namespace: pod.meta.namespace.clone(),
+            replicas: 1,
+            update: Update::default(),
+            labels,
+            annotations,
+            spec: pod.spec.clone(),
+        });
     }
     workloads
 }
@@ -66,23 +80,24 @@ fn replicas(asked: Option<i32>) -> u32 {
     u32::try_from(asked.unwrap_or(1)).unwrap_or(0)
 }
 
-fn templated(kind: Kind, meta: &Meta, replicas: u32, template: &PodTemplateSpec) -> Option<Workload> {
-    let of_pods = template.metadata.clone().unwrap_or_default();
-    let labels = of_pods.labels.unwrap_or_default();
-    let annotations = of_pods.annotations.unwrap_or_default();
-    Some(workload(kind, meta, replicas, labels, annotations, template.spec.as_ref()?))
-}
-
-fn workload(
+fn templated(
     kind: Kind,
     meta: &Meta,
     replicas: u32,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-    spec: &PodSpec,
-) -> Workload {
-    let (name, namespace) = (meta.name.clone(), meta.namespace.clone());
-    Workload { kind, name, namespace, replicas, labels, annotations, spec: spec.clone() }
+    update: Update,
+    template: &PodTemplateSpec,
+) -> Option<Workload> {
+    let of_pods = template.metadata.clone().unwrap_or_default();
+    Some(Workload {
+        kind,
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        replicas,
+        update,
+        labels: of_pods.labels.unwrap_or_default(),
+        annotations: of_pods.annotations.unwrap_or_default(),
+        spec: template.spec.clone()?,
+    })
 }
 
 /// The hosts of a ServiceEntry; a wildcard has no name that an environment could write.

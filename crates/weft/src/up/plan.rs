@@ -16,6 +16,7 @@ use super::mention;
 use super::pods::{self, Draft, Kind, Workload};
 use super::protocol::Protocol;
 use super::services::{Service, Target};
+use super::update::Update;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -38,6 +39,9 @@ pub(crate) struct Manifests {
 #[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Plan {
     pub(crate) base: Base,
+    /// Counts the plans of a mesh, so that who waits for one to be in force can tell it.
+    #[serde(default)]
+    pub(crate) revision: u64,
     /// By namespace and name.
     pub(crate) pods: Vec<Pod>,
     /// What the user should know, one line each.
@@ -72,6 +76,13 @@ pub(crate) struct Pod {
     pub(crate) ready: bool,
     /// Changes when the workload's template does: then the pod is replaced, as a rollout would.
     pub(crate) template: String,
+    /// Its place among its workload's replicas: the first pod there has its name, one that replaces it may have
+    /// another.
+    #[serde(default)]
+    pub(crate) place: String,
+    /// How its workload's pods are replaced.
+    #[serde(default)]
+    pub(crate) update: Update,
 }
 
 /// A port of an app.
@@ -106,12 +117,14 @@ pub(crate) enum PlanError {
     Nothing,
 }
 
-/// Plans the pods of `manifests`; `only` limits them to some services and whatever these call.
+/// Plans the pods of `manifests`; `only` limits them to some services and whatever these call. What `runs` keeps its
+/// addresses, wanted or not.
 pub(crate) fn plan(
     manifests: &Manifests,
     base: Base,
     numbers: &mut BTreeMap<(String, String), u32>,
     only: &[String],
+    runs: &[Pod],
 ) -> Result<Plan, PlanError> {
     let (mut drafts, too_many) = pods::drafts(&manifests.workloads, addresses::MAX_PODS as usize);
     if too_many {
@@ -123,12 +136,14 @@ pub(crate) fn plan(
     if !only.is_empty() {
         drafts = super::only::closure(drafts, manifests, only)?;
     }
-    let keys: Vec<_> = drafts.iter().map(|draft| (draft.namespace.clone(), draft.name.clone())).collect();
-    *numbers = addresses::number(&keys, numbers).ok_or(PlanError::TooManyPods)?;
+    let keys: Vec<_> = drafts.iter().map(|draft| (draft.namespace.clone(), draft.pod_name(runs))).collect();
+    let all: BTreeSet<_> = runs.iter().map(|pod| (pod.namespace.clone(), pod.name.clone())).collect();
+    let all: Vec<_> = all.union(&keys.iter().cloned().collect()).cloned().collect();
+    *numbers = addresses::number(&all, numbers).ok_or(PlanError::TooManyPods)?;
     let mut plan = Plan { base, ..Plan::default() };
     for (draft, key) in drafts.iter().zip(&keys) {
         let block = base.block(numbers.get(key).copied().unwrap_or_default());
-        plan.pods.push(pod(draft, block, base, manifests, &mut plan.notes));
+        plan.pods.push(pod(draft, &key.1, block, base, manifests, &mut plan.notes));
     }
     for namespace in drafts.iter().map(|draft| draft.namespace.as_str()).collect::<BTreeSet<_>>() {
         let labels = manifests.namespaces.get(namespace);
@@ -144,8 +159,15 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
-fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &mut Vec<String>) -> Pod {
-    let title = format!("{}/{}", draft.namespace, draft.name);
+fn pod(
+    draft: &Draft,
+    name: &str,
+    block: Block,
+    base: Base,
+    manifests: &Manifests,
+    notes: &mut Vec<String>,
+) -> Pod {
+    let title = format!("{}/{name}", draft.namespace);
     let sidecar = draft.wants_sidecar(manifests.namespaces.get(&draft.namespace));
     let services = &manifests.services;
     let selecting: Vec<&Service> =
@@ -168,7 +190,7 @@ fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &m
         environment.set(&name, value);
     }
     let downward = Downward {
-        name: draft.name.clone(),
+        name: name.to_owned(),
         namespace: draft.namespace.clone(),
         service_account: draft.service_account(),
         node: NODE.to_owned(),
@@ -189,7 +211,7 @@ fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &m
     }
     own_address(&mut environment, if sidecar { block.localhost() } else { block.pod() }, &ports);
     Pod {
-        name: draft.name.clone(),
+        name: name.to_owned(),
         namespace: draft.namespace.clone(),
         kind: draft.kind,
         workload: draft.workload.clone(),
@@ -207,6 +229,8 @@ fn pod(draft: &Draft, block: Block, base: Base, manifests: &Manifests, notes: &m
         rewritten,
         ready: true,
         template: draft.fingerprint(),
+        place: draft.name.clone(),
+        update: draft.update,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The pods that the manifests ask for: each workload's template, as often as it has replicas.
 
+use super::plan::Pod;
+use super::update::Update;
 use k8s_openapi::api::core::v1 as core;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +12,8 @@ pub(crate) struct Workload {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) replicas: u32,
+    /// How its pods are replaced.
+    pub(crate) update: Update,
     /// The pods' labels.
     pub(crate) labels: BTreeMap<String, String>,
     /// The pods' annotations.
@@ -46,6 +50,8 @@ pub(crate) struct Draft {
     pub(crate) kind: Kind,
     /// The workload's name.
     pub(crate) workload: String,
+    /// How the workload's pods are replaced.
+    pub(crate) update: Update,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: core::PodSpec,
@@ -86,6 +92,7 @@ pub(crate) fn drafts(workloads: &[Workload], limit: usize) -> (Vec<Draft>, bool)
                 namespace: namespace.clone(),
                 kind: workload.kind,
                 workload: workload.name.clone(),
+                update: workload.update,
                 labels,
                 annotations: workload.annotations.clone(),
                 spec: workload.spec.clone(),
@@ -107,6 +114,26 @@ impl Draft {
         let template = serde_json::json!([self.labels, self.annotations, self.spec]).to_string();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, template.as_bytes());
         digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Its pod's name: its place's, unless the pod of another template has that, beside which the new one starts. A
+    /// pod that runs with this template keeps its name.
+    pub(crate) fn pod_name(&self, runs: &[Pod]) -> String {
+        let template = self.fingerprint();
+        let here = |pod: &&Pod| {
+            (pod.namespace.as_str(), pod.place.as_str(), pod.workload.as_str(), pod.kind)
+                == (self.namespace.as_str(), self.name.as_str(), self.workload.as_str(), self.kind)
+        };
+        let mut here = runs.iter().filter(here).peekable();
+        let in_place = here.peek().is_none() || !matches!(self.update, Update::Surge { .. });
+        if let Some(same) = here.find(|pod| pod.template == template) {
+            return same.name.clone();
+        }
+        if in_place {
+            self.name.clone()
+        } else {
+            format!("{}-{}", self.name, template.get(..6).unwrap_or(&template))
+        }
     }
 
     /// Its service account, `default` where none is named.

@@ -3,6 +3,7 @@
 
 mod edit;
 mod end;
+mod farewell;
 mod progress;
 
 use super::Args;
@@ -22,8 +23,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Child;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use weft_certs::Authority;
-use weft_control::read::{Reading, read};
+use weft_control::read::{Reading, Sources, read_sources};
 use weft_control::resources::Resources;
 use weft_runtime::signals::{Signal, Signals};
 
@@ -45,7 +48,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     // Before reading: what is written from here on is read again.
     let changes = Changes::of(&args.folders).context("cannot watch the folders")?;
-    let reading = read(&args.folders);
+    let files = Sources::gather(&args.folders);
+    let reading = read_sources(&files);
     report.reading(&reading);
     if reading.has_errors() {
         let count = reading.errors().count();
@@ -55,7 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let (base, _claim) = claim().context("every part of 127/8 that weft uses is taken by another mesh")?;
     let mut numbers = BTreeMap::new();
-    let plan = match plan::plan(&Manifests::of(&reading.resources), base, &mut numbers, &args.only) {
+    let plan = match plan::plan(&Manifests::of(&reading.resources), base, &mut numbers, &args.only, &[]) {
         Ok(plan) => plan,
         Err(error) => {
             crate::say::say!("weft: {error}");
@@ -68,6 +72,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         report.once(&warning);
     }
     let mut up = Up::create(args, plan, numbers, reading, report, started)?;
+    up.keep_good(&files);
+    drop(files);
     let outcome = up.live(changes, &mut signals).await;
     up.stop(&mut signals).await;
     outcome
@@ -120,10 +126,18 @@ struct Up {
     /// Process groups of the users' own programs.
     groups: BTreeMap<String, u32>,
     ready: BTreeSet<Key>,
-    /// Pods of an edit that wait for their turn to be replaced.
-    rollout: Vec<Pod>,
-    /// Pods that were replaced and are not ready yet.
-    rolling: BTreeSet<Key>,
+    /// The pods that the files ask for; those of the plan are there, and may be on their way to these.
+    wanted: Vec<Pod>,
+    /// Nothing is left to be done to get there.
+    settled: bool,
+    /// Whether the plan as it is was written.
+    is_saved: bool,
+    /// Pods of the plan that are to stop, once their callers know.
+    leaving: BTreeSet<Key>,
+    /// Their ends.
+    farewells: JoinSet<Key>,
+    /// Cancelled, they wait for nobody.
+    hurry_farewells: CancellationToken,
     /// The control plane has listened once; sidecars are not started before.
     has_control: bool,
     tokens_written: SystemTime,
@@ -172,16 +186,19 @@ impl Up {
             }
         };
         let log = std::env::var(crate::log::VARIABLE).ok();
-        let proxies = reading.resources.mesh.as_ref().and_then(|mesh| mesh.spec.default_config.as_ref());
-        let proxy_metadata = proxies.map(|config| config.proxy_metadata.clone()).unwrap_or_default();
-        let run_path = run.path().to_owned();
-        let mesh = Mesh { weft, run: run_path, folders, trust_domain, log, proxy_metadata };
+        let mesh = Mesh { weft, run: run.path().to_owned(), folders, trust_domain, log };
         let (supervisor, events) = Supervisor::new();
         Ok(Self {
             args,
             mesh,
             run: Some(run),
             state,
+            wanted: plan.pods.clone(),
+            settled: true,
+            is_saved: true,
+            leaving: BTreeSet::new(),
+            farewells: JoinSet::new(),
+            hurry_farewells: CancellationToken::new(),
             plan,
             resources: reading.resources,
             numbers,
@@ -192,8 +209,6 @@ impl Up {
             started,
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
-            rollout: Vec::new(),
-            rolling: BTreeSet::new(),
             has_control: false,
             tokens_written: SystemTime::now(),
             command: None,
@@ -216,8 +231,9 @@ impl Up {
         loop {
             let is_ready = self.ready.len() == self.plan.pods.len();
             tokio::select! {
-                Some(event) = self.events.recv() => self.happened(&event)?,
-                _ = look.tick(), if !is_ready || !self.rollout.is_empty() => {
+                Some(event) = self.events.recv() => self.happened(&event),
+                Some(Ok(key)) = self.farewells.join_next() => self.gone(&key),
+                _ = look.tick(), if !is_ready || !self.settled || !self.is_saved => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
                     if !self.has_control && ready::control_is_up(&self.plan) {
                         self.has_control = true;
@@ -226,16 +242,24 @@ impl Up {
                             self.start_sidecar(&pod)?;
                         }
                     }
-                    waiting = self.look().await?;
-                    self.roll_on().await?;
+                    self.save_again();
+                    let looked = self.look().await;
+                    waiting = self.or_say(looked).unwrap_or_default();
+                    if self.state.ready && self.command.is_none() {
+                        self.start_command()?;
+                    }
+                    self.roll_on();
                 }
                 () = &mut deadline, if given.is_some() && !self.state.ready => {
                     progress::complain(&waiting);
                     anyhow::bail!("the mesh is not ready within {} s", given.unwrap_or_default().as_secs());
                 }
                 _ = complaint.tick(), if !is_ready => progress::complain(&waiting),
-                () = changes.next() => self.replan().await?,
-                _ = renewal.tick() => self.renew_tokens()?,
+                () = changes.next() => self.replan(),
+                _ = renewal.tick() => {
+                    let renewed = self.renew_tokens();
+                    self.or_say(renewed);
+                }
                 signal = signals.next() => match signal {
                     Signal::ReopenLogs => {}
                     Signal::Terminate => return Ok(ExitCode::SUCCESS),
@@ -291,7 +315,7 @@ impl Up {
         Ok(())
     }
 
-    fn happened(&mut self, event: &Event) -> anyhow::Result<()> {
+    fn happened(&mut self, event: &Event) {
         self.report.event(event);
         match event {
             Event::Started { name, pid } => {
@@ -303,11 +327,10 @@ impl Up {
                 if let Some(pod) = self.plan.pods.iter().find(of) {
                     let key = ready::key(pod);
                     self.ready.remove(&key);
-                    return self.serves(&BTreeSet::from([key]), false);
+                    self.serves(&BTreeSet::from([key]), false);
                 }
             }
         }
-        Ok(())
     }
 
     /// By the wall clock, which goes on while a laptop sleeps.

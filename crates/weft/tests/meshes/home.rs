@@ -49,6 +49,13 @@ impl Home {
         self.weft(arguments).output().unwrap()
     }
 
+    /// A shell's line, in which `$WEFT` is the binary.
+    pub(crate) fn shell(&self, line: &str) -> Output {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).env("WEFT", env!("CARGO_BIN_EXE_weft"));
+        command.env("XDG_RUNTIME_DIR", self.directory.path()).env_remove("WEFT_RUN").output().unwrap()
+    }
+
     pub(crate) fn up(&self, arguments: &[&str]) -> Up {
         let yaml = self.yaml();
         let mut all = vec!["up", yaml.to_str().unwrap()];

@@ -44,3 +44,15 @@ async fn files_that_are_bad_from_the_start_make_no_world_rather_than_half_of_one
     std::fs::remove_file(yaml.join("b.yaml")).unwrap();
     assert_eq!(services(&tokio::time::timeout(LIMIT, files.next()).await.unwrap()), 1);
 }
+
+#[tokio::test]
+async fn beside_bad_files_the_world_is_what_was_kept_of_them() {
+    let (_directory, yaml, run) = folder();
+    let kept = Sources::gather(std::slice::from_ref(&yaml));
+    std::fs::write(run.join(run_directory::LAST_GOOD), serde_json::to_vec(&kept).unwrap()).unwrap();
+    std::fs::write(yaml.join("b.yaml"), "kind: [").unwrap();
+    let files = Files::open(std::slice::from_ref(&yaml), &run).unwrap();
+    assert_eq!(services(&files.world().unwrap()), 1);
+    let last = files.last_reading().lock().clone();
+    assert!(last.kept && !last.in_use);
+}

@@ -12,6 +12,7 @@ fn workload(name: &str, replicas: u32, env: &[(&str, &str)]) -> Workload {
         name: name.into(),
         namespace: "shop".into(),
         replicas,
+        update: Update::Surge { surge: 1, unavailable: 0 },
         labels: BTreeMap::from([("app".into(), name.into())]),
         annotations: BTreeMap::new(),
         spec: serde_json::from_value(spec).unwrap(),
@@ -42,7 +43,7 @@ fn shop() -> Manifests {
 
 fn planned(manifests: &Manifests, only: &[&str]) -> Plan {
     let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-    plan(manifests, Base::default(), &mut BTreeMap::new(), &only).unwrap()
+    plan(manifests, Base::default(), &mut BTreeMap::new(), &only, &[]).unwrap()
 }
 
 fn pod_named<'a>(plan: &'a Plan, name: &str) -> &'a Pod {
@@ -98,7 +99,7 @@ fn a_part_brings_what_it_calls_and_nothing_else() {
     assert_eq!(names(&["web"]), ["cart-1", "db-1", "web-1", "web-2"]);
     assert_eq!(names(&["shop/cart"]), ["cart-1", "db-1"]);
     assert_eq!(names(&["db", "alone"]), ["alone-1", "db-1"]);
-    let error = plan(&shop(), Base::default(), &mut BTreeMap::new(), &["wbe".into()]).unwrap_err();
+    let error = plan(&shop(), Base::default(), &mut BTreeMap::new(), &["wbe".into()], &[]).unwrap_err();
     assert!(error.to_string().contains("alone, cart, db, web"), "{error}");
 }
 
@@ -135,11 +136,11 @@ fn the_control_plane_sees_pods_as_a_cluster_shows_them() {
 #[test]
 fn an_edit_moves_no_pod_that_stays() {
     let mut numbers = BTreeMap::new();
-    let before = plan(&shop(), Base::default(), &mut numbers, &[]).unwrap();
+    let before = plan(&shop(), Base::default(), &mut numbers, &[], &[]).unwrap();
     let mut edited = shop();
     edited.workloads.push(workload("ant", 1, &[]));
     edited.workloads.retain(|workload| workload.name != "cart");
-    let after = plan(&edited, Base::default(), &mut numbers, &[]).unwrap();
+    let after = plan(&edited, Base::default(), &mut numbers, &[], &[]).unwrap();
     for pod in after.pods.iter().filter(|pod| pod.name != "ant-1") {
         assert_eq!(pod.address, pod_named(&before, &pod.name).address, "{}", pod.name);
     }
@@ -148,8 +149,26 @@ fn an_edit_moves_no_pod_that_stays() {
 
 #[test]
 fn nothing_to_run_and_too_much_to_run_are_said() {
-    let nothing = plan(&Manifests::default(), Base::default(), &mut BTreeMap::new(), &[]);
+    let nothing = plan(&Manifests::default(), Base::default(), &mut BTreeMap::new(), &[], &[]);
     assert_eq!(nothing, Err(PlanError::Nothing));
     let many = Manifests { workloads: vec![workload("a", 100_000, &[])], ..Manifests::default() };
-    assert_eq!(plan(&many, Base::default(), &mut BTreeMap::new(), &[]), Err(PlanError::TooManyPods));
+    assert_eq!(plan(&many, Base::default(), &mut BTreeMap::new(), &[], &[]), Err(PlanError::TooManyPods));
+}
+
+#[test]
+fn a_changed_template_gets_a_name_and_an_address_beside_the_pod_that_runs_and_keeps_them() {
+    let mut numbers = BTreeMap::new();
+    let before = plan(&shop(), Base::default(), &mut numbers, &[], &[]).unwrap();
+    let mut edited = shop();
+    edited.workloads[1] = workload("cart", 1, &[("LEVEL", "debug")]);
+    let after = plan(&edited, Base::default(), &mut numbers, &[], &before.pods).unwrap();
+    let cart = after.pods.iter().find(|pod| pod.workload == "cart").unwrap();
+    assert!(cart.name.starts_with("cart-1-") && cart.place == "cart-1", "{}", cart.name);
+    assert!(before.pods.iter().all(|old| old.address != cart.address));
+    assert_eq!(pod_named(&after, "web-1"), pod_named(&before, "web-1"), "who is not edited stays");
+    let again = plan(&edited, Base::default(), &mut numbers, &[], &after.pods).unwrap();
+    assert_eq!(again.pods, after.pods, "the next edit of something else leaves it alone");
+    edited.workloads[1].update = Update::InPlace { partition: 0 };
+    let set = plan(&edited, Base::default(), &mut numbers, &[], &before.pods).unwrap();
+    assert_eq!(pod_named(&set, "cart-1").address, pod_named(&before, "cart-1").address);
 }

@@ -35,6 +35,7 @@ impl Up {
         }
         crate::say::say!("weft: stopping");
         let hurry = self.supervisor.hurrier();
+        self.hurry_farewells.cancel();
         let groups: [fn(&str) -> bool; 3] =
             [|name| name.starts_with("app "), |name| name.starts_with("sidecar "), |_| true];
         let stopping = async {
@@ -42,6 +43,7 @@ impl Up {
                 let names = self.supervisor.names(group);
                 self.supervisor.stop(&names).await;
             }
+            while self.farewells.join_next().await.is_some() {}
         };
         tokio::pin!(stopping);
         loop {

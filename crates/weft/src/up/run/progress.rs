@@ -16,9 +16,12 @@ impl Up {
         self.ready
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
         let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
-        self.serves(&new, true)?;
+        self.serves(&new, true);
+        for (_, pod) in new.iter().filter(|_| self.state.ready) {
+            crate::say::say!("  {pod} is ready");
+        }
         self.warn_of_open_apps()?;
-        for ((_, service), pods) in report::groups(&self.plan) {
+        for ((_, service), pods) in report::groups(&self.plan).into_iter().filter(|_| !self.state.ready) {
             let all = |set: &BTreeSet<Key>| pods.iter().all(|pod| set.contains(&ready::key(pod)));
             if all(&self.ready) && !all(&before) {
                 let count = if pods.len() == 1 { String::new() } else { format!(" ({} pods)", pods.len()) };
@@ -29,17 +32,19 @@ impl Up {
             }
         }
         if self.ready.len() == self.plan.pods.len() && !self.state.ready {
-            self.became_ready()?;
+            self.became_ready();
         }
         Ok(looked)
     }
 
-    fn became_ready(&mut self) -> anyhow::Result<()> {
+    fn became_ready(&mut self) {
         self.state.ready = true;
-        self.write("state.json", &serde_json::to_vec(&self.state)?)?;
+        let written = serde_json::to_vec(&self.state)
+            .map_err(anyhow::Error::from)
+            .and_then(|state| self.write("state.json", &state));
+        self.or_say(written);
         let app = |pod: &Pod| self.args.app(pod);
         crate::say::say!("\n{}", report::summary(&self.plan, app, self.started.elapsed()));
-        self.start_command()
     }
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.

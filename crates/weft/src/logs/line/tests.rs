@@ -1,0 +1,88 @@
+use super::super::request::Join;
+use super::super::sample::{entry, names};
+use super::*;
+
+fn line(lines: &[(&str, String)]) -> String {
+    let mut join = Join::new(names());
+    lines.iter().for_each(|(owner, line)| assert!(join.add(owner, line), "{line}"));
+    let requests = join.take_but(0);
+    assert_eq!(requests.len(), 1);
+    Lines::new(false).line(&requests[0])
+}
+
+fn denied() -> [(&'static str, String); 2] {
+    let callee = entry("destination", "r", 1, 403)
+        .replace("\"-\"", "\"UAEX\"")
+        .replace("\"via_upstream\"", "\"rbac_access_denied_matched_policy[none]\"")
+        .replace("\"reason\":null", "\"reason\":\"denied by ns[shop]-policy[no]-rule[0]; the caller is x\"");
+    [("web-1", entry("source", "r", 0, 403)), ("api-1", callee)]
+}
+
+#[test]
+fn a_request_is_one_line_that_names_both_ends() {
+    let callee = entry("destination", "r", 1, 200)
+        .replace("\"policy\":null", "\"policy\":\"ns[shop]-policy[api]-rule[1]\"");
+    assert_eq!(
+        line(&[("web-1", entry("source", "r", 0, 200)), ("api-1", callee)]),
+        "12:00:00.000  web-1 -> api-1  GET /x  200       7 ms  allowed by AuthorizationPolicy shop/api rule 1"
+    );
+}
+
+#[test]
+fn a_denial_says_who_denied_and_why() {
+    assert_eq!(
+        line(&denied()),
+        "12:00:00.000  web-1 -> api-1  GET /x  403       7 ms  denied by the sidecar of api-1: denied by AuthorizationPolicy shop/no rule 0; the caller is x"
+    );
+}
+
+#[test]
+fn a_failure_is_the_apps_or_a_sidecars() {
+    assert!(line(&[("web-1", entry("source", "r", 0, 500))]).ends_with("the app of api-1 answered so"));
+    let refused = entry("source", "r", 0, 503)
+        .replace("\"-\"", "\"UF,URX\"")
+        .replace("via_upstream", "upstream_reset_before_response_started{connection_failure}")
+        .replace("\"attempts\":1", "\"attempts\":3");
+    assert!(
+        line(&[("web-1", refused)]).ends_with(
+            "failed at the sidecar of web-1: no connection to the upstream could be made; 3 tries"
+        )
+    );
+}
+
+#[test]
+fn columns_are_as_wide_as_the_widest_of_what_is_shown_together() {
+    let mut join = Join::new(names());
+    join.add("web-1", &entry("source", "r", 0, 200));
+    join.add("web-1", &entry("source", "s", 1, 200).replace("\"/x\"", "\"/a/longer/path\""));
+    let requests = join.take_but(0);
+    let mut lines = Lines::new(false);
+    lines.make_room(&requests);
+    let at = requests.iter().map(|request| lines.line(request).find("  200  ").unwrap()).collect::<Vec<_>>();
+    assert_eq!(at[0], at[1]);
+}
+
+#[test]
+fn a_path_cannot_write_to_the_terminal() {
+    let hostile = entry("source", "r", 0, 200).replace("\"/x\"", r#""/\u001b[2J\n""#);
+    let line = line(&[("web-1", hostile)]);
+    assert!(line.contains(r"/\u{1b}[2J\n") && !line.chars().any(char::is_control), "{line}");
+}
+
+#[test]
+fn colour_is_for_terminals_alone() {
+    let mut join = Join::new(names());
+    denied().iter().for_each(|(owner, line)| assert!(join.add(owner, line)));
+    let requests = join.take_but(0);
+    assert!(Lines::new(true).line(&requests[0]).contains("\x1b[1;31m403\x1b[0m"));
+    assert!(!Lines::new(false).line(&requests[0]).contains('\x1b'));
+}
+
+#[test]
+fn a_tcp_connection_says_how_much_went_through() {
+    let tcp = entry("source", "r", 0, 0)
+        .replace("\"method\":\"GET\"", "\"method\":null")
+        .replace("\"protocol\":\"HTTP/1.1\"", "\"protocol\":\"-\"")
+        .replace("127.64.1.2:15007", "127.64.1.10:5432");
+    assert!(line(&[("web-1", tcp)]).contains("TCP :5432, 5 B sent, 9 B received   ok"));
+}

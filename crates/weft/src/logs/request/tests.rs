@@ -1,0 +1,68 @@
+use super::super::sample::{entry, names};
+use super::*;
+
+fn joined(lines: &[(&str, String)]) -> Vec<Request> {
+    let mut join = Join::new(names());
+    for (owner, line) in lines {
+        assert!(join.add(owner, line), "{line}");
+    }
+    join.take_but(0)
+}
+
+#[test]
+fn a_request_is_one_though_two_sidecars_wrote_of_it_in_whatever_order() {
+    let caller = ("web-1", entry("source", "r1", 0, 200));
+    let callee = ("api-1", entry("destination", "r1", 2, 200));
+    for lines in [[caller.clone(), callee.clone()], [callee, caller]] {
+        let requests = joined(&lines);
+        assert_eq!(requests.len(), 1);
+        assert_eq!((requests[0].caller.as_str(), requests[0].callee.as_str()), ("web-1", "api-1"));
+        assert!(requests[0].at_caller.is_some() && requests[0].at_callee.is_some());
+        assert_eq!(requests[0].started.millisecond(), 0, "as the caller began it");
+    }
+}
+
+#[test]
+fn one_request_id_at_two_hops_or_at_two_moments_is_two_requests() {
+    let onward = entry("source", "r1", 1, 200).replace("127.64.2.1:8000", "127.64.3.1:8000");
+    assert_eq!(joined(&[("web-1", entry("source", "r1", 0, 200)), ("api-1", onward)]).len(), 2);
+    let later = entry("destination", "r1", 0, 200).replace("12:00:00", "12:00:09");
+    assert_eq!(joined(&[("web-1", entry("source", "r1", 0, 200)), ("api-1", later)]).len(), 2);
+}
+
+#[test]
+fn the_worse_of_two_accounts_is_the_outcome() {
+    let denied = entry("destination", "r1", 0, 403).replace("\"-\"", "\"UAEX\"");
+    let requests = joined(&[("web-1", entry("source", "r1", 0, 403)), ("api-1", denied)]);
+    assert_eq!(requests[0].outcome(), Outcome::Denied);
+}
+
+#[test]
+fn a_follower_waits_one_look_for_the_other_account_and_no_longer() {
+    let (mut join, mut waited) = (Join::new(names()), 0);
+    join.add("web-1", &entry("source", "r1", 0, 200));
+    assert!(join.take_settled(&mut waited).is_empty());
+    join.add("api-1", &entry("destination", "r1", 0, 200));
+    join.add("web-1", &entry("source", "r2", 0, 200));
+    assert_eq!(join.take_settled(&mut waited).len(), 1);
+    assert_eq!(join.take_settled(&mut waited).len(), 1);
+    assert!(join.take_settled(&mut waited).is_empty());
+}
+
+#[test]
+fn the_newest_are_kept_and_may_still_be_completed() {
+    let mut join = Join::new(names());
+    join.add("web-1", &entry("source", "r1", 1, 200));
+    join.add("web-1", &entry("source", "r2", 2, 200));
+    assert_eq!(join.take_but(1)[0].started.millisecond(), 1);
+    join.add("api-1", &entry("destination", "r2", 3, 200));
+    assert_eq!(join.len(), 1);
+}
+
+#[test]
+fn lines_in_another_format_are_not_understood() {
+    let mut join = Join::new(names());
+    for line in ["", "[2026-01-01] GET /", "{}", "{\"reporter\":\"source\"}", "{\"method\":3}"] {
+        assert!(!join.add("web-1", line), "{line}");
+    }
+}

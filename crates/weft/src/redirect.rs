@@ -1,0 +1,107 @@
+//! `weft redirect`: the kernel hands a pod's connections to its proxy.
+//!
+//! Takes the flags and variables of `istio-iptables`, so that an init container written for that runs it unchanged.
+//! [`settings`] reads them, [`chains`] makes Istio's rules of them, [`iptables`] and [`nft`] write these down: all pure.
+//! [`apply`] puts them in force as a whole or not at all, and [`verify`] then makes connections through them.
+
+mod apply;
+pub(crate) mod chains;
+mod flags;
+pub(crate) mod iptables;
+pub(crate) mod nft;
+mod programs;
+mod routes;
+pub(crate) mod rules;
+pub(crate) mod settings;
+mod verify;
+
+use apply::BackEnd;
+pub(crate) use flags::Args;
+use rules::{Family, Rule};
+use settings::Settings;
+use std::process::ExitCode;
+
+/// What `istio-iptables` answers with when its rules do not work; who runs init containers may look for it.
+const NOT_VALID: u8 = 126;
+
+/// Applies the rules, shows them or takes them away.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(address) = args.probe {
+        verify::ask(address, args.probe_timeout)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.network_namespace.is_empty() {
+        return programs::in_namespace(&args.network_namespace);
+    }
+    let settings = args.settings()?;
+    if args.dry_run {
+        return show(args, &settings);
+    }
+    apply::check_capability()?;
+    if args.cleanup_only {
+        apply::cleanup(&settings)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.skip_rule_apply {
+        let undo = apply::apply(&settings, args.native_nftables, &args.force_iptables_binary)?;
+        crate::say::say!("weft redirect: the rules are in force ({})", undo.back_end());
+        if args.run_validation
+            && let Err(error) = verify::verify(&settings, args.probe_port, args.probe_timeout)
+        {
+            let foreign = undo.foreign();
+            undo.undo();
+            return not_valid(&error, &foreign);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.run_validation
+        && let Err(error) = verify::verify(&settings, args.probe_port, args.probe_timeout)
+    {
+        return not_valid(&error, &[]);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_valid(error: &anyhow::Error, foreign: &[String]) -> anyhow::Result<ExitCode> {
+    crate::say::say!("weft redirect: the rules do not work: {error:#}");
+    if !foreign.is_empty() {
+        crate::say::say!("weft redirect: rules of others that may be in the way:");
+        foreign.iter().for_each(|rule| crate::say::say!("    {rule}"));
+    }
+    Ok(ExitCode::from(NOT_VALID))
+}
+
+fn show(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    use std::io::Write as _;
+    let of = |family| (family, chains::rules(settings, family));
+    let families: Vec<(Family, Vec<Rule>)> = Family::BOTH.into_iter().map(of).collect();
+    let mut text = String::new();
+    if args.native_nftables || apply::back_end_is_nft(&args.force_iptables_binary) {
+        text = nft::script(&families);
+    } else {
+        for (family, rules) in &families {
+            text.push_str(match family {
+                Family::V4 => "# iptables-restore --noflush\n",
+                Family::V6 => "# ip6tables-restore --noflush\n",
+            });
+            text.push_str(&iptables::script(rules, *family, &iptables::Saved::default()));
+        }
+    }
+    for command in routes::commands(settings, &Family::BOTH) {
+        text.push_str(&format!("# ip {}\n", command.join(" ")));
+    }
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl std::fmt::Display for BackEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Iptables { name } => f.write_str(name),
+            Self::Nft => f.write_str("nft"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

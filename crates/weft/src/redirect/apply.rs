@@ -1,0 +1,310 @@
+//! Rules put in force, as a whole or not at all; and taken away.
+
+use super::iptables::{self, Saved};
+use super::programs::{Failed, ask};
+use super::rules::{Family, Rule};
+use super::settings::Settings;
+use super::{chains, nft, routes};
+use anyhow::{Context, bail};
+
+/// What writes the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BackEnd {
+    /// One of the programs called iptables, and its twin for IPv6.
+    Iptables {
+        name: String,
+    },
+    Nft,
+}
+
+/// The programs called iptables, in the order in which they are looked for.
+const NAMES: [&str; 3] = ["iptables", "iptables-nft", "iptables-legacy"];
+/// Number of the capability.
+const NET_ADMIN: u32 = 12;
+
+/// What was before, to go back to.
+pub(crate) struct Undo {
+    back_end: BackEnd,
+    families: Vec<Family>,
+    settings: Settings,
+    /// Of each family, what `iptables-save` told.
+    before: Vec<(Family, String)>,
+    /// Our tables, as nft told.
+    tables: String,
+}
+
+/// Whether this process may change a network's rules at all.
+pub(crate) fn check_capability() -> anyhow::Result<()> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    // Where nothing tells, the kernel will.
+    if bits.is_some_and(|bits| bits & (1 << NET_ADMIN) == 0) {
+        bail!(
+            "the capability NET_ADMIN is missing, without which no rule can be set; run as root, or give the container `securityContext.capabilities.add: [NET_ADMIN, NET_RAW]`"
+        );
+    }
+    Ok(())
+}
+
+/// Puts the rules of `settings` in force, in place of what of ours is there. On failure all is as it was.
+pub(crate) fn apply(settings: &Settings, native: bool, forced: &str) -> anyhow::Result<Undo> {
+    let back_end = if native { BackEnd::Nft } else { choose(forced)? };
+    let families = families(&back_end)?;
+    let mut undo = Undo {
+        back_end: back_end.clone(),
+        families: families.clone(),
+        settings: settings.clone(),
+        before: Vec::new(),
+        tables: String::new(),
+    };
+    let applied = (|| {
+        match &back_end {
+            BackEnd::Iptables { name } => {
+                for family in &families {
+                    let rules = chains::rules(settings, *family);
+                    undo.before.push((*family, restore(name, *family, &rules)?));
+                }
+            }
+            BackEnd::Nft => {
+                undo.tables = own_tables();
+                let of = |family: &Family| (*family, chains::rules(settings, *family));
+                let script = nft::script(&families.iter().map(of).collect::<Vec<_>>());
+                ask("nft", &["-f", "-"], &script)?;
+            }
+        }
+        routes::apply(settings, &families)
+    })();
+    if let Err(error) = applied {
+        undo.undo();
+        return Err(hint(error)).context("the rules cannot be set, and nothing was changed");
+    }
+    clean_others(&back_end, settings);
+    Ok(undo)
+}
+
+/// Takes away all that is ours, whoever wrote it.
+pub(crate) fn cleanup(settings: &Settings) -> anyhow::Result<()> {
+    let mut found = false;
+    let mut failed = None;
+    for name in NAMES {
+        for family in Family::BOTH {
+            match clean(name, family, settings) {
+                Ok(()) => found = true,
+                Err(Failed::Absent(_)) => {}
+                // A kernel without this kind of tables has no rules in them.
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    match ask("nft", &["-f", "-"], &nft::cleanup(&Family::BOTH)) {
+        Ok(_) => found = true,
+        Err(Failed::Absent(_)) => {}
+        Err(error) => failed = Some(error),
+    }
+    routes::remove(settings);
+    match failed {
+        _ if found => Ok(()),
+        Some(error) => Err(hint(error)),
+        None => bail!("neither iptables nor nft is installed: no rules of theirs can be here"),
+    }
+}
+
+/// Whether, for want of iptables, nft would be used.
+pub(crate) fn back_end_is_nft(forced: &str) -> bool {
+    matches!(choose(forced), Ok(BackEnd::Nft))
+}
+
+impl Undo {
+    /// Who wrote the rules.
+    pub(crate) const fn back_end(&self) -> &BackEnd {
+        &self.back_end
+    }
+
+    /// Rules of others where ours are.
+    pub(crate) fn foreign(&self) -> Vec<String> {
+        self.before.iter().flat_map(|(_, text)| Saved::read(text).foreign()).collect()
+    }
+
+    /// Everything as it was before.
+    pub(crate) fn undo(self) {
+        match &self.back_end {
+            BackEnd::Nft => {
+                let script = nft::cleanup(&self.families) + &self.tables;
+                let _ = ask("nft", &["-f", "-"], &script);
+            }
+            BackEnd::Iptables { name } => {
+                for family in &self.families {
+                    let _ = clean(name, *family, &self.settings);
+                }
+                for (family, text) in &self.before {
+                    if Saved::read(text).has_own() {
+                        let _ = ask(&tool(name, *family, "-restore"), &["--wait=10"], text);
+                    }
+                }
+            }
+        }
+        routes::remove(&self.settings);
+    }
+}
+
+/// Our tables that nft has, as it tells and reads them.
+fn own_tables() -> String {
+    let told = |name: String| {
+        let mut words = vec!["list", "table"];
+        words.extend(name.split(' '));
+        ask("nft", &words, "").ok()
+    };
+    nft::table_names(&Family::BOTH).into_iter().filter_map(told).collect()
+}
+
+/// The families whose rules are written: IPv6 where this machine has it.
+fn families(back_end: &BackEnd) -> anyhow::Result<Vec<Family>> {
+    let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    if addresses.trim().is_empty() {
+        return Ok(vec![Family::V4]);
+    }
+    if let BackEnd::Iptables { name } = back_end
+        && let Err(error) = save(name, Family::V6)
+    {
+        // Nobody comes or goes by IPv6 where there is only ::1.
+        let only_loopback = addresses.lines().all(|line| line.trim_end().ends_with(" lo"));
+        if only_loopback {
+            return Ok(vec![Family::V4]);
+        }
+        return Err(hint(error)).context(
+            "this machine has IPv6 addresses, and without rules for them connections would go around the proxy",
+        );
+    }
+    Ok(Family::BOTH.to_vec())
+}
+
+/// The iptables that works here, of several the one that holds rules already; nft where there is none.
+fn choose(forced: &str) -> anyhow::Result<BackEnd> {
+    let names: Vec<String> = match forced {
+        "" => NAMES.map(str::to_owned).to_vec(),
+        "legacy" | "nft" => vec![format!("iptables-{forced}")],
+        "iptables-legacy" | "iptables-nft" | "iptables" => vec![forced.to_owned()],
+        other => bail!("--force-iptables-binary {other:?}: it must be legacy or nft"),
+    };
+    let mut working = Vec::new();
+    let mut failed = None;
+    for name in names {
+        // To ask is to make tables that were not there.
+        if !working.is_empty() && is_legacy(&name) && !has_legacy_tables(Family::V4) {
+            continue;
+        }
+        match save(&name, Family::V4) {
+            Ok(text) => working.push((name, Saved::read(&text).has_rules())),
+            Err(Failed::Absent(_)) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    let chosen = working.iter().find(|(_, has_rules)| *has_rules).or_else(|| working.first());
+    match (chosen, failed) {
+        (Some((name, _)), _) => Ok(BackEnd::Iptables { name: name.clone() }),
+        (None, _) if !forced.is_empty() => {
+            bail!("the iptables that is asked for ({forced}) does not work here")
+        }
+        (None, failed) => match ask("nft", &["list", "tables"], "") {
+            Ok(_) => Ok(BackEnd::Nft),
+            Err(Failed::Absent(_)) => match failed {
+                Some(error) => Err(hint(error)),
+                None => bail!(
+                    "neither iptables nor nft is installed: install one of them (Debian: `apt-get install iptables`)"
+                ),
+            },
+            Err(error) => Err(hint(error)),
+        },
+    }
+}
+
+fn save(name: &str, family: Family) -> Result<String, Failed> {
+    // Asking the table itself tells whether the kernel has it; saving tells nothing where it has none.
+    ask(&tool(name, family, ""), &["--wait=10", "-t", "nat", "-S", "OUTPUT"], "")?;
+    ask(&tool(name, family, "-save"), &[], "")
+}
+
+/// Writes `rules` in place of ours that are there; gives what was there.
+fn restore(name: &str, family: Family, rules: &[Rule]) -> Result<String, Failed> {
+    let before = save(name, family)?;
+    let script = iptables::script(rules, family, &Saved::read(&before));
+    ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script)?;
+    Ok(before)
+}
+
+fn clean(name: &str, family: Family, settings: &Settings) -> Result<(), Failed> {
+    if is_legacy(name) && !has_legacy_tables(family) {
+        return Ok(());
+    }
+    let saved = Saved::read(&save(name, family)?);
+    if !saved.has_own() {
+        return Ok(());
+    }
+    let script = iptables::removal(&chains::rules(settings, family), family, &saved);
+    ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script).map(drop)
+}
+
+/// What another back end wrote at another time would turn connections a second time.
+fn clean_others(chosen: &BackEnd, settings: &Settings) {
+    for name in NAMES {
+        let same = |chosen: &str| name == chosen || is_same_kind(name, chosen);
+        if matches!(chosen, BackEnd::Iptables { name: chosen } if same(chosen)) {
+            continue;
+        }
+        for family in Family::BOTH {
+            let _ = clean(name, family, settings);
+        }
+    }
+    if *chosen != BackEnd::Nft {
+        let _ = ask("nft", &["-f", "-"], &nft::cleanup(&Family::BOTH));
+    }
+}
+
+fn is_legacy(name: &str) -> bool {
+    name.ends_with("-legacy")
+}
+
+/// Whether the kernel has any table of the older kind in this namespace.
+fn has_legacy_tables(family: Family) -> bool {
+    let names = match family {
+        Family::V4 => "/proc/net/ip_tables_names",
+        Family::V6 => "/proc/net/ip6_tables_names",
+    };
+    std::fs::read_to_string(names).is_ok_and(|names| !names.trim().is_empty())
+}
+
+/// Whether two names stand for the same tables of the kernel.
+fn is_same_kind(one: &str, other: &str) -> bool {
+    let kind = |name: &str| ask(name, &["--version"], "").map(|text| text.contains("nf_tables")).ok();
+    matches!((kind(one), kind(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// `iptables-legacy`, `-save` → `ip6tables-legacy-save`.
+fn tool(name: &str, family: Family, kind: &str) -> String {
+    let name = match family {
+        Family::V4 => name.to_owned(),
+        Family::V6 => name.replacen("iptables", "ip6tables", 1),
+    };
+    format!("{name}{kind}")
+}
+
+/// What a tool's words usually mean.
+fn hint(error: Failed) -> anyhow::Error {
+    let text = error.to_string();
+    let hint = if matches!(&error, Failed::Absent(program) if program == "ip") {
+        "install iproute2"
+    } else if text.contains("ermission denied") || text.contains("not permitted") {
+        "the capabilities NET_ADMIN and NET_RAW are needed"
+    } else if text.contains("does not exist")
+        || text.contains("No chain/target/match")
+        || text.contains("not supported")
+    {
+        "this kernel lacks a module that the rules need: see that xt_REDIRECT, xt_owner, xt_conntrack, xt_TPROXY (or nft_redir, nft_tproxy) can be loaded"
+    } else if text.contains("incompatible") {
+        "tables of nft's own stand where iptables' would be: use --native-nftables"
+    } else {
+        return error.into();
+    };
+    anyhow::anyhow!("{text}; {hint}")
+}

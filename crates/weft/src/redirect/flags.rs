@@ -1,0 +1,274 @@
+//! The flags and variables of `istio-iptables`, by its names.
+
+use super::settings::{self, Dns, Groups, Mode, Settings, Wrong};
+use anyhow::Context;
+use clap::ArgAction;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where the probe's server would be if nothing turned its connections.
+const PROBE_PORT: u16 = 15002;
+
+/// `weft redirect`
+#[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
+pub(crate) struct Args {
+    /// The proxy's port for outbound connections.
+    #[arg(short = 'p', long, env = "ENVOY_PORT", default_value = "15001", value_name = "PORT")]
+    envoy_port: String,
+    /// The proxy's port for inbound connections.
+    #[arg(short = 'z', long, env = "INBOUND_CAPTURE_PORT", default_value = "15006", value_name = "PORT")]
+    inbound_capture_port: String,
+    /// The tunnel's port (HBONE), which is never turned.
+    #[arg(short = 'e', long, env = "INBOUND_TUNNEL_PORT", default_value = "15008", value_name = "PORT")]
+    inbound_tunnel_port: String,
+    /// Users whose connections are left alone: the proxy's [default: the user istio-proxy, or 1337].
+    #[arg(short = 'u', long, env = "PROXY_UID", default_value = "", hide_default_value = true)]
+    proxy_uid: String,
+    /// Groups whose connections are left alone [default: as --proxy-uid].
+    #[arg(short = 'g', long, env = "PROXY_GID", default_value = "", hide_default_value = true)]
+    proxy_gid: String,
+    /// REDIRECT, or TPROXY, which keeps the client's address.
+    #[arg(short = 'm', long, env = "ISTIO_INBOUND_INTERCEPTION_MODE", default_value = "REDIRECT")]
+    istio_inbound_interception_mode: String,
+    /// Inbound ports to turn: a list, or * for all; empty turns none.
+    #[arg(short = 'b', long, env = "ISTIO_INBOUND_PORTS", default_value = "", hide_default_value = true)]
+    istio_inbound_ports: String,
+    /// Of all inbound ports, those that are left alone.
+    #[arg(
+        short = 'd',
+        long,
+        env = "ISTIO_LOCAL_EXCLUDE_PORTS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    istio_local_exclude_ports: String,
+    /// Interfaces that are left alone in both directions.
+    #[arg(
+        short = 'c',
+        long,
+        env = "ISTIO_EXCLUDE_INTERFACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    istio_exclude_interfaces: String,
+    /// Destinations to turn: a list of networks, or * for all; empty turns none.
+    #[arg(short = 'i', long, env = "ISTIO_SERVICE_CIDR", default_value = "", hide_default_value = true)]
+    istio_service_cidr: String,
+    /// Of all destinations, those that are left alone.
+    #[arg(
+        short = 'x',
+        long,
+        env = "ISTIO_SERVICE_EXCLUDE_CIDR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    istio_service_exclude_cidr: String,
+    /// Outbound ports to turn, whatever the destination.
+    #[arg(short = 'q', long, env = "ISTIO_OUTBOUND_PORTS", default_value = "", hide_default_value = true)]
+    istio_outbound_ports: String,
+    /// Outbound ports that are left alone.
+    #[arg(
+        short = 'o',
+        long,
+        env = "ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    istio_local_outbound_ports_exclude: String,
+    /// Interfaces of virtual machines, whose traffic counts as outbound.
+    #[arg(
+        short = 'k',
+        long,
+        alias = "reroute-virtual-interfaces",
+        env = "KUBE_VIRT_INTERFACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    kube_virt_interfaces: String,
+    /// The mark of TPROXY.
+    #[arg(short = 't', long, env = "ISTIO_INBOUND_TPROXY_MARK", default_value = "1337")]
+    istio_inbound_tproxy_mark: String,
+    /// The routing table of TPROXY.
+    #[arg(short = 'r', long, env = "ISTIO_INBOUND_TPROXY_ROUTE_TABLE", default_value = "133")]
+    istio_inbound_tproxy_route_table: String,
+    /// Groups whose connections are turned [default: * for all].
+    #[arg(long, env = "ISTIO_OUTBOUND_OWNER_GROUPS", default_value = "*", hide_default_value = true)]
+    istio_outbound_owner_groups: String,
+    /// Of all groups, those that are left alone.
+    #[arg(long, env = "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", default_value = "", hide_default_value = true)]
+    istio_outbound_owner_groups_exclude: String,
+    /// Turn DNS queries to the resolvers of /etc/resolv.conf to the proxy (15053).
+    #[arg(long, env = "ISTIO_META_DNS_CAPTURE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    redirect_dns: bool,
+    /// With --redirect-dns: queries to any resolver.
+    #[arg(long, env = "CAPTURE_ALL_DNS", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    capture_all_dns: bool,
+    /// Drop packets that belong to no connection.
+    #[arg(long, env = "INVALID_DROP", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    drop_invalid: bool,
+    /// Show the rules, and apply nothing.
+    #[arg(short = 'n', long, env = "DRY_RUN", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    pub(super) dry_run: bool,
+    /// Only take the rules away.
+    #[arg(long, alias = "cleanup", env = "CLEANUP_ONLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    pub(super) cleanup_only: bool,
+    /// Apply nothing; with --run-validation, only see whether the rules that are there work.
+    #[arg(long, env = "SKIP_RULE_APPLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    pub(super) skip_rule_apply: bool,
+    /// Make connections through the rules, and take them away again if they do not work.
+    #[arg(long, env = "RUN_VALIDATION", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", hide_possible_values = true)]
+    pub(super) run_validation: bool,
+    /// The port that validation asks for.
+    #[arg(long = "iptables-probe-port", env = "IPTABLES_PROBE_PORT", default_value_t = PROBE_PORT, value_name = "PORT")]
+    pub(super) probe_port: u16,
+    /// How long validation waits, such as 5s.
+    #[arg(long, env = "PROBE_TIMEOUT", default_value = "5s", value_parser = span)]
+    pub(super) probe_timeout: Duration,
+    /// Use nftables; without iptables here that is done anyway.
+    #[arg(long, env = "NATIVE_NFTABLES", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    pub(super) native_nftables: bool,
+    /// Which iptables: legacy or nft.
+    #[arg(long, env = "FORCE_IPTABLES_BINARY", default_value = "", hide_default_value = true)]
+    pub(super) force_iptables_binary: String,
+    /// The network namespace to do all this in, as a path.
+    #[arg(
+        long,
+        env = "NETWORK_NAMESPACE",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PATH"
+    )]
+    pub(super) network_namespace: String,
+    /// Rules of ours that are there already are always replaced.
+    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    reconcile: bool,
+    /// As --reconcile.
+    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    force_apply: bool,
+    /// Asks one address, for the validation of another process.
+    #[arg(long, hide = true)]
+    pub(super) probe: Option<SocketAddr>,
+}
+
+impl Args {
+    /// The settings that these flags ask for.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let users = settings::names("--proxy-uid", &self.proxy_uid)?;
+        let users = if users.is_empty() { vec![proxy_user()] } else { users };
+        let groups = settings::names("--proxy-gid", &self.proxy_gid)?;
+        let groups = if groups.is_empty() { users.clone() } else { groups };
+        let mark = settings::number("--istio-inbound-tproxy-mark", &self.istio_inbound_tproxy_mark)?;
+        let table = &self.istio_inbound_tproxy_route_table;
+        Ok(Settings {
+            outbound_port: port("--envoy-port", &self.envoy_port)?,
+            inbound_port: port("--inbound-capture-port", &self.inbound_capture_port)?,
+            tunnel_port: port("--inbound-tunnel-port", &self.inbound_tunnel_port)?,
+            users,
+            groups,
+            mode: mode(&self.istio_inbound_interception_mode)?,
+            mark,
+            route_table: settings::number("--istio-inbound-tproxy-route-table", table)?,
+            inbound_ports: settings::all_or_ports("--istio-inbound-ports", &self.istio_inbound_ports)?,
+            inbound_ports_excluded: settings::ports(
+                "--istio-local-exclude-ports",
+                &self.istio_local_exclude_ports,
+            )?,
+            outbound_networks: settings::all_or_networks("--istio-service-cidr", &self.istio_service_cidr)?,
+            outbound_networks_excluded: settings::networks(
+                "--istio-service-exclude-cidr",
+                &self.istio_service_exclude_cidr,
+            )?,
+            outbound_ports: settings::ports("--istio-outbound-ports", &self.istio_outbound_ports)?,
+            outbound_ports_excluded: settings::ports(
+                "--istio-local-outbound-ports-exclude",
+                &self.istio_local_outbound_ports_exclude,
+            )?,
+            app_groups: self.app_groups()?,
+            interfaces_excluded: settings::names(
+                "--istio-exclude-interfaces",
+                &self.istio_exclude_interfaces,
+            )?,
+            virtual_interfaces: settings::names("--kube-virt-interfaces", &self.kube_virt_interfaces)?,
+            dns: self.dns()?,
+            drop_invalid: self.drop_invalid,
+        })
+    }
+
+    fn app_groups(&self) -> Result<Groups, Wrong> {
+        const ONLY: &str = "--istio-outbound-owner-groups";
+        let only = self.istio_outbound_owner_groups.trim();
+        let but = settings::names(
+            "--istio-outbound-owner-groups-exclude",
+            &self.istio_outbound_owner_groups_exclude,
+        )?;
+        match (only, but) {
+            ("*" | "", but) if but.is_empty() => Ok(Groups::All),
+            ("*" | "", but) => Ok(Groups::AllBut(but)),
+            (only, but) if but.is_empty() => Ok(Groups::Only(settings::names(ONLY, only)?)),
+            (only, _) => {
+                Err(Wrong::new(ONLY, only, "with --istio-outbound-owner-groups-exclude it must be *"))
+            }
+        }
+    }
+
+    fn dns(&self) -> anyhow::Result<Dns> {
+        const RESOLV_CONF: &str = "/etc/resolv.conf";
+        Ok(match (self.redirect_dns, self.capture_all_dns) {
+            (false, _) => Dns::None,
+            (true, true) => Dns::All,
+            (true, false) => {
+                let text = std::fs::read_to_string(RESOLV_CONF).context(RESOLV_CONF)?;
+                Dns::To(settings::resolvers(&text))
+            }
+        })
+    }
+}
+
+fn port(flag: &'static str, text: &str) -> Result<u16, Wrong> {
+    match settings::ports(flag, text)?.as_slice() {
+        [port] => Ok(*port),
+        _ => Err(Wrong::new(flag, text, "it must be one port")),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, Wrong> {
+    match text {
+        "" | "REDIRECT" => Ok(Mode::Redirect),
+        "TPROXY" => Ok(Mode::Tproxy),
+        other => Err(Wrong::new("--istio-inbound-interception-mode", other, "it must be REDIRECT or TPROXY")),
+    }
+}
+
+/// The proxy's user where nobody names one: that of ENVOY_USER if there is one, else Istio's number.
+fn proxy_user() -> String {
+    let name = std::env::var("ENVOY_USER").unwrap_or_else(|_| "istio-proxy".to_owned());
+    let known = nix::unistd::User::from_name(&name).ok().flatten();
+    known.map_or_else(|| "1337".to_owned(), |user| user.uid.to_string())
+}
+
+/// A span as Go writes it: `5s`, `500ms`, `1m30s`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time such as 5s");
+    let mut rest = text.trim();
+    let mut whole = Duration::ZERO;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let seconds = match &rest[..letters] {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        whole += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        rest = &rest[letters..];
+    }
+    Ok(whole)
+}

@@ -1,0 +1,271 @@
+//! The rules as text, line by line, for both back ends. What the kernel makes of them: `tests/netns.rs`.
+
+use super::iptables::{Saved, removal, script};
+use super::rules::{Family, Rule};
+use super::settings::Settings;
+use super::{Args, chains, nft};
+use clap::Parser;
+
+#[derive(Debug, clap::Parser)]
+struct Command {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn settings(flags: &[&str]) -> Settings {
+    let words = ["redirect"].into_iter().chain(flags.iter().copied());
+    Command::try_parse_from(words).unwrap().args.settings().unwrap()
+}
+
+fn refusal(flags: &[&str]) -> String {
+    let words = ["redirect"].into_iter().chain(flags.iter().copied());
+    Command::try_parse_from(words).unwrap().args.settings().unwrap_err().to_string()
+}
+
+/// As Istio's injector writes them.
+const INJECTED: [&str; 16] = [
+    "-p",
+    "15001",
+    "-z",
+    "15006",
+    "-u",
+    "1337",
+    "-m",
+    "REDIRECT",
+    "-i",
+    "*",
+    "-x",
+    "",
+    "-b",
+    "*",
+    "-d",
+    "15090,15021,15020",
+];
+
+fn lines(flags: &[&str], family: Family) -> Vec<String> {
+    let rules = chains::rules(&settings(flags), family);
+    let text = script(&rules, family, &Saved::default());
+    let is_rule = |line: &&str| line.starts_with('*') || line.starts_with("-A");
+    text.lines().filter(is_rule).map(str::to_owned).collect()
+}
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    INJECTED.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn the_injectors_flags_yield_istios_rules_in_istios_order() {
+    let expected = "\
+*nat
+-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN
+-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
+-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006
+-A PREROUTING -p tcp -j ISTIO_INBOUND
+-A ISTIO_INBOUND -p tcp --dport 15090 -j RETURN
+-A ISTIO_INBOUND -p tcp --dport 15021 -j RETURN
+-A ISTIO_INBOUND -p tcp --dport 15020 -j RETURN
+-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT
+-A OUTPUT -j ISTIO_OUTPUT
+-A ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -m owner ! --uid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -m owner ! --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN
+-A ISTIO_OUTPUT -j ISTIO_REDIRECT";
+    assert_eq!(lines(&INJECTED, Family::V4).join("\n"), expected);
+}
+
+#[test]
+fn ipv6_has_the_same_rules_with_its_own_addresses() {
+    let v4 = lines(&INJECTED, Family::V4).join("\n");
+    let expected = v4.replace("127.0.0.6/32", "::6/128").replace("127.0.0.1/32", "::1/128");
+    assert_eq!(lines(&INJECTED, Family::V6).join("\n"), expected);
+}
+
+#[test]
+fn excluded_interfaces_come_first_and_excluded_ports_before_the_proxys_own() {
+    let lines = lines(&with(&["-c", "eth9", "-o", "3306"]), Family::V4);
+    assert_eq!(lines[1..3], ["-A PREROUTING -i eth9 -j RETURN", "-A OUTPUT -o eth9 -j RETURN"]);
+    let at = |text: &str| lines.iter().position(|line| line == text).unwrap();
+    let tcp = at("-A ISTIO_OUTPUT -p tcp --dport 3306 -j RETURN");
+    assert_eq!(at("-A ISTIO_OUTPUT -p udp --dport 3306 -j RETURN"), tcp + 1);
+    assert_eq!(at("-A ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN"), tcp + 2);
+}
+
+#[test]
+fn networks_stand_in_place_of_the_last_rule() {
+    let flags = ["-i", "10.0.0.0/8,fd00::/8", "-x", "10.1.0.0/16", "-q", "443"];
+    let v4 = lines(&flags, Family::V4);
+    assert_eq!(
+        v4[v4.len() - 4..],
+        [
+            "-A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN",
+            "-A ISTIO_OUTPUT -d 10.1.0.0/16 -j RETURN",
+            "-A ISTIO_OUTPUT -p tcp --dport 443 -j ISTIO_REDIRECT",
+            "-A ISTIO_OUTPUT -d 10.0.0.0/8 -j ISTIO_REDIRECT",
+        ]
+    );
+    assert_eq!(lines(&flags, Family::V6).last().unwrap(), "-A ISTIO_OUTPUT -d fd00::/8 -j ISTIO_REDIRECT");
+    assert!(!v4.iter().any(|line| line.contains("PREROUTING")), "no -b, no inbound");
+}
+
+#[test]
+fn a_loopback_network_that_is_asked_for_is_not_left_alone() {
+    let lines = lines(&["-i", "127.1.2.3/32"], Family::V4);
+    assert!(!lines.iter().any(|line| line.contains("! --uid-owner")), "{lines:?}");
+}
+
+#[test]
+fn queries_of_the_app_go_to_the_dns_proxy_and_those_of_the_proxy_do_not() {
+    let mut settings = settings(&with(&[]));
+    settings.dns = super::settings::Dns::To(vec!["10.96.0.10".parse().unwrap()]);
+    let rules = chains::rules(&settings, Family::V4);
+    let text = script(&rules, Family::V4, &Saved::default());
+    for line in "\
+-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp -m multiport ! --dports 53,15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -p tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -p tcp ! --dport 53 -m owner ! --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -j ISTIO_OUTPUT_DNS
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --uid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT_DNS -p tcp --dport 53 -d 10.96.0.10/32 -j REDIRECT --to-ports 15053
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -d 10.96.0.10/32 -j REDIRECT --to-ports 15053
+-A OUTPUT -j ISTIO_OUTPUT_DNS
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --uid-owner 1337 -j CT --zone 1
+-A ISTIO_OUTPUT_DNS -p udp --sport 15053 -m owner --uid-owner 1337 -j CT --zone 2
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --gid-owner 1337 -j CT --zone 1
+-A ISTIO_OUTPUT_DNS -p udp --sport 15053 -m owner --gid-owner 1337 -j CT --zone 2
+-A ISTIO_OUTPUT_DNS -p udp --dport 53 -d 10.96.0.10/32 -j CT --zone 2
+-A PREROUTING -j ISTIO_INBOUND
+-A ISTIO_INBOUND -p udp --sport 53 -s 10.96.0.10/32 -j CT --zone 1"
+        .lines()
+    {
+        assert!(text.lines().any(|had| had == line), "no {line} in\n{text}");
+    }
+}
+
+#[test]
+fn tproxy_marks_what_comes_and_what_the_proxy_sends_to_its_own_pod() {
+    let expected = "\
+*mangle
+-A ISTIO_DIVERT -j MARK --set-mark 1337
+-A ISTIO_DIVERT -j ACCEPT
+-A ISTIO_TPROXY ! -d 127.0.0.1/32 -p tcp -j TPROXY --tproxy-mark 1337/0xffffffff --on-port 15006
+-A ISTIO_INBOUND -p tcp -m mark --mark 1337 -j RETURN
+-A ISTIO_INBOUND -p tcp -s 127.0.0.6/32 -i lo -j RETURN
+-A ISTIO_INBOUND -p tcp -i lo -m mark ! --mark 1338 -j RETURN
+-A PREROUTING -p tcp -j ISTIO_INBOUND
+-A ISTIO_INBOUND -p tcp --dport 15090 -j RETURN
+-A ISTIO_INBOUND -p tcp --dport 15021 -j RETURN
+-A ISTIO_INBOUND -p tcp --dport 15020 -j RETURN
+-A ISTIO_INBOUND -p tcp -m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT
+-A ISTIO_INBOUND -p tcp -j ISTIO_TPROXY
+-A PREROUTING -p tcp -m mark --mark 1337 -j CONNMARK --save-mark
+-A OUTPUT -p tcp -o lo -m mark --mark 1337 -j RETURN
+-A OUTPUT ! -d 127.0.0.1/32 -p tcp -o lo -m owner --uid-owner 1337 -j MARK --set-mark 1338
+-A OUTPUT ! -d 127.0.0.1/32 -p tcp -o lo -m owner --gid-owner 1337 -j MARK --set-mark 1338
+-A OUTPUT -p tcp -m connmark --mark 1337 -j CONNMARK --restore-mark";
+    let lines = lines(&with(&["-m", "TPROXY"]), Family::V4);
+    let nat = lines.iter().position(|line| line == "*nat").unwrap();
+    assert_eq!(lines[..nat].join("\n"), expected);
+    assert!(!lines[nat..].iter().any(|line| line.contains("-A PREROUTING")), "inbound is mangle's alone");
+    let ways = super::routes::commands(&settings(&["-m", "TPROXY"]), &[Family::V4]);
+    let ways: Vec<String> = ways.iter().map(|words| words.join(" ")).collect();
+    let expected = ["-4 rule add fwmark 1337 lookup 133", "-4 route replace local default dev lo table 133"];
+    assert_eq!(ways, expected);
+}
+
+#[test]
+fn what_is_in_force_is_replaced_and_rules_of_others_are_not_touched() {
+    let saved = Saved::read(
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:MINE - [0:0]\n:ISTIO_OUTPUT - [0:0]\n:ISTIO_OLD - [0:0]\n\
+         -A OUTPUT -p tcp -j MINE\n-A OUTPUT -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -j RETURN\n-A MINE -j ACCEPT\nCOMMIT\n",
+    );
+    let rules: Vec<Rule> = chains::rules(&settings(&INJECTED), Family::V4);
+    let text = script(&rules, Family::V4, &saved);
+    assert!(text.contains("-D OUTPUT -j ISTIO_OUTPUT\n") && text.contains("-X ISTIO_OLD\n"), "{text}");
+    assert!(!text.contains("MINE"), "{text}");
+    let away = removal(&rules, Family::V4, &saved);
+    assert!(away.contains("-X ISTIO_OUTPUT\n") && !away.contains("MINE") && !away.contains("-A"), "{away}");
+    assert_eq!(saved.foreign(), ["nat: -A OUTPUT -p tcp -j MINE", "nat: -A MINE -j ACCEPT"]);
+}
+
+#[test]
+fn a_rule_of_a_shared_chain_is_known_again_however_iptables_writes_it_back() {
+    let flags = with(&["-m", "TPROXY"]);
+    let rules = chains::rules(&settings(&flags), Family::V4);
+    let saved = Saved::read(
+        "*mangle\n:OUTPUT ACCEPT [0:0]\n:ISTIO_DIVERT - [0:0]\n\
+         -A OUTPUT ! -d 127.0.0.1/32 -o lo -p tcp -m owner --uid-owner 1337 -j MARK --set-xmark 0x53a/0xffffffff\n\
+         -A OUTPUT -p tcp -m connmark --mark 0x539 -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n\
+         -A OUTPUT -p udp -j DROP\nCOMMIT\n",
+    );
+    let away = removal(&rules, Family::V4, &saved);
+    assert_eq!(away.matches("-D OUTPUT").count(), 2, "{away}");
+}
+
+#[test]
+fn nft_says_the_same() {
+    let of = |family| (family, chains::rules(&settings(&INJECTED), family));
+    let text = nft::script(&[of(Family::V4), of(Family::V6)]);
+    for line in [
+        "table ip istio-proxy-nat {",
+        "type nat hook prerouting priority -100; policy accept;",
+        "tcp dport 15008 return",
+        "meta l4proto tcp redirect to :15001",
+        "meta l4proto tcp redirect to :15006",
+        "meta l4proto tcp jump ISTIO_INBOUND",
+        "tcp dport 15090 return",
+        "meta l4proto tcp jump ISTIO_IN_REDIRECT",
+        "jump ISTIO_OUTPUT",
+        "oifname \"lo\" ip saddr 127.0.0.6/32 return",
+        "oifname \"lo\" ip daddr != 127.0.0.1/32 tcp dport != 15008 meta skuid 1337 jump ISTIO_IN_REDIRECT",
+        "oifname \"lo\" meta skuid != 1337 return",
+        "meta skgid 1337 return",
+        "ip daddr 127.0.0.1/32 return",
+        "jump ISTIO_REDIRECT",
+        "table ip6 istio-proxy-nat {",
+        "oifname \"lo\" ip6 saddr ::6/128 return",
+    ] {
+        assert!(text.lines().any(|had| had.trim() == line), "no {line} in\n{text}");
+    }
+}
+
+#[test]
+fn where_no_socket_takes_it_tproxy_drops_under_nft_too() {
+    let rules = chains::rules(&settings(&with(&["-m", "TPROXY"])), Family::V4);
+    let text = nft::script(&[(Family::V4, rules)]);
+    let at = text.find("tproxy to :15006 meta mark set 1337 accept").unwrap();
+    assert!(text[at..].lines().nth(1).unwrap().trim().ends_with("drop"), "{text}");
+}
+
+#[test]
+fn groups_limit_whose_connections_are_turned() {
+    let only = lines(&["-i", "*", "--istio-outbound-owner-groups", "java,202"], Family::V4);
+    let none = "-A ISTIO_OUTPUT -m owner ! --gid-owner java -m owner ! --gid-owner 202 -j RETURN";
+    assert!(only.iter().any(|line| line == none), "{only:?}");
+    let but = lines(&["-i", "*", "--istio-outbound-owner-groups-exclude", "java"], Family::V4);
+    assert!(but.iter().any(|line| line == "-A ISTIO_OUTPUT -m owner --gid-owner java -j RETURN"), "{but:?}");
+}
+
+#[test]
+fn what_comes_from_a_virtual_machine_is_outbound() {
+    let lines = lines(&with(&["-k", "tap0"]), Family::V4);
+    assert_eq!(lines[1..3], ["-A PREROUTING -i tap0 -j ISTIO_REDIRECT", "-A PREROUTING -i tap0 -j RETURN"]);
+}
+
+#[test]
+fn a_value_that_does_not_do_is_told_with_its_flag() {
+    assert_eq!(refusal(&["-p", "http"]), "--envoy-port \"http\": \"http\" is no port");
+    assert_eq!(
+        refusal(&["-m", "NAT"]),
+        "--istio-inbound-interception-mode \"NAT\": it must be REDIRECT or TPROXY"
+    );
+    assert!(refusal(&["-i", "10.0.0.0/99"]).contains("is no network such as 10.0.0.0/8"));
+    assert!(refusal(&["-c", "eth0 -j ACCEPT"]).contains("is no name"));
+    assert!(refusal(&["-u", "1;drop"]).contains("is no name"));
+}

@@ -1,0 +1,167 @@
+//! Connections made through the rules: that they arrive at the proxy's ports, and still know where they were going.
+
+use super::rules::Family;
+use super::settings::{Dns, Groups, Settings, Which};
+use anyhow::{Context, bail};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+/// Addresses that nobody has (RFC 5737, RFC 3849).
+const NOWHERE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+/// Own addresses that are not the loopback's first.
+const OWN: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6))];
+
+/// Makes connections through the rules of `settings`.
+///
+/// What the kernel does with packets from outside cannot be tried from inside: for that the chain is looked at.
+pub(crate) fn verify(settings: &Settings, probe: u16, limit: Duration) -> anyhow::Result<()> {
+    for family in Family::BOTH {
+        if family == Family::V6
+            && std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default().is_empty()
+        {
+            continue;
+        }
+        outbound(settings, family, probe, limit)?;
+        inbound(settings, family, probe, limit)?;
+    }
+    Ok(())
+}
+
+/// Connects once: the other half of a probe, as another user.
+pub(crate) fn ask(address: SocketAddr, limit: Duration) -> anyhow::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.ip() == OWN[1] {
+        // To ::6 the kernel would go from ::6, which nobody intercepts.
+        socket.bind(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into())?;
+    }
+    socket.connect_timeout(&address.into(), limit).with_context(|| format!("no connection to {address}"))
+}
+
+/// As the app, to somewhere outside.
+fn outbound(settings: &Settings, family: Family, probe: u16, limit: Duration) -> anyhow::Result<()> {
+    let address = SocketAddr::new(of(family, NOWHERE), probe);
+    let turned = matches!(settings.outbound_networks, Which::All)
+        && settings.outbound_networks_excluded.iter().all(|network| !network.contains(&address.ip()))
+        && !settings.outbound_ports_excluded.contains(&probe);
+    let own = |id: u32, names: &[String]| names.iter().any(|name| *name == id.to_string());
+    let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let counts = match &settings.app_groups {
+        Groups::All => true,
+        Groups::Only(groups) => own(group, groups),
+        Groups::AllBut(groups) => !own(group, groups),
+    };
+    // Nobody who could be told apart from the proxy, nothing that is turned, or no way to go: nothing to see.
+    if !turned || !counts || own(user, &settings.users) || own(group, &settings.groups) || !has_route(address)
+    {
+        return Ok(());
+    }
+    let server = Server::at(family, settings.outbound_port)?;
+    let connected = TcpStream::connect_timeout(&address, limit);
+    if let Err(error) = connected {
+        bail!(
+            "a connection to {address} was not turned to port {} ({error}): a rule before ours may have let it go, or this kernel has no REDIRECT (xt_REDIRECT, nf_nat)",
+            settings.outbound_port
+        );
+    }
+    server.heard(family, address, limit).context("outbound")
+}
+
+/// As the proxy, to an address of its own pod.
+fn inbound(settings: &Settings, family: Family, probe: u16, limit: Duration) -> anyhow::Result<()> {
+    let address = SocketAddr::new(of(family, OWN), probe);
+    let number = |names: &[String]| names.first().and_then(|name| name.parse::<u32>().ok());
+    let (Some(user), Some(group)) = (number(&settings.users), number(&settings.groups)) else {
+        return Ok(());
+    };
+    let query = settings.dns != Dns::None && probe == 53;
+    if probe == settings.tunnel_port || query || (user != 0 && !nix::unistd::geteuid().is_root()) {
+        return Ok(());
+    }
+    let server = Server::at(family, settings.inbound_port)?;
+    let client = Command::new("/proc/self/exe")
+        .args([
+            "redirect",
+            &format!("--probe={address}"),
+            &format!("--probe-timeout={}ms", limit.as_millis()),
+        ])
+        .uid(user)
+        .gid(group)
+        .output();
+    let client = client.with_context(|| format!("cannot run as the proxy's user {user} to try the rules"))?;
+    if !client.status.success() {
+        bail!(
+            "a connection of the proxy's user {user} to {address} was not turned to port {}: a rule before ours may have let it go, or this kernel cannot tell owners (xt_owner)",
+            settings.inbound_port
+        );
+    }
+    server.heard(family, address, limit).context("inbound")
+}
+
+const fn of(family: Family, addresses: [IpAddr; 2]) -> IpAddr {
+    match family {
+        Family::V4 => addresses[0],
+        Family::V6 => addresses[1],
+    }
+}
+
+fn has_route(address: SocketAddr) -> bool {
+    let any: IpAddr =
+        if address.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+}
+
+/// Stands where the proxy will; or knows that somebody stands there already.
+enum Server {
+    Ours(Socket),
+    Taken,
+}
+
+impl Server {
+    fn at(family: Family, port: u16) -> anyhow::Result<Self> {
+        let (domain, any): (_, IpAddr) = match family {
+            Family::V4 => (Domain::IPV4, Ipv4Addr::UNSPECIFIED.into()),
+            Family::V6 => (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into()),
+        };
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        if family == Family::V6 {
+            socket.set_only_v6(true)?;
+        }
+        match socket.bind(&SocketAddr::new(any, port).into()).and_then(|()| socket.listen(8)) {
+            Ok(()) => Ok(Self::Ours(socket)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(Self::Taken),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot listen on port {port} to try the rules"))
+            }
+        }
+    }
+
+    /// Whether the connection came here, and knows that it was going to `address`. Of one that somebody else took, it is
+    /// known that it stands, though nobody has that address.
+    fn heard(&self, family: Family, address: SocketAddr, limit: Duration) -> anyhow::Result<()> {
+        let Self::Ours(server) = self else { return Ok(()) };
+        server.set_read_timeout(Some(limit))?;
+        let Ok((taken, _)) = server.accept() else {
+            bail!(
+                "a connection to {address} stands, but did not come to the proxy's port: somebody else turned it"
+            )
+        };
+        let socket = SockRef::from(&taken);
+        let original = match family {
+            Family::V4 => socket.original_dst_v4(),
+            Family::V6 => socket.original_dst_v6(),
+        };
+        let original =
+            original.context("the kernel does not tell where a connection was going (nf_conntrack)")?;
+        if original.as_socket().map(|at| (at.ip(), at.port())) != Some((address.ip(), address.port())) {
+            bail!("a connection to {address} is told to have been going to {:?}", original.as_socket());
+        }
+        Ok(())
+    }
+}

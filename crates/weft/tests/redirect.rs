@@ -1,0 +1,166 @@
+//! Rules in force in a real network namespace: applied twice they are there once, a connection through them arrives at
+//! the proxy's port, taken away they leave nothing, and what fails leaves all as it was. Needs root.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const INJECTED: [&str; 12] =
+    ["-p", "15001", "-z", "15006", "-u", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020"];
+
+/// A network namespace with a way out, gone when it is dropped.
+struct Namespace(String);
+
+impl Namespace {
+    /// None, and why is said, where this user may make none.
+    fn new() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("wefttest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let made = Command::new("ip").args(["netns", "add", &name]).output();
+        if !made.as_ref().is_ok_and(|made| made.status.success()) {
+            eprintln!("skipped: network namespaces need root and iproute2 here: {made:?}");
+            return None;
+        }
+        let namespace = Self(name);
+        for words in [
+            "ip link set lo up",
+            "ip link add out type veth peer name beyond",
+            "ip addr add 10.9.0.2/24 dev out",
+            "ip link set out up",
+            "ip link set beyond up",
+            "ip route add default via 10.9.0.1",
+        ] {
+            let output = namespace.run(&words.split(' ').collect::<Vec<_>>());
+            assert!(output.status.success(), "{words}: {output:?}");
+        }
+        Some(namespace)
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        Command::new("ip").args(["netns", "exec", &self.0]).args(words).output().expect("ip can be run")
+    }
+
+    fn redirect(&self, flags: &[&str]) -> (bool, String) {
+        let words: Vec<&str> =
+            [env!("CARGO_BIN_EXE_weft"), "redirect"].into_iter().chain(flags.iter().copied()).collect();
+        let output = self.run(&words);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The rules of everybody, without counters and times.
+    fn rules(&self) -> String {
+        let mut all = String::new();
+        for words in
+            [&["iptables-save"][..], &["ip6tables-save"], &["nft", "list", "tables"], &["ip", "rule"]]
+        {
+            let output = self.run(words);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let counts = |line: &&str| !line.starts_with('#');
+            text.lines().filter(counts).for_each(|line| all.push_str(&format!("{line}\n")));
+        }
+        all
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
+fn applied_twice_and_taken_away(more: &[&str]) {
+    let Some(namespace) = Namespace::new() else { return };
+    let flags: Vec<&str> = INJECTED.into_iter().chain(more.iter().copied()).collect();
+    let before = namespace.rules();
+    let (good, words) = namespace.redirect(&flags);
+    assert!(good, "{words}");
+    let once = namespace.rules();
+    assert_ne!(once, before);
+    let (good, words) = namespace.redirect(&flags);
+    assert!(good, "{words}");
+    assert_eq!(namespace.rules(), once, "applied twice is applied once");
+    let away: Vec<&str> = flags.iter().copied().chain(["--cleanup"]).collect();
+    let (good, words) = namespace.redirect(&away);
+    assert!(good, "{words}");
+    let after = namespace.rules();
+    assert!(!after.contains("ISTIO") && !after.contains("istio") && !after.contains("539"), "{after}");
+}
+
+#[test]
+fn redirect_by_iptables_is_applied_once_works_and_goes() {
+    applied_twice_and_taken_away(&[]);
+}
+
+#[test]
+fn redirect_by_nft_is_applied_once_works_and_goes() {
+    applied_twice_and_taken_away(&["--native-nftables"]);
+}
+
+#[test]
+fn tproxy_by_iptables_is_applied_once_works_and_goes() {
+    applied_twice_and_taken_away(&["-m", "TPROXY", "-c", "eth7"]);
+}
+
+#[test]
+fn tproxy_by_nft_is_applied_once_works_and_goes() {
+    applied_twice_and_taken_away(&["-m", "TPROXY", "--native-nftables"]);
+}
+
+#[test]
+fn dns_capture_is_applied_by_both_back_ends() {
+    applied_twice_and_taken_away(&["--redirect-dns", "--capture-all-dns"]);
+    applied_twice_and_taken_away(&["--redirect-dns", "--capture-all-dns", "--native-nftables"]);
+}
+
+#[test]
+fn one_back_ends_rules_replace_the_others() {
+    let Some(namespace) = Namespace::new() else { return };
+    assert!(namespace.redirect(&INJECTED).0);
+    let native: Vec<&str> = INJECTED.into_iter().chain(["--native-nftables"]).collect();
+    let (good, words) = namespace.redirect(&native);
+    assert!(good, "{words}");
+    let rules = namespace.rules();
+    assert!(!rules.contains("ISTIO_OUTPUT") && rules.contains("istio-proxy-nat"), "{rules}");
+    assert!(namespace.redirect(&INJECTED).0);
+    let rules = namespace.rules();
+    assert!(rules.contains("ISTIO_OUTPUT") && !rules.contains("istio-proxy-nat"), "{rules}");
+}
+
+#[test]
+fn a_rule_of_others_that_is_in_the_way_is_named_and_nothing_stays() {
+    let Some(namespace) = Namespace::new() else { return };
+    let foreign = ["iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "15002", "-j", "ACCEPT"];
+    assert!(namespace.run(&foreign).status.success());
+    let before = namespace.run(&["iptables-save", "-t", "nat"]).stdout;
+    let (good, words) = namespace.redirect(&["-u", "1337", "-i", "*", "-b", "*", "--probe-timeout", "300ms"]);
+    assert!(!good);
+    assert!(words.contains("the rules do not work") && words.contains("--dport 15002 -j ACCEPT"), "{words}");
+    let counts = |text: &[u8]| -> Vec<String> {
+        let text = String::from_utf8_lossy(text).into_owned();
+        text.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect()
+    };
+    assert_eq!(counts(&namespace.run(&["iptables-save", "-t", "nat"]).stdout), counts(&before));
+    assert!(!namespace.rules().contains("ISTIO"));
+}
+
+#[test]
+fn a_missing_right_is_told_by_name() {
+    let Some(namespace) = Namespace::new() else { return };
+    let words = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
+    let words: Vec<&str> =
+        words.into_iter().chain([env!("CARGO_BIN_EXE_weft"), "redirect", "-i", "*", "-b", "*"]).collect();
+    let output = namespace.run(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("NET_ADMIN is missing"), "{said}");
+}
+
+#[test]
+fn a_dry_run_shows_the_rules_and_applies_none() {
+    let Some(namespace) = Namespace::new() else { return };
+    let before = namespace.rules();
+    let words: Vec<&str> =
+        [env!("CARGO_BIN_EXE_weft"), "redirect", "--dry-run"].into_iter().chain(INJECTED).collect();
+    let output = namespace.run(&words);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("-A ISTIO_OUTPUT -j ISTIO_REDIRECT"), "{shown}");
+    assert_eq!(namespace.rules(), before);
+}

@@ -1,0 +1,255 @@
+//! Copies of requests: sent beside the original by a task of their own, their answers read and dropped.
+//!
+//! The original never waits for a copy and never fails by one. Its body reaches a copy as it streams, through a pipe
+//! that holds [`pipe::MOST_HELD`] at most: a mirror that falls further behind loses its copy, not the original its pace.
+//! So many copies are on their way in one worker at once as [`MOST_COPIES`] says; beyond that none are begun.
+
+mod pipe;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use weft_http1::{RequestHead, ResponseHead};
+use weft_model::table::ClusterId;
+use weft_telemetry::Protocol;
+use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
+
+pub use self::pipe::Tap;
+use self::pipe::{Pipe, pipe};
+use super::attempt::{Ask, Failure, give_back, send};
+use super::clock::{Allowed, Clock};
+use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
+use super::plan::Plan;
+use crate::snapshot::ClusterView;
+use crate::upstream::stream::{Answer, Upstream};
+use crate::worker::Worker;
+
+/// So many copies may be on their way in one worker.
+const MOST_COPIES: u32 = 1024;
+
+/// A copy on which nothing moves for so long has ended, whatever the original may.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Where a copy goes.
+#[derive(Debug, Clone)]
+pub struct To {
+    /// The cluster's name.
+    pub name: Box<str>,
+    /// The cluster, if there is one.
+    pub cluster: Option<(ClusterId, std::sync::Arc<ClusterView>)>,
+    /// Host stays as it is; else `-shadow` is appended.
+    pub keep_host: bool,
+}
+
+/// How many copies one worker has on their way.
+#[derive(Debug, Clone, Default)]
+pub struct Copies(Rc<Cell<u32>>);
+
+impl Copies {
+    fn begin(&self) -> Option<Guard> {
+        let now = self.0.get();
+        (now < MOST_COPIES).then(|| {
+            self.0.set(now + 1);
+            Guard(self.0.clone())
+        })
+    }
+}
+
+struct Guard(Rc<Cell<u32>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// What a copy is made of.
+pub(super) struct Original<'a> {
+    /// Where it happens.
+    pub(super) worker: &'a Rc<Worker>,
+    /// What was decided for the original.
+    pub(super) plan: &'a Plan,
+    /// Its head.
+    pub(super) head: &'a RequestHead,
+    /// Its body's length.
+    pub(super) length: Length,
+    /// `http` or `https`.
+    pub(super) scheme: &'a str,
+    /// What the client speaks.
+    pub(super) downstream: Protocol,
+}
+
+/// Begins the copies that the plan asks for; the taps take the body.
+pub(super) fn begin(of: &Original<'_>) -> Vec<Tap> {
+    of.plan.mirrors.iter().filter_map(|to| begin_one(of, to)).collect()
+}
+
+fn begin_one(of: &Original<'_>, to: &To) -> Option<Tap> {
+    let worker = of.worker.clone();
+    let Some((id, cluster)) = to.cluster.clone() else {
+        count(&worker, &to.name, "failed");
+        tracing::debug!(mirror = %to.name, "no copy is sent: there is no such cluster");
+        return None;
+    };
+    let Some(guard) = worker.copies.begin() else {
+        count(&worker, &to.name, "dropped");
+        return None;
+    };
+    let external = cluster.cluster.settings.istio.external;
+    let plan = Plan::for_copy(id, cluster, allowed(&of.plan.allowed));
+    let head = head(of, to, external);
+    let (tap, pipe) = pipe();
+    let (length, downstream, scheme) = (of.length, of.downstream, of.scheme.to_owned());
+    tokio::task::spawn_local(async move {
+        let copy = Copy { worker: &worker, plan: &plan, length, downstream, scheme: &scheme };
+        let result = copy.carry(head, pipe).await;
+        drop(guard);
+        let cluster = &plan.cluster.cluster.settings.name;
+        match &result {
+            Ok(status) => tracing::debug!(mirror = %cluster, status, "a copy was answered"),
+            Err(why) => tracing::debug!(mirror = %cluster, %why, "a copy was lost"),
+        }
+        count(&worker, cluster, result.map_or_else(|why| why.word(), |_| "answered"));
+    });
+    Some(tap)
+}
+
+/// A copy may take as long as the original; what has no limit ends when nothing moves.
+fn allowed(original: &Allowed) -> Allowed {
+    let idle = original.idle.map_or(IDLE, |idle| idle.min(IDLE));
+    Allowed { per_try: None, request: None, idle: Some(idle), ..*original }
+}
+
+fn head(of: &Original<'_>, to: &To, external: bool) -> RequestHead {
+    let mut head = of.head.clone();
+    if of.plan.count_attempts {
+        let _ = head.headers.set("x-envoy-attempt-count", "1");
+    }
+    if external {
+        head.headers.remove(PEER_METADATA);
+        head.headers.remove(PEER_METADATA_ID);
+    }
+    if !to.keep_host {
+        let host = weft_model::table::route::without_port(head.authority());
+        let shadow = format!("{host}-shadow{}", &head.authority()[host.len()..]);
+        let _ = head.headers.set("host", shadow);
+    }
+    head
+}
+
+fn count(worker: &Worker, cluster: &str, result: &'static str) {
+    let help =
+        "Copies of requests by mirror cluster: answered, failed, or dropped because the mirror was too slow";
+    let labels = [("cluster", cluster), ("result", result)];
+    worker.shared.observer.metrics.counter("weft_mirrored_requests_total", help, &labels).increment(1);
+}
+
+/// Why there was no answer to a copy.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Unsent(#[from] Failure),
+    #[error("the mirror broke off: {0}")]
+    Mirror(Broken),
+    #[error("the original ended early, or the mirror took its body too slowly")]
+    Original,
+    #[error("{0:?} is over")]
+    Over(super::clock::Over),
+}
+
+impl Lost {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Original => "dropped",
+            Self::Unsent(_) | Self::Mirror(_) | Self::Over(_) => "failed",
+        }
+    }
+}
+
+struct Copy<'a> {
+    worker: &'a Worker,
+    plan: &'a Plan,
+    length: Length,
+    downstream: Protocol,
+    scheme: &'a str,
+}
+
+impl Copy<'_> {
+    /// Sends it and reads its answer to the end; says the answer's status.
+    async fn carry(&self, mut head: RequestHead, mut pipe: Pipe) -> Result<u16, Lost> {
+        let ask = Ask {
+            worker: self.worker,
+            plan: self.plan,
+            length: self.length,
+            scheme: self.scheme,
+            downstream: self.downstream,
+            upgrade: false,
+            original: None,
+            fresh: false,
+        };
+        let mut clock = Clock::start(self.plan.allowed);
+        let sent = send(&ask, &mut head, &mut Vec::new()).await?;
+        let mut upstream = sent.upstream;
+        let result = exchange(head.method(), self.length, &mut pipe, &mut upstream, &mut clock).await;
+        drop(sent.in_flight);
+        match &result {
+            Ok(_) => give_back(self.worker, self.plan, &sent.endpoint, upstream),
+            Err(_) => upstream.cancel(),
+        }
+        result
+    }
+}
+
+async fn exchange(
+    method: &str,
+    length: Length,
+    pipe: &mut Pipe,
+    upstream: &mut Upstream,
+    clock: &mut Clock,
+) -> Result<u16, Lost> {
+    let mut upload = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
+    let mut response = ResponseHead::default();
+    let mut head_came = false;
+    let mut read = 0;
+    poll_fn(|cx| {
+        if !upload.is_done() {
+            match upload.poll(cx, pipe, upstream) {
+                Poll::Ready(Err(PumpError::From(_))) => return Poll::Ready(Err(Lost::Original)),
+                Poll::Ready(Err(PumpError::To(broken))) => return Poll::Ready(Err(Lost::Mirror(broken))),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+        }
+        while !head_came {
+            match upstream.poll_head(cx, method, &mut response) {
+                Poll::Ready(Ok(Answer::Informational)) => response.clear(),
+                Poll::Ready(Ok(Answer::Final(_))) => head_came = true,
+                Poll::Ready(Ok(Answer::Tunnel)) => return Poll::Ready(Err(Lost::Mirror(Broken::Closed))),
+                Poll::Ready(Err(broken)) => return Poll::Ready(Err(Lost::Mirror(broken))),
+                Poll::Pending => break,
+            }
+        }
+        if head_came && let Poll::Ready(end) = poll_drain(cx, upstream, &mut read) {
+            // An answer that did not wait for the body's end is an answer all the same.
+            return Poll::Ready(end.map(|()| response.status).map_err(Lost::Mirror));
+        }
+        clock.poll(cx, upload.has_ended(), upload.bytes + read).map(|over| Err(Lost::Over(over)))
+    })
+    .await
+}
+
+/// Reads an answer's body to its end and keeps nothing of it.
+fn poll_drain(cx: &mut Context<'_>, upstream: &mut Upstream, read: &mut u64) -> Poll<Result<(), Broken>> {
+    loop {
+        match std::task::ready!(upstream.poll_body(cx))? {
+            Event::Data => {
+                let n = upstream.chunk().len();
+                upstream.consume(n);
+                *read += n as u64;
+            }
+            Event::End => return Poll::Ready(Ok(())),
+        }
+    }
+}

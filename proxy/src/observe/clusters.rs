@@ -1,0 +1,73 @@
+//! What is counted of each cluster, in Prometheus's text and under the names of Envoy's statistics.
+//!
+//! The numbers stand where they are counted, beside what they are about; a page reads them as they are at that moment. A
+//! cluster of which nothing was ever counted is not told of, since most of a mesh is nobody's upstream.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::snapshot::{ClusterView, Snapshot};
+
+/// One statistic of every cluster.
+struct Statistic {
+    name: &'static str,
+    kind: &'static str,
+    read: fn(&ClusterView) -> u64,
+}
+
+macro_rules! statistics {
+    ($($kind:ident $name:literal = $read:expr;)*) => {
+        &[$(Statistic { name: concat!("envoy_cluster_", $name), kind: stringify!($kind), read: $read },)*]
+    };
+}
+
+fn of(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+const STATISTICS: &[Statistic] = statistics! {
+    gauge "outlier_detection_ejections_active" = |c| c.state.ward.out().into();
+    counter "outlier_detection_ejections_enforced_total" = |c| of(&c.state.ward.counts.enforced);
+    counter "outlier_detection_ejections_overflow" = |c| of(&c.state.ward.counts.overflow);
+    counter "outlier_detection_ejections_detected_consecutive_5xx"
+        = |c| of(&c.state.ward.counts.consecutive_5xx.detected);
+    counter "outlier_detection_ejections_enforced_consecutive_5xx"
+        = |c| of(&c.state.ward.counts.consecutive_5xx.enforced);
+    counter "outlier_detection_ejections_detected_consecutive_gateway_failure"
+        = |c| of(&c.state.ward.counts.gateway.detected);
+    counter "outlier_detection_ejections_enforced_consecutive_gateway_failure"
+        = |c| of(&c.state.ward.counts.gateway.enforced);
+    counter "outlier_detection_ejections_detected_consecutive_local_origin_failure"
+        = |c| of(&c.state.ward.counts.local_origin.detected);
+    counter "outlier_detection_ejections_enforced_consecutive_local_origin_failure"
+        = |c| of(&c.state.ward.counts.local_origin.enforced);
+    counter "outlier_detection_ejections_detected_success_rate"
+        = |c| of(&c.state.ward.counts.success_rate.detected);
+    counter "outlier_detection_ejections_enforced_success_rate"
+        = |c| of(&c.state.ward.counts.success_rate.enforced);
+    counter "outlier_detection_ejections_detected_local_origin_success_rate"
+        = |c| of(&c.state.ward.counts.local_origin_success_rate.detected);
+    counter "outlier_detection_ejections_enforced_local_origin_success_rate"
+        = |c| of(&c.state.ward.counts.local_origin_success_rate.enforced);
+};
+
+/// All statistics of all clusters that have any.
+pub fn render(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for Statistic { name, kind, read } in STATISTICS {
+        let mut titled = false;
+        for cluster in snapshot.clusters().filter(|cluster| is_told_of(cluster)) {
+            if !titled {
+                let _ = writeln!(text, "# TYPE {name} {kind}");
+                titled = true;
+            }
+            let label = cluster.cluster.settings.name.replace('\\', "\\\\").replace('"', "\\\"");
+            let _ = writeln!(text, "{name}{{cluster_name=\"{label}\"}} {}", read(cluster));
+        }
+    }
+    text
+}
+
+fn is_told_of(cluster: &ClusterView) -> bool {
+    STATISTICS.iter().any(|statistic| (statistic.read)(cluster) > 0)
+}

@@ -1,0 +1,6 @@
+//! libFuzzer's door to `fuzz`.
+#![no_main]
+
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::fuzz(data));

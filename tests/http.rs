@@ -4,6 +4,8 @@
 
 #[path = "http/answers.rs"]
 mod answers;
+#[path = "http/canary.rs"]
+mod canary;
 #[path = "http/connect.rs"]
 mod connect;
 #[path = "http/connect_h2.rs"]
@@ -22,6 +24,8 @@ mod headers;
 mod hostile_h2;
 #[path = "http/judged.rs"]
 mod judged;
+#[path = "http/limits.rs"]
+mod limits;
 #[path = "http/logs.rs"]
 mod logs;
 #[path = "http/mirror.rs"]

@@ -1,5 +1,6 @@
 //! The control plane: from resources (files or a cluster) to the configuration of each proxy.
 
+pub mod annotations;
 pub mod check;
 pub mod read;
 pub mod resources;

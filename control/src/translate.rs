@@ -30,6 +30,7 @@ use weft_model::route::RouteConfiguration;
 use weft_model::table::Names;
 
 pub use self::inbound_port::InboundPort;
+use crate::annotations;
 use crate::world::World;
 use crate::world::destination_rules::MergedRule;
 use crate::world::peer_authentication::MutualTlsModes;
@@ -138,6 +139,12 @@ impl<'a> Proxy<'a> {
     /// The DestinationRule by which it calls `service`; of what it does not hear of it knows no rule either.
     pub fn rule(&self, service: &Service) -> Option<&MergedRule> {
         self.rules.get(&(service.namespace.clone(), service.host.clone())).map(|rule| &**rule)
+    }
+
+    /// Whether a route that it hears of has a limit of its own.
+    fn limits_routes(&self) -> bool {
+        let mut services = self.scope.virtual_services.iter();
+        services.any(|object| object.meta.annotations.contains_key(annotations::LOCAL_RATE_LIMIT))
     }
 
     fn annotation(&self, name: &str) -> Option<&str> {

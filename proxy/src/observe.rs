@@ -31,6 +31,8 @@ pub struct Shared {
     pub own: Own,
     /// Istio's metrics.
     pub metrics: Metrics,
+    /// When it began: rate limits count from then.
+    pub began: Instant,
     /// Totals for `weft status`.
     pub summary: Summary,
     /// Access logs by path.
@@ -80,6 +82,7 @@ impl Shared {
         Self {
             own,
             metrics: Metrics::new(MetricsSettings::default(), "proxy", env!("CARGO_PKG_VERSION"), now),
+            began: now,
             summary: Summary::default(),
             files: LogFiles::new(),
         }

@@ -7,6 +7,7 @@ use weft_model::access_log::{AccessLog, LogFormat};
 use weft_model::cluster::*;
 use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, LocalityEndpoints};
 use weft_model::http::*;
+use weft_model::limit::{LocalRateLimit, TokenBucket};
 use weft_model::listener::{
     Direction, FilterChain, FilterChainMatch, Listener, ListenerFilter, NetworkFilter, TcpProxy,
 };
@@ -17,6 +18,19 @@ use weft_model::tls::*;
 
 fn header(name: &str, value: HeaderValueMatch) -> HeaderMatcher {
     HeaderMatcher { name: name.to_owned(), value, invert: true, treat_missing_as_empty: true }
+}
+
+fn limit() -> LocalRateLimit {
+    let fill_interval = Duration::from_secs(1);
+    LocalRateLimit {
+        stat_prefix: "a".to_owned(),
+        bucket: Some(TokenBucket { max_tokens: 9, tokens_per_fill: 3, fill_interval }),
+        enabled: Fraction { numerator: 100, denominator: 100 },
+        enforced: Fraction { numerator: 50, denominator: 100 },
+        status: 503,
+        headers: true,
+        resource_exhausted: true,
+    }
 }
 
 fn claim() -> MetadataMatcher {
@@ -119,6 +133,7 @@ pub(crate) fn listener() -> Listener {
         HttpFilter::GrpcStats,
         HttpFilter::Fault,
         HttpFilter::Cors,
+        HttpFilter::LocalRateLimit(limit()),
         HttpFilter::Router,
     ];
     let mut manager = HttpConnectionManager::new("all", RouteSource::Rds("80".to_owned()), filters);
@@ -205,6 +220,21 @@ pub(crate) fn listener() -> Listener {
     listener
 }
 
+/// A session stays on one of two versions.
+fn sticky() -> Forward {
+    let mut sticky = Forward::to("");
+    let version = |weight| WeightedCluster {
+        name: "static".to_owned(),
+        weight,
+        headers: HeaderOperations::default(),
+        host_rewrite: None,
+    };
+    sticky.target = Target::Weighted(vec![version(90), version(10)]);
+    sticky.sticky = true;
+    sticky.hash = vec![HashPolicy { key: HashKey::Header("x-user".to_owned()), terminal: true }];
+    sticky
+}
+
 pub(crate) fn routes() -> RouteConfiguration {
     let mut forward = Forward::to("static");
     forward.template_rewrite = Some("/x/{id}".to_owned());
@@ -256,6 +286,7 @@ pub(crate) fn routes() -> RouteConfiguration {
             abort: Some((FaultAbort::Grpc(14), Fraction { numerator: 1, denominator: 100 })),
         }),
         cors: Some(Cors::default()),
+        limit: Some(limit()),
     };
     let redirect = Redirect {
         scheme: Some("https".to_owned()),
@@ -273,6 +304,10 @@ pub(crate) fn routes() -> RouteConfiguration {
             route(
                 RouteMatch::path(PathMatch::Regex("/b/.*".to_owned())),
                 RouteAction::Forward(Box::new(by_regex)),
+            ),
+            route(
+                RouteMatch::path(PathMatch::Prefix("/s".to_owned())),
+                RouteAction::Forward(Box::new(sticky())),
             ),
             route(
                 RouteMatch::path(PathMatch::PathSeparatedPrefix("/c".to_owned())),

@@ -18,7 +18,7 @@ fn count(head: &str, name: &str) -> usize {
     head.lines().filter(|l| l.to_ascii_lowercase().starts_with(&format!("{name}: "))).count()
 }
 
-fn value<'a>(head: &'a str, name: &str) -> &'a str {
+pub(super) fn value<'a>(head: &'a str, name: &str) -> &'a str {
     let line = head.lines().find(|l| l.to_ascii_lowercase().starts_with(&format!("{name}: ")));
     line.unwrap_or_else(|| panic!("no {name} in {head}")).split_once(": ").unwrap().1
 }

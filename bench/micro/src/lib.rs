@@ -197,6 +197,7 @@ fn host(number: usize, routes: usize) -> VirtualHost {
             operation: String::new(),
             fault: None,
             cors: None,
+            limit: None,
         }
     };
     VirtualHost {

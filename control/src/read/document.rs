@@ -334,6 +334,8 @@ impl Reader {
         let mut object = None;
         if let Some((metadata, spec)) = fitted {
             validate::names::labels(&metadata, &mut document.findings);
+            let annotations = metadata.annotations.clone().unwrap_or_default();
+            validate::names::annotations(document.kind, &annotations, &Path::ROOT, &mut document.findings);
             match spec {
                 None => document.findings.error(&Path::ROOT, "`spec` is missing"),
                 Some(spec) => {

@@ -6,10 +6,12 @@ use weft_model::http::{
     ClientCertDetails, EscapedSlashes, ForwardClientCert, HttpConnectionManager, HttpFilter,
     PathNormalization, PeerMetadata, RouteSource, Stats,
 };
+use weft_model::limit::LocalRateLimit;
 use weft_model::route::Upgrade;
 
 use super::access_log::{self, Side};
 use super::{Proxy, gates};
+use crate::annotations::rate_limit;
 use crate::resources::mesh_config::NormalizationType;
 
 /// The server side of the app's own requests.
@@ -21,6 +23,7 @@ pub(super) fn outbound(proxy: &Proxy<'_>, stat_prefix: &str, routes: RouteSource
     filters.extend(istio.then_some(HttpFilter::PeerMetadata(metadata)));
     filters.push(HttpFilter::GrpcStats);
     filters.extend(istio.then_some(HttpFilter::Alpn));
+    filters.extend(proxy.limits_routes().then(|| HttpFilter::LocalRateLimit(rate_limit::of_routes())));
     filters.extend([HttpFilter::Fault, HttpFilter::Cors]);
     filters.extend(istio.then_some(HttpFilter::Stats(Stats::default())));
     filters.push(HttpFilter::Router);
@@ -31,14 +34,20 @@ pub(super) fn outbound(proxy: &Proxy<'_>, stat_prefix: &str, routes: RouteSource
     manager
 }
 
-/// The server side of requests to the app.
-pub(super) fn inbound(proxy: &Proxy<'_>, stat_prefix: &str, routes: RouteSource) -> HttpConnectionManager {
+/// The server side of requests to the app; `limit` is on how many of them.
+pub(super) fn inbound(
+    proxy: &Proxy<'_>,
+    stat_prefix: &str,
+    routes: RouteSource,
+    limit: Option<LocalRateLimit>,
+) -> HttpConnectionManager {
     let istio = proxy.istio_filters();
     let metadata =
         PeerMetadata { downstream_discovery: true, downstream_propagation: true, ..PeerMetadata::default() };
     let mut filters = Vec::new();
     filters.extend(istio.then_some(HttpFilter::PeerMetadata(metadata)));
     filters.extend(gates::http(proxy));
+    filters.extend(limit.map(HttpFilter::LocalRateLimit));
     filters.extend([HttpFilter::GrpcStats, HttpFilter::Fault, HttpFilter::Cors]);
     let stats = Stats { disable_host_header_fallback: true, ..Stats::default() };
     filters.extend(istio.then_some(HttpFilter::Stats(stats)));

@@ -85,5 +85,6 @@ fn plain(name: &str, forward: Forward) -> Route {
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     }
 }

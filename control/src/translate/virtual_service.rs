@@ -27,6 +27,7 @@ pub use self::check::check;
 pub use self::choose::{destinations, of_host, without_service};
 pub use self::connection::{ConnectionRoute, tcp_routes, tls_routes};
 pub use self::retry::policy as retry_policy;
+use crate::annotations;
 use crate::resources::Object;
 use crate::resources::mesh_config::MeshConfig;
 use crate::resources::virtual_service::{HttpMatch, HttpRoute, StringMatch, VirtualService};
@@ -94,6 +95,7 @@ pub fn default_route(host: &str, port: u16, hash: Vec<HashPolicy>, mesh: &MeshCo
         operation: format!("{host}:{port}/*"),
         fault: None,
         cors: None,
+        limit: None,
     }
 }
 
@@ -124,6 +126,7 @@ fn route(
         config: config(service),
         fault: written.fault.as_ref().and_then(filters::fault),
         cors: written.cors_policy.as_ref().map(filters::cors),
+        limit: annotations::limit(&service.meta.annotations, &service.meta.name),
     })
 }
 

@@ -1,6 +1,6 @@
 //! A service: what clients call, whatever registry it comes from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -28,6 +28,8 @@ pub struct Service {
     pub addresses: Vec<IpNet>,
     /// A Kubernetes Service with `clusterIP: None`.
     pub headless: bool,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
     /// Its ports.
     pub ports: Vec<Port>,
     /// Namespaces that see it.

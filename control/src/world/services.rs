@@ -43,6 +43,7 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         external: false,
         resolution: Resolution::Static,
         addresses: unique(addresses.filter_map(|address| network(address))),
+        annotations: meta.annotations.clone(),
         headless: spec.cluster_ip.as_deref() == Some("None"),
         ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
@@ -134,6 +135,7 @@ fn entry<'a>(
             external: spec.location == Location::MeshExternal,
             resolution,
             addresses: unique(spec.addresses.iter().filter_map(|address| network(address))),
+            annotations: meta.annotations.clone(),
             headless: false,
             export_to: Visibility::new(
                 &spec.export_to,

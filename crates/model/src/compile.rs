@@ -7,6 +7,7 @@ mod listener;
 mod rbac;
 mod route;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,11 +63,12 @@ pub struct CompileError {
 struct Notes {
     resource: String,
     warnings: Vec<Warning>,
+    kept: HashMap<String, u32>,
 }
 
 impl Notes {
     fn new(resource: String) -> Self {
-        Self { resource, warnings: Vec::new() }
+        Self { resource, warnings: Vec::new(), kept: HashMap::new() }
     }
 
     fn warn(&mut self, field: impl Into<String>, message: impl Into<String>) {
@@ -76,6 +78,14 @@ impl Notes {
 
     fn error(&self, field: impl Into<String>, why: impl Into<String>) -> CompileError {
         CompileError { resource: self.resource.clone(), field: field.into(), why: why.into() }
+    }
+
+    /// What a number is kept under: the same for the same thing of this resource in every configuration, its n-th for the
+    /// n-th.
+    fn kept(&mut self, what: String) -> String {
+        let count = self.kept.entry(what.clone()).or_default();
+        *count += 1;
+        format!("{} {what} {count}", self.resource)
     }
 
     fn done<T>(self, part: T) -> Compiled<T> {

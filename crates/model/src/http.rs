@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::access_log::AccessLog;
+use crate::limit::LocalRateLimit;
 use crate::rbac::RbacFilter;
 use crate::route::{RouteConfiguration, RouteMatch, Upgrade};
 
@@ -192,6 +193,8 @@ pub enum HttpFilter {
     Fault,
     /// `envoy.filters.http.cors`.
     Cors,
+    /// `envoy.filters.http.local_ratelimit`.
+    LocalRateLimit(LocalRateLimit),
     /// `envoy.filters.http.router`.
     Router,
     /// Another one, by name and type; it is not honoured.

@@ -11,6 +11,7 @@ pub mod compile;
 pub mod endpoint;
 pub mod http;
 pub mod identity;
+pub mod limit;
 pub mod listener;
 pub mod matcher;
 pub mod names;

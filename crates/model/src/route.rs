@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limit::LocalRateLimit;
 use crate::matcher::{HeaderMatcher, MetadataMatcher, QueryMatcher, StringMatcher};
 
 /// One route configuration.
@@ -65,6 +66,8 @@ pub struct Route {
     pub fault: Option<Fault>,
     /// CORS of this route.
     pub cors: Option<Cors>,
+    /// How many requests it takes, in place of what the filter says.
+    pub limit: Option<LocalRateLimit>,
 }
 
 /// Which requests a route is for; all of it must hold.
@@ -135,6 +138,8 @@ pub enum RouteAction {
 pub struct Forward {
     /// Where.
     pub target: Target,
+    /// Of weighted clusters the one of the hash key, so that a session stays (`use_hash_policy`).
+    pub sticky: bool,
     /// The matched prefix becomes this.
     pub prefix_rewrite: Option<String>,
     /// The path's matches become this (RE2 substitution, `\1`).
@@ -185,6 +190,7 @@ impl Forward {
     pub fn to(cluster: impl Into<String>) -> Self {
         Self {
             target: Target::Cluster(cluster.into()),
+            sticky: false,
             prefix_rewrite: None,
             regex_rewrite: None,
             template_rewrite: None,

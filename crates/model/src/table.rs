@@ -8,6 +8,8 @@ pub mod cluster;
 pub mod cors;
 pub mod endpoints;
 pub mod header;
+pub mod kept;
+pub mod limit;
 mod names;
 pub mod rbac;
 pub mod re2;

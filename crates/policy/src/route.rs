@@ -6,11 +6,13 @@
 mod matching;
 mod rewrite;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 use weft_model::request::RequestView;
 use weft_model::route::TlsRequirement;
 use weft_model::table::RouteTable;
 use weft_model::table::route::{Action, Destination, Forward, Host, Redirect, Route, Target};
+
+use crate::canary;
 
 pub use self::matching::falls_in;
 pub(crate) use self::matching::{header_matches, parameter};
@@ -89,6 +91,17 @@ pub struct Forwarding<'a> {
     pub to: Choice<'a>,
 }
 
+impl Forwarding<'_> {
+    /// A request with this key goes where all of that key go, where the route asks for it.
+    pub fn stick(&mut self, key: u64) {
+        if let (true, Target::Weighted { of, total, .. }) =
+            (self.forward.settings.sticky, &self.forward.target)
+        {
+            self.to = Choice::Cluster(canary::by_key(of, *total, key));
+        }
+    }
+}
+
 /// Which cluster a request goes to.
 #[derive(Debug, Clone, Copy)]
 pub enum Choice<'a> {
@@ -98,7 +111,7 @@ pub enum Choice<'a> {
     NamedByHeader(&'a str),
 }
 
-/// Decides where a request goes. `rng` chooses among weighted clusters and for routes that take only a share.
+/// Decides where a request goes. `rng` chooses for routes that take only a share.
 pub fn route<'a>(table: &'a RouteTable, request: &impl RequestView, rng: &mut impl Rng) -> Decision<'a> {
     let Some(host) = table.host(request.authority()) else { return Decision::NoHost };
     if wants_tls(host, request) {
@@ -108,7 +121,7 @@ pub fn route<'a>(table: &'a RouteTable, request: &impl RequestView, rng: &mut im
     for route in host.candidates(path) {
         match matching::matches(route, request, path, rng) {
             Some(false) => {}
-            Some(true) => return act(host, route, rng),
+            Some(true) => return act(host, route),
             None => return Decision::Refused { host, route, why: matching::why(route) },
         }
     }
@@ -123,22 +136,13 @@ fn wants_tls(host: &Host, request: &impl RequestView) -> bool {
     }
 }
 
-fn act<'a>(host: &'a Host, route: &'a Route, rng: &mut impl Rng) -> Decision<'a> {
+fn act<'a>(host: &'a Host, route: &'a Route) -> Decision<'a> {
     match &route.action {
         Action::Forward(forward) => {
             let to = match &forward.target {
                 Target::Cluster(destination) => Choice::Cluster(destination),
                 Target::Header(name) => Choice::NamedByHeader(name),
-                Target::Weighted { of, total } => {
-                    let mut draw = rng.random_range(0..*total);
-                    let chosen = of.iter().find(|one| {
-                        let weight = u64::from(one.weight);
-                        let here = draw < weight;
-                        draw = draw.saturating_sub(weight);
-                        here
-                    });
-                    Choice::Cluster(chosen.expect("a draw is below the sum of the weights"))
-                }
+                Target::Weighted { of, total, turn } => Choice::Cluster(canary::in_turn(of, *total, turn)),
             };
             Decision::Forward(Forwarding { host, route, forward, to })
         }

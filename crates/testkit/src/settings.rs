@@ -105,6 +105,7 @@ pub fn route(name: &str, prefix: &str, forward: Forward) -> weft_model::route::R
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     }
 }
 

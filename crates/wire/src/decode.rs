@@ -15,6 +15,7 @@ mod forward;
 mod http;
 mod istio;
 mod jwt;
+mod limit;
 mod listener;
 mod matcher;
 mod metadata;

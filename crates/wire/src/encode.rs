@@ -11,6 +11,7 @@ pub(crate) mod forward;
 pub(crate) mod http;
 pub(crate) mod istio;
 pub(crate) mod jwt;
+pub(crate) mod limit;
 pub(crate) mod listener;
 pub(crate) mod matcher;
 pub(crate) mod metadata;

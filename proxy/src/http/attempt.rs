@@ -13,7 +13,7 @@ use weft_telemetry::{Protocol, ResponseFlag};
 use super::clock::Over;
 use super::h1::H1;
 use super::message::{Broken, Length};
-use super::plan::Plan;
+use super::plan::{Plan, subset};
 use super::reply::Reply;
 use crate::snapshot::EndpointView;
 use crate::upstream::connect::{Carrier, ConnectError, Connected, Speaks, connect};
@@ -135,6 +135,13 @@ impl Failure {
         use ResponseFlag as Flag;
         let reason = self.to_string();
         let (status, body, details, flag) = match self {
+            Self::NoEndpoint { cluster, why: NoEndpoint::Empty } if subset(cluster).is_some() => {
+                let (subset, host) = subset(cluster).unwrap_or_default();
+                let why = format!("no pod of {host} has the labels of subset {subset:?}");
+                let mut reply = Reply::new(503, "", "subset_without_endpoints").flag(Flag::NoHealthyUpstream);
+                reply.body = format!("no healthy upstream: {why}").into_bytes().into();
+                return reply.because(why);
+            }
             Self::NoEndpoint { .. } => {
                 (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream)
             }

@@ -45,8 +45,8 @@ pub struct Ledger {
     pub route: Option<String>,
     /// It is held up so long first, on purpose.
     pub delay: Option<Duration>,
-    /// What its answer, whoever gives it, tells a browser: CORS.
-    pub granted: Vec<(&'static str, String)>,
+    /// What its answer, whoever gives it, says in place of what it may say itself: CORS, rate limits.
+    pub said: Vec<(&'static str, String)>,
     /// The cluster it went to.
     pub cluster: Option<Arc<ClusterView>>,
     /// The endpoint it went to.
@@ -88,7 +88,7 @@ impl Default for Ledger {
             original_path: None,
             route: None,
             delay: None,
-            granted: Vec::new(),
+            said: Vec::new(),
             cluster: None,
             upstream: None,
             peer_told: false,

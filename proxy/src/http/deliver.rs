@@ -212,7 +212,7 @@ fn dress(
     for layer in &plan.on_response {
         operations::on_response(layer, &mut head.headers, conn)?;
     }
-    for (name, value) in &call.ledger.granted {
+    for (name, value) in &call.ledger.said {
         head.headers.set(name, value)?;
     }
     if let Some(cookie) = &plan.cookie {

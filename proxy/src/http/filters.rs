@@ -1,17 +1,22 @@
-//! What the filters before the router do with a request whose route is known, in Istio's order: faults on purpose, then
-//! CORS. Each acts only where it stands in the listener's chain and the route speaks to it, whatever the route does then.
+//! What the filters before the router do with a request whose route is known: rate limits, then in Istio's order faults
+//! on purpose and CORS. Each acts only where it stands in the listener's chain and the route speaks to it, whatever the route does then.
 
+use std::time::Duration;
+
+use weft_model::limit::TokenBucket;
 use weft_model::route::FaultAbort;
 use weft_model::table::chain::HttpManager;
+use weft_model::table::limit::Limit;
 use weft_model::table::route::Route;
 use weft_policy::cors::{self, Grant};
-use weft_policy::fault;
+use weft_policy::route::falls_in;
+use weft_policy::{fault, limit};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Ledger, View};
 use super::reply::Reply;
 
-/// Asks them; what they have to say of the answer to come is noted in the ledger.
+/// Asks them; what they have to say of the answer to come is noted in the ledger. `since` the process began it is so long.
 ///
 /// # Errors
 /// The answer, where one of them answers itself. A delay holds it up like any other.
@@ -20,8 +25,15 @@ pub(super) fn ask(
     route: &Route,
     view: &View<'_>,
     ledger: &mut Ledger,
+    since: Duration,
     rng: &mut impl rand::Rng,
 ) -> Result<(), Reply> {
+    if manager.filters.limit
+        && !route.unlimited
+        && let Some(limit) = route.limit.as_ref().or(manager.limit.as_ref())
+    {
+        limited(limit, ledger, since, rng)?;
+    }
     if let (Some(fault), true) = (&route.fault, manager.filters.fault) {
         let injected = fault::decide(fault, rng);
         ledger.delay = injected.delay;
@@ -32,10 +44,10 @@ pub(super) fn ask(
     if let (Some(policy), true) = (&route.cors, manager.filters.cors) {
         match cors::decide(policy, view) {
             cors::Decision::Nothing => {}
-            cors::Decision::Granted(grant) => ledger.granted = headers(&grant),
+            cors::Decision::Granted(grant) => ledger.said.extend(headers(&grant)),
             cors::Decision::Preflight(grant) => {
                 let mut reply = Reply::new(200, "", "cors_response");
-                reply.headers = headers(&grant);
+                reply.headers = headers(&grant).collect();
                 return Err(reply);
             }
             cors::Decision::Withheld => return Err(Reply::new(200, "", "cors_response")),
@@ -44,8 +56,41 @@ pub(super) fn ask(
     Ok(())
 }
 
-fn headers(grant: &Grant<'_>) -> Vec<(&'static str, String)> {
-    grant.headers().map(|(name, value)| (name, value.to_owned())).collect()
+/// Takes a token from a bucket, or refuses in Envoy's words.
+fn limited(
+    limit: &Limit,
+    ledger: &mut Ledger,
+    since: Duration,
+    rng: &mut impl rand::Rng,
+) -> Result<(), Reply> {
+    let settings = &limit.settings;
+    if !falls_in(settings.enabled, rng) {
+        return Ok(());
+    }
+    let taken = limit::take(&limit.bucket, &limit.left, since);
+    if settings.headers {
+        ledger.said.extend([
+            ("x-ratelimit-limit", limit.bucket.max_tokens.to_string()),
+            ("x-ratelimit-remaining", taken.remaining.to_string()),
+            ("x-ratelimit-reset", taken.reset.to_string()),
+        ]);
+    }
+    if taken.passes || !falls_in(settings.enforced, rng) {
+        return Ok(());
+    }
+    let TokenBucket { max_tokens, tokens_per_fill, fill_interval } = limit.bucket;
+    let mut reply = Reply::new(settings.status, "local_rate_limited", "local_rate_limited")
+        .flag(ResponseFlag::RateLimited)
+        .because(format!(
+            "the local rate limit {} is reached: {max_tokens} at once, {tokens_per_fill} more every {fill_interval:?}",
+            settings.stat_prefix
+        ));
+    reply.grpc = Some(if settings.resource_exhausted { 8 } else { 14 });
+    Err(reply)
+}
+
+fn headers(grant: &Grant<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    grant.headers().map(|(name, value)| (name, value.to_owned()))
 }
 
 fn aborted(abort: FaultAbort) -> Reply {

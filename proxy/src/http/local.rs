@@ -37,7 +37,7 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
         let _ = hop::on_response(&mut call.response, &manager.settings);
         let _ = peers::on_own_answer(conn, manager, &mut call.response, &call.ledger);
     }
-    for (name, value) in &call.ledger.granted {
+    for (name, value) in &call.ledger.said {
         let _ = call.response.headers.set(name, value);
     }
     let length = if body.is_empty() { Length::None } else { Length::Exact(body.len() as u64) };

@@ -85,13 +85,23 @@ pub fn plan(
     let decision = route::route(table, &view, &mut *rng);
     if let Some(route) = decision.route() {
         call.ledger.route = Some(route.name.to_string());
-        filters::ask(manager, route, &view, &mut call.ledger, &mut *rng)?;
+        let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);
+        filters::ask(manager, route, &view, &mut call.ledger, since, &mut *rng)?;
     }
-    let forwarding = match decision {
+    let mut forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
         other => return Err(answer(&other, table, &view)),
     };
     let settings = &forwarding.forward.settings;
+    let (hash, cookie) = if settings.hash.is_empty() {
+        (None, None)
+    } else {
+        let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
+        (key, cookie.map(|c| c.header()))
+    };
+    if let Some(key) = hash {
+        forwarding.stick(key);
+    }
     let (id, name, destination) = match forwarding.to {
         Choice::Cluster(destination) => {
             (Some(destination.cluster.id), &*destination.cluster.name, Some(destination))
@@ -107,12 +117,6 @@ pub fn plan(
     };
     let Some((id, cluster)) = found else {
         return Err(no_cluster(settings.cluster_not_found, name));
-    };
-    let (hash, cookie) = if settings.hash.is_empty() {
-        (None, None)
-    } else {
-        let (key, cookie) = hash_key::of_request(&settings.hash, &view, conn.source.ip(), &mut *rng);
-        (key, cookie.map(|c| c.header()))
     };
     let mut path = String::new();
     let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
@@ -209,7 +213,21 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
     allowed
 }
 
+/// The subset that a cluster's name is of, and the host: `outbound|80|v1|host`.
+pub(super) fn subset(cluster: &str) -> Option<(&str, &str)> {
+    let mut parts = cluster.splitn(4, '|').skip(2);
+    let (subset, host) = (parts.next()?, parts.next()?);
+    (!subset.is_empty()).then_some((subset, host))
+}
+
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {
+    if let Some((subset, host)) = subset(name) {
+        return Reply::new(status.unwrap_or(503), "", "subset_not_found")
+            .flag(ResponseFlag::NoClusterFound)
+            .because(format!(
+                "the route leads to subset {subset:?} of {host}, which no DestinationRule defines"
+            ));
+    }
     Reply::new(status.unwrap_or(503), "", "cluster_not_found").flag(ResponseFlag::NoClusterFound).because(
         format!("the route leads to cluster {name:?}, which does not exist: is the subset or port defined?"),
     )

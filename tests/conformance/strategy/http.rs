@@ -162,6 +162,7 @@ fn filter() -> BoxedStrategy<HttpFilter> {
         Just(HttpFilter::GrpcWeb),
         Just(HttpFilter::Fault),
         Just(HttpFilter::Cors),
+        super::route::limit().prop_map(HttpFilter::LocalRateLimit),
         Just(HttpFilter::Router),
         unknown.prop_map(|(name, type_url)| HttpFilter::Unknown { name, type_url }),
     ]

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
+use weft_model::limit::{LocalRateLimit, TokenBucket};
 use weft_model::matcher::QueryMatcher;
 use weft_model::route::*;
 
@@ -104,10 +105,11 @@ fn forward() -> BoxedStrategy<Forward> {
         (name(), any::<u32>(), operations(), of(text())).prop_map(|(name, weight, headers, host_rewrite)| {
             WeightedCluster { name, weight, headers, host_rewrite }
         });
+    // Stickiness is said of weighted clusters alone.
     let target = prop_oneof![
-        name().prop_map(Target::Cluster),
-        vec(weighted, 1..3).prop_map(Target::Weighted),
-        name().prop_map(Target::Header)
+        name().prop_map(|name| (Target::Cluster(name), false)),
+        (vec(weighted, 1..3), any::<bool>()).prop_map(|(of, sticky)| (Target::Weighted(of), sticky)),
+        name().prop_map(|name| (Target::Header(name), false))
     ];
     let host = prop_oneof![
         Just(HostRewrite::None),
@@ -142,7 +144,7 @@ fn forward() -> BoxedStrategy<Forward> {
         .prop_map(
             |(
                 (
-                    target,
+                    (target, sticky),
                     prefix_rewrite,
                     regex_rewrite,
                     template_rewrite,
@@ -159,6 +161,7 @@ fn forward() -> BoxedStrategy<Forward> {
                 ),
             )| Forward {
                 target,
+                sticky,
                 prefix_rewrite,
                 regex_rewrite,
                 template_rewrite,
@@ -175,6 +178,20 @@ fn forward() -> BoxedStrategy<Forward> {
                 cluster_not_found,
             },
         )
+        .boxed()
+}
+
+pub(super) fn limit() -> BoxedStrategy<LocalRateLimit> {
+    let interval = (50..100_000_u64).prop_map(std::time::Duration::from_millis);
+    let bucket =
+        (any::<u32>(), 1_u32.., interval).prop_map(|(max_tokens, tokens_per_fill, fill_interval)| {
+            TokenBucket { max_tokens, tokens_per_fill, fill_interval }
+        });
+    let flags = any::<(bool, bool)>();
+    (name(), of(bucket), fraction(), fraction(), 400..600_u16, flags)
+        .prop_map(|(stat_prefix, bucket, enabled, enforced, status, (headers, resource_exhausted))| {
+            LocalRateLimit { stat_prefix, bucket, enabled, enforced, status, headers, resource_exhausted }
+        })
         .boxed()
 }
 
@@ -205,7 +222,7 @@ fn action() -> BoxedStrategy<RouteAction> {
     .boxed()
 }
 
-fn filters() -> BoxedStrategy<(Option<Fault>, Option<Cors>)> {
+fn filters() -> BoxedStrategy<(Option<Fault>, Option<Cors>, Option<LocalRateLimit>)> {
     let abort =
         prop_oneof![(100..=599_u16).prop_map(FaultAbort::Http), any::<u32>().prop_map(FaultAbort::Grpc)];
     let fault = (of((duration(), fraction())), of((abort, fraction())))
@@ -225,12 +242,12 @@ fn filters() -> BoxedStrategy<(Option<Fault>, Option<Cors>)> {
             }
         },
     );
-    (of(fault), of(cors)).boxed()
+    (of(fault), of(cors), of(limit())).boxed()
 }
 
 fn route() -> BoxedStrategy<Route> {
     (text(), route_match(), action(), operations(), text(), text(), filters())
-        .prop_map(|(name, matches, action, headers, config, operation, (fault, cors))| Route {
+        .prop_map(|(name, matches, action, headers, config, operation, (fault, cors, limit))| Route {
             name,
             matches,
             action,
@@ -239,6 +256,7 @@ fn route() -> BoxedStrategy<Route> {
             operation,
             fault,
             cors,
+            limit,
         })
         .boxed()
 }

@@ -91,3 +91,17 @@ fn is_label_value(value: &str) -> bool {
         && bytes.first().is_none_or(u8::is_ascii_alphanumeric)
         && bytes.last().is_none_or(u8::is_ascii_alphanumeric)
 }
+
+/// Checks weft's own annotations; `at` is where their `metadata` stands.
+pub(in crate::read) fn annotations(
+    kind: &str,
+    annotations: &std::collections::BTreeMap<String, String>,
+    at: &Path<'_>,
+    into: &mut Findings,
+) {
+    let metadata = at.key("metadata");
+    let at = metadata.key("annotations");
+    for (name, why) in crate::annotations::check(kind, annotations) {
+        into.error(&at.key(name), why);
+    }
+}

@@ -38,6 +38,8 @@ fn made_of(replicas: Option<i32>, selector: &LabelSelector, template: &PodTempla
     let none = BTreeMap::new();
     let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
     super::names::label_map(labels, &at.key("metadata").key("labels"), into);
+    let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+    super::names::annotations("Pod", annotations.unwrap_or(&none), &at, into);
     let wanted = selector.match_labels.as_ref().unwrap_or(&none);
     if wanted.is_empty() && selector.match_expressions.as_ref().is_none_or(Vec::is_empty) {
         into.error(&spec, "`selector` is missing: it names the labels of the template");

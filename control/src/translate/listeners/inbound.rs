@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use weft_model::http::{RouteSource, Stats};
+use weft_model::limit::LocalRateLimit;
 use weft_model::listener::{
     Direction, FilterChain, FilterChainMatch, Listener, ListenerFilter, NetworkFilter, TcpProxy,
 };
@@ -16,11 +17,13 @@ use weft_model::route::{
 };
 use weft_model::tls::{DownstreamTls, SanKind, SanMatcher, Transport};
 
+use crate::annotations;
 use crate::translate::access_log::{self, Side};
 use crate::translate::inbound_port::InboundPort;
 use crate::translate::{Proxy, gates, http, names, upstream_tls};
 use crate::world::peer_authentication::MutualTls;
 use crate::world::protocol::Protocol;
+use crate::world::service::Service;
 
 /// What clients of the mesh offer for HTTP.
 pub(super) const ISTIO_HTTP: [&str; 3] = ["istio-http/1.0", "istio-http/1.1", "istio-h2"];
@@ -75,6 +78,7 @@ pub(super) struct Chains<'a> {
     cluster: String,
     stat_prefix: String,
     routes: RouteConfiguration,
+    limit: Option<LocalRateLimit>,
 }
 
 impl<'a> Chains<'a> {
@@ -92,6 +96,7 @@ impl<'a> Chains<'a> {
             destination_port: None,
             stat_prefix: format!("inbound_0.0.0.0_{};", port.number),
             routes: routes(&cluster, &cluster, number, &operation, retries),
+            limit: limit(proxy, port.service.as_ref().map(|(service, _)| &**service)),
             cluster,
         }
     }
@@ -105,6 +110,7 @@ impl<'a> Chains<'a> {
             destination_port: None,
             stat_prefix: format!("{cluster};"),
             routes: routes(&cluster, &cluster, 0, ":0", true),
+            limit: limit(proxy, None),
             cluster,
         }
     }
@@ -155,7 +161,7 @@ impl<'a> Chains<'a> {
 
     fn http(&self, transport: &str, alpn: &[&str], terminates: bool) -> FilterChain {
         let routes = RouteSource::Inline(Box::new(self.routes.clone()));
-        let manager = http::inbound(self.proxy, &self.stat_prefix, routes);
+        let manager = http::inbound(self.proxy, &self.stat_prefix, routes, self.limit.clone());
         let mut filters = Vec::new();
         filters.extend(metadata_exchange(self.proxy));
         filters.push(NetworkFilter::Http(Box::new(manager)));
@@ -207,6 +213,12 @@ impl<'a> Chains<'a> {
     }
 }
 
+/// How many requests pass: what the workload says of itself, else what its service says.
+fn limit(proxy: &Proxy<'_>, service: Option<&Service>) -> Option<LocalRateLimit> {
+    let own = proxy.workload.as_ref().and_then(|own| annotations::limit(&own.annotations, &own.name));
+    own.or_else(|| service.and_then(|service| annotations::limit(&service.annotations, &service.name)))
+}
+
 /// mTLS as the server: whoever is of this trust domain; who may do what is authorization's.
 fn tls(proxy: &Proxy<'_>, alpn: &[&str]) -> DownstreamTls {
     let of_domain = |domain: &str| SanMatcher {
@@ -249,6 +261,7 @@ fn routes(name: &str, cluster: &str, port: u16, operation: &str, retries: bool) 
         operation: format!("{operation}/*"),
         fault: None,
         cors: None,
+        limit: None,
     };
     let host = VirtualHost {
         name: format!("inbound|http|{port}"),

@@ -8,6 +8,7 @@ use weft_model::route::{
 };
 
 use super::{Context, cluster, filters, headers, retry};
+use crate::annotations;
 use crate::resources::Object;
 use crate::resources::virtual_service::{
     self as resource, DerivePort, Destination, HttpDestination, HttpRoute, Percent, VirtualService,
@@ -83,6 +84,10 @@ fn forward(
                 return refused("no destination has a share of the requests".to_owned());
             }
             forward.hash = several.iter().flat_map(|to| hash(to, namespace, context)).collect();
+            if let Some(session) = annotations::sticky(&service.meta.annotations) {
+                forward.hash.insert(0, session);
+                forward.sticky = true;
+            }
             forward.target =
                 Target::Weighted(several.iter().map(|to| weighted(to, namespace, context)).collect());
             false

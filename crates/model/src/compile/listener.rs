@@ -7,6 +7,7 @@ use crate::http::{self, HttpConnectionManager, HttpFilter};
 use crate::listener::{self as settings, NetworkFilter};
 use crate::table::Names;
 use crate::table::chain::{Chain, Filters, HttpManager, Listener, RouteSource, TcpProxy, Terminal};
+use crate::table::limit::Limit;
 use crate::table::rbac::Gate;
 use crate::tls::Transport;
 
@@ -139,6 +140,7 @@ fn http_manager(
         },
         routes,
         gates: Vec::new(),
+        limit: None,
         jwt: None,
         stats: None,
         filters: Filters::default(),
@@ -166,6 +168,11 @@ fn http_manager(
             HttpFilter::GrpcWeb => filters.grpc_web = true,
             HttpFilter::Fault => filters.fault = true,
             HttpFilter::Cors => filters.cors = true,
+            HttpFilter::LocalRateLimit(limit) => {
+                filters.limit = true;
+                let kept = notes.kept(format!("limit {limit:?}"));
+                compiled.limit = Limit::new(limit, names.kept(kept));
+            }
             HttpFilter::Router => has_router = true,
             HttpFilter::Unknown { name, type_url } => {
                 let why = format!("the filter {name} ({type_url}) is not known");

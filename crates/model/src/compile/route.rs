@@ -8,6 +8,7 @@ use crate::route as settings;
 use crate::table::affix::{Affixes, Part};
 use crate::table::cors::Cors;
 use crate::table::header::{HeaderMatch, QueryMatch};
+use crate::table::limit::Limit;
 use crate::table::re2::{Re2, Re2Error, Substitution};
 use crate::table::retry::Retry;
 use crate::table::route::{
@@ -75,7 +76,7 @@ fn virtual_host(
 ) -> Result<Host, CompileError> {
     let mut routes = Vec::new();
     for (number, of) in host.routes.iter().enumerate() {
-        routes.push(route(of, names, notes, &format!("{field}.routes[{number}]"))?);
+        routes.push(route(&host.name, of, names, notes, &format!("{field}.routes[{number}]"))?);
     }
     let index = index(&routes);
     Ok(Host {
@@ -112,6 +113,7 @@ fn index(routes: &[Route]) -> Option<PathIndex> {
 }
 
 fn route(
+    host: &str,
     route: &settings::Route,
     names: &mut Names,
     notes: &mut Notes,
@@ -158,7 +160,11 @@ fn route(
         }
         compiled
     });
-    let action = action(route, &path, names, notes, field)?;
+    let limit = route.limit.as_ref().and_then(|limit| {
+        let kept = notes.kept(format!("{host} {} {limit:?}", route.name));
+        Limit::new(limit, names.kept(kept))
+    });
+    let action = action(host, route, &path, names, notes, field)?;
     Ok(Route {
         name: route.name.as_str().into(),
         path,
@@ -172,6 +178,8 @@ fn route(
         operation: route.operation.as_str().into(),
         fault: route.fault.clone(),
         cors,
+        unlimited: route.limit.is_some() && limit.is_none(),
+        limit,
     })
 }
 
@@ -210,6 +218,7 @@ fn path(matches: &settings::RouteMatch, broken: &mut impl FnMut(Re2Error) -> Box
 }
 
 fn action(
+    host: &str,
     route: &settings::Route,
     path: &Path,
     names: &mut Names,
@@ -221,7 +230,10 @@ fn action(
         Ok(Action::Refuse(why.into()))
     };
     match &route.action {
-        settings::RouteAction::Forward(to) => forward(to, path, names, notes, &format!("{field}.route")),
+        settings::RouteAction::Forward(to) => {
+            let scope = format!("{host} {}", route.name);
+            forward(&scope, to, path, names, notes, &format!("{field}.route"))
+        }
         settings::RouteAction::Redirect(to) => {
             let regex = match &to.path {
                 Some(settings::RedirectPath::Regex(rewrite)) => {
@@ -246,13 +258,14 @@ fn action(
 }
 
 fn forward(
+    scope: &str,
     to: &settings::Forward,
     path: &Path,
     names: &mut Names,
     notes: &mut Notes,
     field: &str,
 ) -> Result<Action, CompileError> {
-    let target = target(&to.target, names, notes, field)?;
+    let target = target(scope, &to.target, names, notes, field)?;
     let regex_rewrite =
         match to.regex_rewrite.as_ref().map(|of| Substitution::new(&of.pattern, &of.substitution)) {
             Some(Err(error)) => {
@@ -288,9 +301,10 @@ fn forward(
 }
 
 fn target(
+    scope: &str,
     target: &settings::Target,
     names: &mut Names,
-    notes: &Notes,
+    notes: &mut Notes,
     field: &str,
 ) -> Result<Target, CompileError> {
     let plain = |cluster: ClusterRef| Destination {
@@ -316,7 +330,10 @@ fn target(
                     notes.error(format!("{field}.weighted_clusters"), "the weights add up to nothing")
                 );
             }
-            Ok(Target::Weighted { of, total })
+            // Its weights may change; who they are for is what it is known by.
+            let clusters: Vec<&str> = of.iter().map(|one| &*one.cluster.name).collect();
+            let turn = names.turn(notes.kept(format!("{scope} {}", clusters.join(","))));
+            Ok(Target::Weighted { of, total, turn })
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::http as http_settings;
 use crate::listener as settings;
+use crate::table::limit::Limit;
 use crate::table::names::{ClusterRef, RouteId};
 use crate::table::rbac::Gate;
 use crate::table::route::RouteTable;
@@ -94,6 +95,8 @@ pub struct HttpManager {
     pub routes: RouteSource,
     /// Authorization, in the filters' order.
     pub gates: Vec<Gate>,
+    /// How many requests it takes, where their route says nothing of its own.
+    pub limit: Option<Limit>,
     /// Who may bring a token.
     pub jwt: Option<http_settings::JwtAuthn>,
     /// Istio's HTTP metrics, if they are asked for.
@@ -128,6 +131,8 @@ pub struct Filters {
     pub fault: bool,
     /// `envoy.filters.http.cors`.
     pub cors: bool,
+    /// `envoy.filters.http.local_ratelimit`.
+    pub limit: bool,
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::kept::{Keeper, Kept};
+
 /// A cluster's place in every [`super::Table`] of one proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClusterId(pub u32);
@@ -16,6 +18,7 @@ pub struct RouteId(pub u32);
 pub struct Names {
     clusters: Interner,
     routes: Interner,
+    kept: Keeper,
 }
 
 impl Names {
@@ -33,6 +36,16 @@ impl Names {
     pub(crate) fn cluster_ref(&mut self, name: &str) -> ClusterRef {
         let (id, name) = self.clusters.intern(name);
         ClusterRef { id: ClusterId(id), name }
+    }
+
+    /// A number of `what` that outlives configurations, 0 at first.
+    pub(crate) fn kept(&mut self, what: String) -> Kept {
+        self.kept.number(what)
+    }
+
+    /// Whose turn it is in `what`, which outlives configurations.
+    pub(crate) fn turn(&mut self, what: String) -> Kept {
+        self.kept.turn(what)
     }
 
     /// The name behind a number that these names gave out.

@@ -6,6 +6,8 @@ use crate::route as settings;
 use crate::table::affix::Affixes;
 use crate::table::cors::Cors;
 use crate::table::header::{HeaderMatch, QueryMatch};
+use crate::table::kept::Kept;
+use crate::table::limit::Limit;
 use crate::table::names::ClusterRef;
 use crate::table::re2::{Re2, Substitution};
 use crate::table::retry::Retry;
@@ -147,6 +149,10 @@ pub struct Route {
     pub fault: Option<settings::Fault>,
     /// CORS.
     pub cors: Option<Cors>,
+    /// How many requests it takes.
+    pub limit: Option<Limit>,
+    /// It has said of itself that nothing is limited, whatever the filter says.
+    pub unlimited: bool,
 }
 
 /// How a path is matched.
@@ -229,6 +235,8 @@ pub enum Target {
         of: Vec<Destination>,
         /// The sum of their weights; above zero.
         total: u64,
+        /// Whose turn it is.
+        turn: Kept,
     },
     /// The cluster that a header names.
     Header(Box<str>),

@@ -31,6 +31,7 @@ fn compiled(cors: settings::Cors) -> Cors {
         operation: String::new(),
         fault: None,
         cors: Some(cors),
+        limit: None,
     };
     let host = settings::VirtualHost { domains: vec!["*".into()], routes: vec![route], ..Default::default() };
     let configuration = settings::RouteConfiguration { virtual_hosts: vec![host], ..Default::default() };

@@ -23,6 +23,7 @@ fn policy(settings: RetryPolicy) -> Retry {
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     };
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration = RouteConfiguration { virtual_hosts: vec![host], ..RouteConfiguration::default() };

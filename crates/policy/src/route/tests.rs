@@ -26,6 +26,7 @@ fn named(name: &str, matches: RouteMatch, action: RouteAction) -> settings::Rout
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     }
 }
 

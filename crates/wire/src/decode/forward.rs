@@ -21,6 +21,7 @@ pub(super) fn forward(at: &At<'_>, value: route::RouteAction) -> Decoded<RouteAc
         path_rewrite_policy, path_rewrite, timeout, idle_timeout, retry_policy, request_mirror_policies, hash_policy,
         max_grpc_timeout, upgrade_configs, max_stream_duration
     } else { metadata_match, append_x_forwarded_host, flush_timeout, early_data_policy, retry_policy_typed_config, priority, rate_limits, include_vh_rate_limits, cors, grpc_timeout_offset, internal_redirect_policy, internal_redirect_action, max_internal_redirects, hedge_policy });
+    let sticky = is_sticky(cluster_specifier.as_ref());
     let target = match target(at, cluster_specifier)? {
         Ok(target) => target,
         Err(unknown) => return Ok(RouteAction::Unknown(unknown)),
@@ -31,6 +32,7 @@ pub(super) fn forward(at: &At<'_>, value: route::RouteAction) -> Decoded<RouteAc
     let grpc_timeout_cap = duration(at, "max_grpc_timeout", max_grpc_timeout)?;
     let mut forward = Forward {
         target,
+        sticky,
         prefix_rewrite: (!prefix_rewrite.is_empty()).then_some(prefix_rewrite),
         regex_rewrite: regex_rewrite.map(|value| rewrite(&at.field("regex_rewrite"), value)).transpose()?,
         template_rewrite: template(&at.field("path_rewrite_policy"), path_rewrite_policy)?,
@@ -86,9 +88,20 @@ fn target(
     })
 }
 
+/// Whether a session's key chooses among weighted clusters.
+fn is_sticky(value: Option<&route::route_action::ClusterSpecifier>) -> bool {
+    use route::route_action::ClusterSpecifier as Is;
+    use route::weighted_cluster::RandomValueSpecifier::UseHashPolicy;
+    let Some(Is::WeightedClusters(value)) = value else { return false };
+    matches!(&value.random_value_specifier, Some(UseHashPolicy(yes)) if yes.value)
+}
+
 #[allow(deprecated, reason = "the sum of weights that older control planes write says nothing new")]
 fn weighted(at: &At<'_>, value: route::WeightedCluster) -> Decoded<Vec<WeightedCluster>> {
-    unpack!(at, value, route::WeightedCluster { clusters } else { total_weight, runtime_key_prefix, random_value_specifier });
+    unpack!(at, value, route::WeightedCluster { clusters, random_value_specifier } else { total_weight, runtime_key_prefix });
+    if let Some(route::weighted_cluster::RandomValueSpecifier::HeaderName(_)) = random_value_specifier {
+        at.field("header_name").note("clusters are not chosen by a number of the client's");
+    }
     if clusters.is_empty() {
         return Err(at.field("clusters").fault("it has none"));
     }

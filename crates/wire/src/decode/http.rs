@@ -10,7 +10,7 @@ use super::access_log::access_logs;
 use super::at::{At, Decoded, unpack};
 use super::upstream_http::{self, Http1};
 use super::value::{Packed, duration, message, packed};
-use super::{ext_authz, istio, jwt, per_route, rbac, route};
+use super::{ext_authz, istio, jwt, limit, per_route, rbac, route};
 use crate::encode;
 use crate::pb::{core, fault, grpc_stats, hcm, router};
 
@@ -212,6 +212,10 @@ fn known(at: &At<'_>, packed: &Packed<'_>) -> Decoded<Option<(&'static str, Http
         }
         Packed::Message("envoy.extensions.filters.http.cors.v3.Cors", _) => {
             ("envoy.filters.http.cors", HttpFilter::Cors)
+        }
+        Packed::Message("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", bytes) => {
+            let limit = limit::limit(at, message(at, bytes)?)?;
+            ("envoy.filters.http.local_ratelimit", HttpFilter::LocalRateLimit(limit))
         }
         Packed::Message("envoy.extensions.filters.http.router.v3.Router", bytes) => {
             unpack_router(at, message(at, bytes)?);

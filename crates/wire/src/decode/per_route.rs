@@ -1,31 +1,42 @@
-//! What filters are told by a route: faults and CORS.
+//! What filters are told by a route: faults, CORS and limits.
 
 use std::collections::HashMap;
 
+use weft_model::limit::LocalRateLimit;
 use weft_model::route::{Cors, Fault, FaultAbort};
 
 use super::at::{At, Decoded, unpack};
+use super::limit;
 use super::matcher::strings;
 use super::value::{Packed, duration, fraction, message, packed, runtime_fraction, status};
 use crate::encode;
 use crate::pb::{Any, common_fault, cors, fault};
 
-pub(super) fn filters(at: &At<'_>, configs: HashMap<String, Any>) -> Decoded<(Option<Fault>, Option<Cors>)> {
-    let mut injected = None;
-    let mut policy = None;
+#[derive(Default)]
+pub(super) struct PerRoute {
+    pub(super) fault: Option<Fault>,
+    pub(super) cors: Option<Cors>,
+    pub(super) limit: Option<LocalRateLimit>,
+}
+
+pub(super) fn filters(at: &At<'_>, configs: HashMap<String, Any>) -> Decoded<PerRoute> {
+    let mut all = PerRoute::default();
     for (name, any) in configs {
         let at = at.key("typed_per_filter_config", &name);
         match packed(&at, &any)? {
             Packed::Message("envoy.extensions.filters.http.fault.v3.HTTPFault", bytes) => {
-                injected = Some(fault(&at, message(&at, bytes)?)?);
+                all.fault = Some(fault(&at, message(&at, bytes)?)?);
             }
             Packed::Message("envoy.extensions.filters.http.cors.v3.CorsPolicy", bytes) => {
-                policy = Some(cors(&at, message(&at, bytes)?)?);
+                all.cors = Some(cors(&at, message(&at, bytes)?)?);
+            }
+            Packed::Message("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", bytes) => {
+                all.limit = Some(limit::limit(&at, message(&at, bytes)?)?);
             }
             _ => at.note("it has no effect"),
         }
     }
-    Ok((injected, policy))
+    Ok(all)
 }
 
 pub(super) fn fault(at: &At<'_>, value: fault::HttpFault) -> Decoded<Fault> {

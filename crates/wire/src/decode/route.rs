@@ -109,7 +109,7 @@ fn route(at: &At<'_>, value: route::Route) -> Decoded<Route> {
         at.field("decorator").left("propagate", &decorator.propagate);
         operation = decorator.operation;
     }
-    let (fault, cors) = per_route::filters(at, typed_per_filter_config)?;
+    let per_route::PerRoute { fault, cors, limit } = per_route::filters(at, typed_per_filter_config)?;
     let headers = operations(
         at,
         (request_headers_to_add, request_headers_to_remove),
@@ -124,6 +124,7 @@ fn route(at: &At<'_>, value: route::Route) -> Decoded<Route> {
         operation,
         fault,
         cors,
+        limit,
     })
 }
 

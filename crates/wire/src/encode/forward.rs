@@ -14,12 +14,18 @@ pub(crate) fn forward(value: &Forward) -> route::RouteAction {
     use route::route_action::{
         ClusterNotFoundResponseCode as Code, ClusterSpecifier, HostRewriteSpecifier as Host,
     };
+    use route::weighted_cluster::RandomValueSpecifier;
     use uri_template::rewrite::uri_template::v3::UriTemplateRewriteConfig;
     let cluster = match &value.target {
         Target::Cluster(name) => ClusterSpecifier::Cluster(name.clone()),
         Target::Header(name) => ClusterSpecifier::ClusterHeader(name.clone()),
         Target::Weighted(clusters) => ClusterSpecifier::WeightedClusters(route::WeightedCluster {
             clusters: clusters.iter().map(weight).collect(),
+            random_value_specifier: if value.sticky {
+                yes(true).map(RandomValueSpecifier::UseHashPolicy)
+            } else {
+                None
+            },
             ..Default::default()
         }),
     };

@@ -6,7 +6,7 @@ use weft_model::http::{
 
 use super::access_log::access_logs;
 use super::value::{maybe_duration, number, over_ads, pack, yes};
-use super::{ext_authz, istio, jwt, rbac, route, upstream_http};
+use super::{ext_authz, istio, jwt, limit, rbac, route, upstream_http};
 use crate::pb::{Any, core, cors, fault, grpc_stats, grpc_web, hcm, router, uuid_request_id};
 
 pub(crate) fn manager(value: &HttpConnectionManager) -> hcm::HttpConnectionManager {
@@ -144,6 +144,9 @@ fn filter(value: &HttpFilter) -> hcm::HttpFilter {
         HttpFilter::GrpcWeb => ("envoy.filters.http.grpc_web", pack(&grpc_web::GrpcWeb::default())),
         HttpFilter::Fault => ("envoy.filters.http.fault", pack(&fault::HttpFault::default())),
         HttpFilter::Cors => ("envoy.filters.http.cors", pack(&cors::Cors::default())),
+        HttpFilter::LocalRateLimit(value) => {
+            ("envoy.filters.http.local_ratelimit", pack(&limit::limit(value)))
+        }
         HttpFilter::Router => ("envoy.filters.http.router", pack(&router::Router::default())),
         HttpFilter::Unknown { name, type_url } if type_url.is_empty() => {
             return hcm::HttpFilter { name: name.clone(), ..Default::default() };

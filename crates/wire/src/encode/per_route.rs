@@ -1,9 +1,10 @@
-//! What filters are told by a route: faults and CORS.
+//! What filters are told by a route: faults, CORS and limits.
 
 use std::collections::HashMap;
 
-use weft_model::route::{Cors, Fault, FaultAbort, Fraction};
+use weft_model::route::{Cors, Fault, FaultAbort, Fraction, Route};
 
+use super::limit;
 use super::matcher::string;
 use super::value::{duration, fraction, pack, runtime_fraction};
 use crate::pb::{Any, BoolValue, common_fault, cors, fault};
@@ -11,13 +12,16 @@ use crate::pb::{Any, BoolValue, common_fault, cors, fault};
 /// All of a hundred.
 pub(crate) const ALWAYS: Fraction = Fraction { numerator: 100, denominator: 100 };
 
-pub(crate) fn filters(injected: Option<&Fault>, policy: Option<&Cors>) -> HashMap<String, Any> {
+pub(crate) fn filters(of: &Route) -> HashMap<String, Any> {
     let mut configs = HashMap::new();
-    if let Some(value) = injected {
+    if let Some(value) = &of.fault {
         configs.insert("envoy.filters.http.fault".to_owned(), pack(&fault(value)));
     }
-    if let Some(value) = policy {
+    if let Some(value) = &of.cors {
         configs.insert("envoy.filters.http.cors".to_owned(), pack(&cors(value)));
+    }
+    if let Some(value) = &of.limit {
+        configs.insert("envoy.filters.http.local_ratelimit".to_owned(), pack(&limit::limit(value)));
     }
     configs
 }

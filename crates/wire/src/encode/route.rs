@@ -69,7 +69,7 @@ fn route(value: &Route) -> route::Route {
         r#match: Some(route_match(&value.matches)),
         metadata: notes::config(&value.config),
         decorator: (!value.operation.is_empty()).then_some(decorator),
-        typed_per_filter_config: per_route::filters(value.fault.as_ref(), value.cors.as_ref()),
+        typed_per_filter_config: per_route::filters(value),
         request_headers_to_add: headers.0,
         request_headers_to_remove: headers.1,
         response_headers_to_add: headers.2,

@@ -16,6 +16,7 @@ fn one_route(
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     };
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration =

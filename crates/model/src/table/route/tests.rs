@@ -111,6 +111,7 @@ fn the_index_keeps_the_order_of_routes() {
         operation: String::new(),
         fault: None,
         cors: None,
+        limit: None,
     };
     let mut routes: Vec<Route> = (0..20).map(|n| path(PathMatch::Exact(format!("/{n}")))).collect();
     routes.insert(3, path(PathMatch::Regex("/1.*".into())));

@@ -1,0 +1,60 @@
+//! weft's own annotations: what Istio has no field for, and Envoy a setting. Each travels as that setting, so that a stock
+//! Envoy does the same.
+//!
+//! | Annotation | On | Says |
+//! |---|---|---|
+//! | `weft.dev/sticky` | VirtualService | `header=NAME`, or `cookie=NAME, ttl=1h, path=/`: a session stays on one of weighted destinations |
+//! | `weft.dev/local-rate-limit` | VirtualService, Service, Pod or its template | `max_tokens=100, tokens_per_fill=100, fill_interval=1s` |
+//!
+//! A value is a list of `key=value`, with commas between. What cannot be read makes its resource unusable, like any field.
+
+mod pairs;
+pub(crate) mod rate_limit;
+mod sticky;
+
+use std::collections::BTreeMap;
+
+use weft_model::limit::LocalRateLimit;
+use weft_model::route::HashPolicy;
+
+/// A session stays on one version.
+pub const STICKY: &str = "weft.dev/sticky";
+
+/// How many requests pass.
+pub const LOCAL_RATE_LIMIT: &str = "weft.dev/local-rate-limit";
+
+type Annotations = BTreeMap<String, String>;
+
+/// What a VirtualService's sessions are known by.
+pub fn sticky(of: &Annotations) -> Option<HashPolicy> {
+    sticky::parse(of.get(STICKY)?).ok()
+}
+
+/// The limit of whatever is called `name`.
+pub fn limit(of: &Annotations, name: &str) -> Option<LocalRateLimit> {
+    rate_limit::parse(of.get(LOCAL_RATE_LIMIT)?, name).ok()
+}
+
+/// What is wrong with the annotations of a resource of that kind: which, and why.
+pub fn check<'a>(kind: &str, of: &'a Annotations) -> Vec<(&'a str, String)> {
+    let mut wrong = Vec::new();
+    for (name, value) in of.iter().filter(|(name, _)| name.starts_with("weft.dev/")) {
+        let (on, read): (&[&str], _) = match name.as_str() {
+            STICKY => (&["VirtualService"], sticky::parse(value).map(|_| ())),
+            LOCAL_RATE_LIMIT => {
+                (&["VirtualService", "Service", "Pod"], rate_limit::parse(value, "a").map(|_| ()))
+            }
+            _ => continue,
+        };
+        if !on.contains(&kind) {
+            wrong
+                .push((name.as_str(), format!("a {kind} does not heed it; it is for a {}", on.join(", a "))));
+        } else if let Err(why) = read {
+            wrong.push((name.as_str(), why));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests;

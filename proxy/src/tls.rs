@@ -6,6 +6,7 @@ pub mod client;
 pub mod names;
 pub mod secrets;
 pub mod server;
+mod signatures;
 
 use std::sync::{Arc, LazyLock};
 

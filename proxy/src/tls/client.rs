@@ -17,6 +17,7 @@ use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, UpstreamTls
 use super::names::PeerNames;
 use super::secrets::{Secrets, Svid};
 use super::server::{TlsError, foreign_name, no_bundle, versions};
+use super::signatures;
 
 /// A cluster's TLS, ready for handshakes.
 #[derive(Debug, Clone)]
@@ -254,8 +255,7 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &super::provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+        signatures::verify_tls12(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -264,11 +264,10 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &super::provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        signatures::verify_tls13(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        super::provider().signature_verification_algorithms.supported_schemes()
+        signatures::schemes()
     }
 }

@@ -162,3 +162,39 @@ async fn a_large_answer_of_our_own_is_whole() {
     assert!(answer.to_ascii_lowercase().contains("content-length: 300000"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "HEAD has no body");
 }
+
+#[tokio::test]
+async fn a_grpc_client_is_told_of_a_denial_in_grpcs_words_over_http1_too() {
+    let deny =
+        |m: &mut weft_model::http::HttpConnectionManager| m.filters.insert(0, super::judged::denies("/a.B"));
+    let lone = Lone::with(deny, |_| {}).await;
+    let mut client = lone.client().await;
+    let call = "POST /a.B/Call HTTP/1.1\r\nHost: app\r\nContent-Type: application/grpc\r\nTE: trailers\r\n";
+    client.send(format!("{call}Content-Length: 0\r\n\r\n")).await;
+    let (head, body) = client.response().await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    for line in [
+        "content-type: application/grpc",
+        "grpc-status: 7",
+        "grpc-message: rbac: access denied",
+        "content-length: 0",
+    ] {
+        assert!(head.contains(&format!("{line}\r\n")), "{line} in {head}");
+    }
+    assert_eq!(body, "");
+
+    // The same denial by a proxy further on, over an HTTP/1.1 hop: a client on HTTP/2 gets a head that ends its stream.
+    let lone = Lone::new().await;
+    let socket = tokio::net::TcpStream::connect(lone.at).await.unwrap();
+    let (send, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let mut send = send.ready().await.unwrap();
+    let request = http::Request::post("http://app/a.B/Call").header("content-type", "application/grpc");
+    let (answer, _) = send.send_request(request.body(()).unwrap(), true).unwrap();
+    let mut app = lone.app.accept().await;
+    app.head().await;
+    app.send(head.replacen("http/1.1 200", "HTTP/1.1 200", 1)).await;
+    let answer = answer.await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-status"]), (200, &"7".parse().unwrap()));
+    assert!(answer.body().is_end_stream(), "gRPC takes a status in the head only if nothing follows");
+}

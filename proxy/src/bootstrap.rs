@@ -36,6 +36,8 @@ pub struct Bootstrap {
     pub concurrency: Option<usize>,
     /// How long a connection waits for a configuration or certificate that is not there yet.
     pub hold: std::time::Duration,
+    /// A client that must speak first, because its port takes nothing but TLS, has so long where the listener sets no limit.
+    pub first_byte: std::time::Duration,
 }
 
 /// Why the environment does not do.
@@ -133,6 +135,7 @@ impl Bootstrap {
             prometheus: SocketAddr::new(if interception == Interception::None { ip } else { any(ip) }, 15090),
             concurrency,
             hold: std::time::Duration::from_secs(10),
+            first_byte: std::time::Duration::from_secs(15),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! A connection: what it is, which chain takes it, and whether that is still so after the configuration changed.
 
+pub mod arrivals;
 pub mod arrive;
+mod secure;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -12,6 +12,7 @@ use weft_runtime::drain::Drain;
 use weft_runtime::listen::{ListenSettings, listen};
 use weft_runtime::workers::WorkersHandle;
 
+use crate::connection::arrivals::{Arrivals, MOST};
 use crate::connection::arrive::arrive;
 use crate::snapshot::Snapshot;
 use crate::worker::{Shared, Worker};
@@ -122,6 +123,7 @@ fn open(name: &str, address: SocketAddr, workers: &WorkersHandle<Worker>) -> Res
     let mut acceptor = Acceptor::new(socket).map_err(|e| e.to_string())?;
     let drain = Drain::new();
     let watch = drain.watch();
+    let arrivals = Arrivals::new(MOST);
     let (name, workers): (Arc<str>, _) = (name.into(), workers.clone());
     let task = tokio::spawn(async move {
         loop {
@@ -132,8 +134,13 @@ fn open(name: &str, address: SocketAddr, workers: &WorkersHandle<Worker>) -> Res
                     return;
                 }
             };
+            let Some(arriving) = arrivals.enter() else {
+                tracing::debug!(listener = %name, %source, "refused: {MOST} connections are in their handshakes");
+                continue;
+            };
             let (name, watch) = (name.clone(), watch.clone());
-            if workers.assign(move |worker| arrive(worker, socket, source, name, watch)).is_err() {
+            let job = move |worker| arrive(worker, socket, source, name, watch, arriving);
+            if workers.assign(job).is_err() {
                 return;
             }
         }

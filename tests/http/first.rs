@@ -1,11 +1,11 @@
-//! A port whose protocol its first bytes tell, when the client has nothing to say first.
+//! A port whose protocol its first bytes tell, when the client has nothing to say first, or nothing at all.
 
 use std::time::Duration;
 
 use weft_model::listener::{Direction, FilterChain, ListenerFilter, NetworkFilter, TcpProxy};
 use weft_model::tls::Transport;
 use weft_testkit::mesh::{Mesh, Sidecar};
-use weft_testkit::wire::{Peer, Puppet};
+use weft_testkit::wire::{End, Peer, Puppet};
 use weft_testkit::{free_address, settings};
 
 use super::{GET, OK};
@@ -60,4 +60,41 @@ async fn a_client_that_was_silent_for_long_may_still_speak_http_or_not() {
         }
         assert_eq!(asked.end().await.0, "", "nothing is said on the connection that was not needed");
     }
+}
+
+#[tokio::test]
+async fn who_must_speak_first_and_does_not_is_let_go_and_who_need_not_is_kept() {
+    let limit = Duration::from_millis(300);
+    let mesh = Mesh::new();
+    let sidecar = mesh.sidecar_with("server", |bootstrap| bootstrap.first_byte = limit);
+    let app = Puppet::new().await;
+    let manager = || {
+        let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("in"))]);
+        settings::manager(true, routes, vec![])
+    };
+    let (strict, permissive) = (free_address(), free_address());
+    let mtls = || settings::mtls_from_mesh(&["h2", "http/1.1"]);
+    let listeners = [("strict", strict), ("permissive", permissive)].map(|(name, at)| {
+        let mut listener = settings::http(name, at, Direction::Inbound, mtls(), manager());
+        listener.listener_filters_timeout = Some(Duration::ZERO);
+        if name == "permissive" {
+            let raw = settings::http(name, at, Direction::Inbound, Transport::Raw, manager());
+            listener.filter_chains.extend(raw.filter_chains);
+        }
+        listener
+    });
+    sidecar.apply(&[settings::cluster("in", &[app.address])], &listeners).await;
+    let (mut must, mut need_not) = (Peer::connect(strict).await, Peer::connect(permissive).await);
+    // One that has begun with half a record is no better.
+    let mut half = Peer::connect(strict).await;
+    half.send([0x16]).await;
+    let began = std::time::Instant::now();
+    assert_eq!(must.end().await, (String::new(), End::Closed));
+    half.end().await;
+    assert!(began.elapsed() >= limit);
+    need_not.send(GET).await;
+    let mut app = app.accept().await;
+    app.head().await;
+    app.send(OK).await;
+    assert_eq!(need_not.response().await.1, "ok");
 }

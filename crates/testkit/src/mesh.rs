@@ -79,6 +79,11 @@ impl Mesh {
 
     /// A sidecar of an account, on two workers. Must be called on a tokio runtime.
     pub fn sidecar(&self, account: &str) -> Sidecar {
+        self.sidecar_with(account, |_| {})
+    }
+
+    /// The same, started otherwise.
+    pub fn sidecar_with(&self, account: &str, change: impl FnOnce(&mut Bootstrap)) -> Sidecar {
         let secrets = self.secrets(account);
         let env: BTreeMap<String, String> = [
             ("POD_NAME", account),
@@ -90,7 +95,8 @@ impl Mesh {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .into();
-        let bootstrap = Bootstrap::from_environment(&env, "test.svc.cluster.local").unwrap();
+        let mut bootstrap = Bootstrap::from_environment(&env, "test.svc.cluster.local").unwrap();
+        change(&mut bootstrap);
         let shared = Arc::new(Shared {
             secrets: secrets.clone(),
             live: Live::new(Snapshot::default()),

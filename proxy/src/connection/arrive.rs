@@ -6,24 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use weft_model::listener::ListenerFilter;
 use weft_model::table::chain::{Chain, Terminal};
 use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
-use weft_telemetry::ResponseFlag;
 
+use super::arrivals::Arriving;
+use super::secure::secure;
 use super::{Arrived, Conn};
 use crate::snapshot::{ListenerView, Snapshot};
 use crate::sniff::{self, Protocol};
 use crate::stream::{Io, Tcp};
 use crate::tcp::{First, Opened};
-use crate::tls::names::PeerNames;
 use crate::worker::Worker;
 
-/// Envoy's defaults: for looking, and for the handshake.
+/// Envoy's default for looking.
 const LOOK: Duration = Duration::from_secs(15);
-const HANDSHAKE: Duration = Duration::from_secs(15);
+
+/// A client that says nothing where the server may speak first, and where nothing else limits it, is kept for so long:
+/// Envoy's hour for what is idle.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// A client that says nothing for so long may be waiting for the server to speak.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -61,6 +63,9 @@ pub enum Refused {
     /// Nothing came in time.
     #[error("the client sent nothing that tells its protocol within {0:?}")]
     Silent(Duration),
+    /// Too many came at once.
+    #[error("the client has said nothing yet, and so many others were arriving that it had to make room")]
+    Crowded,
     /// It is no TLS, or none that is accepted.
     #[error("TLS handshake failed: {0}")]
     Tls(String),
@@ -73,9 +78,10 @@ pub async fn arrive(
     source: SocketAddr,
     listener: Arc<str>,
     drain: DrainWatch,
+    arriving: Arriving,
 ) {
     let name = listener.clone();
-    if let Err(refused) = take(worker, socket, source, listener, drain).await {
+    if let Err(refused) = take(worker, socket, source, listener, drain, arriving).await {
         tracing::info!(listener = %name, %source, reason = %refused, "connection refused");
     }
 }
@@ -86,15 +92,14 @@ async fn take(
     source: SocketAddr,
     listener: Arc<str>,
     drain: DrainWatch,
+    mut arriving: Arriving,
 ) -> Result<(), Refused> {
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
     let local = socket.local_addr()?;
     let mut tcp = Tcp::new(TcpStream::from_std(socket)?);
-    let snapshot = worker.snapshot();
-    let view = snapshot.listener(&listener).ok_or_else(|| Refused::NoListener(listener.to_string()))?.clone();
     let destination = SocketAddr::new(local.ip().to_canonical(), local.port());
-
+    let (view, _) = view_of(&worker, &listener)?;
     let looks = Looks::of(&view, destination.port());
     let mut arrived = Arrived {
         worker,
@@ -109,18 +114,29 @@ async fn take(
     };
     let seen = match tokio::time::timeout(SILENCE, look(&mut tcp, &view, looks)).await {
         Ok(seen) => seen?,
-        Err(_) => match silent(arrived, &mut tcp, &view, &snapshot, looks).await {
-            Silent::Opened(conn, opened) => {
-                drop((view, snapshot));
-                opened.run(&conn, Io::Plain(tcp)).await;
-                return Ok(());
+        Err(_) => {
+            let limit = patience(&arrived, &view);
+            let waited = tokio::select! {
+                waited = wait(arrived, &mut tcp, &view, looks) => waited?,
+                () = arriving.crowded() => return Err(Refused::Crowded),
+                () = tokio::time::sleep(limit) => return Err(Refused::Silent(limit)),
+            };
+            match waited {
+                Waited::Server(conn, opened) => {
+                    drop((view, arriving));
+                    opened.run(&conn, Io::Plain(tcp)).await;
+                    return Ok(());
+                }
+                Waited::Client(still, seen) => {
+                    arrived = still;
+                    seen
+                }
             }
-            Silent::Client(still) => {
-                arrived = still;
-                look(&mut tcp, &view, looks).await?
-            }
-        },
+        }
     };
+    arriving.has_spoken();
+    // What it says is judged by the configuration of now, however long it was silent.
+    let (view, snapshot) = view_of(&arrived.worker, &arrived.listener)?;
     if seen == Some(Protocol::Tls) && looks.tls {
         let hello = client_hello(&mut tcp).await?;
         (arrived.transport, arrived.sni, arrived.protocols) = ("tls", hello.sni, hello.alpn);
@@ -138,7 +154,7 @@ async fn take(
         }
     };
     // Nothing of this moment's configuration lives as long as the connection.
-    drop((chain, view, snapshot));
+    drop((chain, view, snapshot, arriving));
     if http {
         crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await;
     } else {
@@ -158,38 +174,63 @@ fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
     Refused::NoChain { listener, transport, destination, sni, protocols, hint }
 }
 
-/// What became of a client that said nothing.
-enum Silent {
-    /// Its server spoke first: it is TCP.
-    Opened(Box<Conn>, Box<Opened>),
-    /// The client has said something meanwhile, or nobody can tell.
-    Client(Arrived),
+/// The listener as it is at this moment, and the snapshot that says so.
+fn view_of(worker: &Worker, listener: &Arc<str>) -> Result<(Arc<ListenerView>, Arc<Snapshot>), Refused> {
+    let snapshot = worker.snapshot();
+    let view = snapshot.listener(listener).ok_or_else(|| Refused::NoListener(listener.to_string()))?.clone();
+    Ok((view, snapshot))
 }
 
-/// A client that says nothing where its first bytes should tell its protocol may wait for the server to speak first, as
-/// MySQL's and SMTP's do. If it does, the connection is TCP, on the chain for what no inspector recognized; otherwise
-/// nothing has happened.
-async fn silent(
-    arrived: Arrived,
+/// How long a silent client is kept at most. Where nothing but TLS is taken it is the client who has to speak first, and
+/// soon; elsewhere it may be the server, and a client is as idle as one between two requests. A limit that the
+/// configuration sets is kept where the first bytes are looked at.
+fn patience(arrived: &Arrived, view: &ListenerView) -> Duration {
+    let takes_raw = |protocol: Option<&str>| {
+        let protocols = protocol.into_iter().map(str::to_owned).collect();
+        let raw = Arrived { protocols, ..arrived.clone() };
+        let chain = raw.chain(&view.listener);
+        chain.is_some_and(|chain| matches!(chain.settings.transport, Transport::Raw))
+    };
+    let unlimited = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
+    let raw = [None, Some("http/1.1"), Some("http/1.0"), Some("h2c")].into_iter().any(takes_raw);
+    if unlimited && !raw { arrived.worker.shared.bootstrap.first_byte } else { IDLE }
+}
+
+/// What became of a client that said nothing.
+enum Waited {
+    /// Its server spoke first: it is TCP.
+    Server(Box<Conn>, Box<Opened>),
+    /// The client has spoken; what it was told by, if anybody looked.
+    Client(Arrived, Option<Protocol>),
+}
+
+/// Waits for whoever speaks first. A client that says nothing where its first bytes should tell its protocol may wait for
+/// the server, as MySQL's and SMTP's do. If it is the server, the connection is TCP, on the chain for what no inspector
+/// recognized; otherwise nothing has happened.
+async fn wait(
+    mut arrived: Arrived,
     tcp: &mut Tcp,
     view: &ListenerView,
-    snapshot: &Arc<Snapshot>,
     looks: Looks,
-) -> Silent {
+) -> Result<Waited, Refused> {
     // With a limit to the looking, what happens at its end is the configuration's to say.
     let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
-    let is_tcp = |chain: &&Arc<Chain>| {
-        matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw))
-    };
-    let chain = arrived.chain(&view.listener).filter(is_tcp);
-    let Some(chain) = chain.filter(|_| looks.http && patient && tcp.seen().is_empty()) else {
-        return Silent::Client(arrived);
-    };
-    let conn = Conn::new(arrived, snapshot, chain.clone(), false, None);
-    match crate::tcp::first_to_speak(&conn, tcp).await {
-        First::Server(opened) => Silent::Opened(Box::new(conn), opened),
-        First::Client => Silent::Client(conn.into_arrived()),
+    if looks.http && patient && tcp.seen().is_empty() {
+        let (view, snapshot) = view_of(&arrived.worker, &arrived.listener)?;
+        let is_tcp = |chain: &&Arc<Chain>| {
+            matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw))
+        };
+        if let Some(chain) = arrived.chain(&view.listener).filter(is_tcp).cloned() {
+            let conn = Conn::new(arrived, &snapshot, chain, false, None);
+            drop((view, snapshot));
+            match crate::tcp::first_to_speak(&conn, tcp).await {
+                First::Server(opened) => return Ok(Waited::Server(Box::new(conn), opened)),
+                First::Client => arrived = conn.into_arrived(),
+            }
+        }
     }
+    let seen = look(tcp, view, looks).await?;
+    Ok(Waited::Client(arrived, seen))
 }
 
 /// Who wants to look at first bytes.
@@ -293,68 +334,4 @@ async fn client_hello(tcp: &mut Tcp) -> Result<Hello, Refused> {
         }
     };
     tokio::time::timeout(LOOK, reading).await.unwrap_or(Err(Refused::Silent(LOOK)))
-}
-
-/// Ends TLS where the chain wants it.
-async fn secure(
-    arrived: Arrived,
-    tcp: Tcp,
-    view: &ListenerView,
-    snapshot: &Arc<Snapshot>,
-    chain: Arc<Chain>,
-) -> Result<(Conn, Io, Option<Vec<u8>>), Refused> {
-    let acceptor = match view.acceptor(&chain) {
-        None if matches!(chain.settings.transport, Transport::Raw) => {
-            return Ok((Conn::new(arrived, snapshot, chain, false, None), Io::Plain(tcp), None));
-        }
-        None => return Err(Refused::Tls("the chain's transport is not honoured".into())),
-        Some(acceptor) => acceptor.map_err(|why| Refused::Tls(why.to_owned()))?,
-    };
-    if arrived.transport != "tls" {
-        return Err(Refused::Tls(
-            "the client speaks plaintext where mTLS is asked for (PeerAuthentication STRICT)".into(),
-        ));
-    }
-    wait_for_identity(&arrived.worker).await?;
-    let offered: Vec<Vec<u8>> = arrived.protocols.iter().map(|p| p.clone().into_bytes()).collect();
-    let limit = chain.settings.handshake_timeout.filter(|t| !t.is_zero()).unwrap_or(HANDSHAKE);
-    let handshake = TlsAcceptor::from(acceptor.config(&offered)).accept(tcp);
-    let shaken = match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(stream)) => {
-            let (_, session) = stream.get_ref();
-            let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
-            let leaf = session.peer_certificates().and_then(<[_]>::first);
-            let names = leaf.map(PeerNames::of).transpose().map_err(|e| Refused::Tls(e.to_string()));
-            names.map(|names| (stream, alpn, names))
-        }
-        Ok(Err(error)) => Err(Refused::Tls(error.to_string())),
-        Err(_) => Err(Refused::Silent(limit)),
-    };
-    let (stream, alpn, names) = match shaken {
-        Ok(shaken) => shaken,
-        Err(refused) => {
-            // The chain's access log hears of it too.
-            let conn = Conn::new(arrived, snapshot, chain, false, None);
-            let flag = Some(ResponseFlag::DownstreamProtocolError);
-            crate::tcp::refused(&conn, flag, "tls_handshake_failed", None, refused.to_string());
-            return Err(refused);
-        }
-    };
-    let conn = Conn::new(arrived, snapshot, chain, true, names.map(Arc::new));
-    Ok((conn, tokio_rustls::TlsStream::from(stream).into(), alpn))
-}
-
-/// A proxy without a certificate holds the connection for a while, and then refuses it.
-async fn wait_for_identity(worker: &Worker) -> Result<(), Refused> {
-    let hold = worker.shared.bootstrap.hold;
-    let secrets = &worker.shared.secrets;
-    let waiting = async {
-        while secrets.svid().is_none() || secrets.trust().is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(hold, waiting).await;
-    waited.map_err(|_| {
-        Refused::Tls(format!("this workload still has no certificate after {hold:?}; see /ready"))
-    })
 }

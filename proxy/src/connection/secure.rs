@@ -1,0 +1,83 @@
+//! The handshake of a connection whose chain is chosen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_rustls::TlsAcceptor;
+use weft_model::table::chain::Chain;
+use weft_model::tls::Transport;
+use weft_telemetry::ResponseFlag;
+
+use super::arrive::Refused;
+use super::{Arrived, Conn};
+use crate::snapshot::{ListenerView, Snapshot};
+use crate::stream::{Io, Tcp};
+use crate::tls::names::PeerNames;
+use crate::worker::Worker;
+
+/// Envoy's default for the handshake.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+
+/// Ends TLS where the chain wants it.
+pub(super) async fn secure(
+    arrived: Arrived,
+    tcp: Tcp,
+    view: &ListenerView,
+    snapshot: &Arc<Snapshot>,
+    chain: Arc<Chain>,
+) -> Result<(Conn, Io, Option<Vec<u8>>), Refused> {
+    let acceptor = match view.acceptor(&chain) {
+        None if matches!(chain.settings.transport, Transport::Raw) => {
+            return Ok((Conn::new(arrived, snapshot, chain, false, None), Io::Plain(tcp), None));
+        }
+        None => return Err(Refused::Tls("the chain's transport is not honoured".into())),
+        Some(acceptor) => acceptor.map_err(|why| Refused::Tls(why.to_owned()))?,
+    };
+    if arrived.transport != "tls" {
+        return Err(Refused::Tls(
+            "the client speaks plaintext where mTLS is asked for (PeerAuthentication STRICT)".into(),
+        ));
+    }
+    wait_for_identity(&arrived.worker).await?;
+    let offered: Vec<Vec<u8>> = arrived.protocols.iter().map(|p| p.clone().into_bytes()).collect();
+    let limit = chain.settings.handshake_timeout.filter(|t| !t.is_zero()).unwrap_or(HANDSHAKE);
+    let handshake = TlsAcceptor::from(acceptor.config(&offered)).accept(tcp);
+    let shaken = match tokio::time::timeout(limit, handshake).await {
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
+            let leaf = session.peer_certificates().and_then(<[_]>::first);
+            let names = leaf.map(PeerNames::of).transpose().map_err(|e| Refused::Tls(e.to_string()));
+            names.map(|names| (stream, alpn, names))
+        }
+        Ok(Err(error)) => Err(Refused::Tls(error.to_string())),
+        Err(_) => Err(Refused::Silent(limit)),
+    };
+    let (stream, alpn, names) = match shaken {
+        Ok(shaken) => shaken,
+        Err(refused) => {
+            // The chain's access log hears of it too.
+            let conn = Conn::new(arrived, snapshot, chain, false, None);
+            let flag = Some(ResponseFlag::DownstreamProtocolError);
+            crate::tcp::refused(&conn, flag, "tls_handshake_failed", None, refused.to_string());
+            return Err(refused);
+        }
+    };
+    let conn = Conn::new(arrived, snapshot, chain, true, names.map(Arc::new));
+    Ok((conn, tokio_rustls::TlsStream::from(stream).into(), alpn))
+}
+
+/// A proxy without a certificate holds the connection for a while, and then refuses it.
+async fn wait_for_identity(worker: &Worker) -> Result<(), Refused> {
+    let hold = worker.shared.bootstrap.hold;
+    let secrets = &worker.shared.secrets;
+    let waiting = async {
+        while secrets.svid().is_none() || secrets.trust().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(hold, waiting).await;
+    waited.map_err(|_| {
+        Refused::Tls(format!("this workload still has no certificate after {hold:?}; see /ready"))
+    })
+}

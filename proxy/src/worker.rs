@@ -18,6 +18,7 @@ use crate::http::watch::Running;
 use crate::observe::Observer;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
+use crate::upstream::names::Names;
 use crate::upstream::pool::{PoolKey, Pools};
 
 /// Idle upstream connections are looked over this often.
@@ -54,6 +55,8 @@ pub struct Worker {
     pub copies: Copies,
     /// Who counts and writes down.
     pub observer: Observer,
+    /// Names outside the mesh.
+    pub names: Names,
     /// Exchanges that are judged again when the configuration changes.
     pub running: Running,
     connections: Cell<u64>,
@@ -69,6 +72,7 @@ impl Worker {
             turns: RefCell::default(),
             copies: Copies::default(),
             observer: Observer::new(&shared.observer),
+            names: Names::default(),
             running: Running::default(),
             connections: Cell::new(0),
             shared,

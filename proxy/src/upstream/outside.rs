@@ -1,13 +1,9 @@
 //! Hosts that no service is called by, reached because outboundTrafficPolicy is ALLOW_ANY.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use crate::connection::Conn;
 use crate::snapshot::ClusterView;
-
-/// A name must be resolved by then.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The address of `authority`.
 ///
@@ -23,18 +19,11 @@ pub async fn resolve(
     let port = authority[host.len()..].strip_prefix(':').map_or(Some(default_port), |p| p.parse().ok());
     let port = port.ok_or_else(|| format!("{authority:?} names no valid port"))?;
     let name = host.trim_matches(['[', ']']).trim_end_matches('.').to_owned();
-    let looked = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.clone(), port))).await;
-    let mut found = match looked {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            return Err(format!(
-                "no service of the mesh is called {name:?}, and it does not resolve outside: {error}"
-            ));
-        }
-        Err(_) => return Err(format!("{name:?} did not resolve within {PATIENCE:?}")),
-    };
-    let address = found.next().ok_or_else(|| format!("{name:?} resolves to nothing"))?;
-    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    let found = conn.worker.names.address(&name).await;
+    let ip = found.map_err(|why| {
+        format!("no service of the mesh is called {name:?}, and it does not resolve outside: {why}")
+    })?;
+    let address = SocketAddr::new(ip.to_canonical(), port);
     // A ServiceEntry without resolution names its hosts itself; what nobody named must not lead inside.
     if cluster.cluster.settings.istio.services.is_empty() && is_local(address.ip()) {
         return Err(format!(

@@ -83,6 +83,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
 
     tokio::spawn(identity::keep_renewed(bootstrap.clone(), secrets.clone(), certificate));
     let node = weft_wire::node::encode(&bootstrap.node);
+    tokio::spawn(secrets.files().clone().keep_fresh());
     let mut applier = Applier::new(secrets);
     if let (Interception::None, Some(ip)) = (bootstrap.node.metadata.interception, bootstrap.node.ip) {
         applier = applier.leaving_from(ip);

@@ -3,6 +3,7 @@
 //! Session resumption is off on both sides: an identity that was rotated or revoked must not live on in a ticket.
 
 pub mod client;
+pub mod files;
 pub mod names;
 pub mod secrets;
 pub mod server;

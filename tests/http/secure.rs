@@ -6,7 +6,7 @@ use std::process::Stdio;
 use weft_model::cluster::Cluster;
 use weft_model::listener::Direction;
 use weft_model::matcher::StringMatcher;
-use weft_model::tls::{Roots, SanKind, SanMatcher, Transport, UpstreamTls};
+use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, Transport, UpstreamTls};
 use weft_testkit::mesh::{Mesh, Sidecar, outside};
 use weft_testkit::wire::Puppet;
 use weft_testkit::{eventually, free_address, settings};
@@ -78,6 +78,62 @@ async fn a_client_of_the_mesh_is_served_whatever_alpn_and_version_it_offers() {
     }
     let told = openssl(at, &[&identity[..], &["-tls1_1"]].concat(), request).await.unwrap();
     assert!(!told.contains("HTTP/1.1"), "TLS 1.1 is spoken no more: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_change_count_for_the_next_handshake_and_broken_ones_do_not() {
+    let files = Files::new("rotated");
+    let (server_ca, chain, key) = outside(&["api.test"]);
+    // Clients of two authorities, of which the server believes one after the other.
+    let [(old_ca, (old_chain, old_key)), (new_ca, (new_chain, new_key))] =
+        [Mesh::new(), Mesh::new()].map(|mesh| (mesh.roots(), mesh.identity("client")));
+    let (chain, key) = (files.write("server.pem", &chain), files.write("server.key", &key));
+    let at = free_address();
+    let serve = async |ca: &str| {
+        let mut server = tokio::process::Command::new("openssl");
+        server.args(["s_server", "-www", "-accept", &at.port().to_string(), "-cert", &chain, "-key", &key]);
+        server.args(["-CAfile", &files.write("clients.pem", ca), "-Verify", "3", "-verify_return_error"]);
+        let server =
+            server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let server = server.spawn().ok()?;
+        eventually("openssl listens", async || tokio::net::TcpStream::connect(at).await.is_ok()).await;
+        Some(server)
+    };
+    let Some(mut server) = serve(&old_ca).await else { return eprintln!("openssl is not installed") };
+    let (cert, private) = (files.write("client.pem", &old_chain), files.write("client.key", &old_key));
+    let ca = files.write("ca.pem", "nothing yet");
+    let mut tls = UpstreamTls { sni: "api.test".into(), ..UpstreamTls::default() };
+    tls.common.validation.roots = Some(Roots::File(ca));
+    tls.common.certificates = vec![CertificateSource::Files { chain: cert, key: private }];
+    let mutual = |c: &mut Cluster| {
+        *c = settings::cluster("outbound|80||app", &[at]);
+        c.transport = Transport::Tls(Box::new(tls));
+    };
+    let lone = Lone::with(|_| {}, mutual).await;
+    let is_served = async || {
+        let mut client = lone.client().await;
+        client.send("GET / HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n").await;
+        client.head().await.starts_with("HTTP/1.1 200")
+    };
+    assert!(!is_served().await, "nobody is believed by a file that holds no root");
+    files.write("ca.pem", &server_ca);
+    eventually("the roots are read when they are there", is_served).await;
+
+    server.kill().await.unwrap();
+    let _server = serve(&new_ca).await.unwrap();
+    assert!(!is_served().await, "the old certificate does not do any more");
+    files.write("client.pem", &new_chain);
+    files.write("client.key", &new_key);
+    eventually("the new certificate is shown", is_served).await;
+    files.write("client.pem", "nonsense");
+    files.write("ca.pem", "nonsense");
+    tokio::task::spawn_blocking({
+        let files = lone.sidecar.shared.secrets.files().clone();
+        move || files.look()
+    })
+    .await
+    .unwrap();
+    assert!(is_served().await, "the last good ones stay");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

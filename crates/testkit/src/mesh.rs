@@ -108,6 +108,7 @@ impl Mesh {
         let workers = Workers::start(two, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
         let open = Arc::new(Mutex::new(Listeners::default()));
+        tokio::spawn(secrets.files().clone().keep_fresh());
         tokio::spawn(outlier::sweep(shared.clone()));
         tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
         Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, _workers: workers }

@@ -99,7 +99,7 @@ async fn take(
     let local = socket.local_addr()?;
     let mut tcp = Tcp::new(TcpStream::from_std(socket)?);
     let destination = SocketAddr::new(local.ip().to_canonical(), local.port());
-    let (view, _) = view_of(&worker, &listener)?;
+    let (view, _) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
     let looks = Looks::of(&view, destination.port());
     let mut arrived = Arrived {
         worker,
@@ -136,7 +136,8 @@ async fn take(
     };
     arriving.has_spoken();
     // What it says is judged by the configuration of now, however long it was silent.
-    let (view, snapshot) = view_of(&arrived.worker, &arrived.listener)?;
+    let (view, snapshot) =
+        view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
     if seen == Some(Protocol::Tls) && looks.tls {
         let hello = client_hello(&mut tcp).await?;
         (arrived.transport, arrived.sni, arrived.protocols) = ("tls", hello.sni, hello.alpn);
@@ -175,10 +176,14 @@ fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
 }
 
 /// The listener as it is at this moment, and the snapshot that says so.
-fn view_of(worker: &Worker, listener: &Arc<str>) -> Result<(Arc<ListenerView>, Arc<Snapshot>), Refused> {
+fn view_of(worker: &Worker, listener: &Arc<str>) -> Option<(Arc<ListenerView>, Arc<Snapshot>)> {
     let snapshot = worker.snapshot();
-    let view = snapshot.listener(listener).ok_or_else(|| Refused::NoListener(listener.to_string()))?.clone();
-    Ok((view, snapshot))
+    let view = snapshot.listener(listener)?.clone();
+    Some((view, snapshot))
+}
+
+fn gone(listener: &Arc<str>) -> Refused {
+    Refused::NoListener(listener.to_string())
 }
 
 /// How long a silent client is kept at most. Where nothing but TLS is taken it is the client who has to speak first, and
@@ -216,7 +221,8 @@ async fn wait(
     // With a limit to the looking, what happens at its end is the configuration's to say.
     let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
     if looks.http && patient && tcp.seen().is_empty() {
-        let (view, snapshot) = view_of(&arrived.worker, &arrived.listener)?;
+        let (view, snapshot) =
+            view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
         let is_tcp = |chain: &&Arc<Chain>| {
             matches!((&chain.terminal, &chain.settings.transport), (Terminal::Tcp(_), Transport::Raw))
         };

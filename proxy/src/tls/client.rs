@@ -10,12 +10,13 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use weft_model::matcher::StringMatcher;
 use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, UpstreamTls};
 
+use super::files::Held;
 use super::names::PeerNames;
-use super::secrets::{Secrets, Svid};
+use super::secrets::Secrets;
 use super::server::{TlsError, foreign_name, no_bundle, versions};
 use super::signatures;
 
@@ -27,6 +28,7 @@ pub struct Connector {
     sni: String,
     auto_sni: bool,
     own: Option<Secrets>,
+    identity: Option<Arc<Held<CertifiedKey>>>,
 }
 
 /// What ALPN to offer, which Istio's ALPN filter decides from the HTTP version that is spoken upstream.
@@ -50,13 +52,13 @@ impl Connector {
             .with_protocol_versions(versions(tls.common.min_version, tls.common.max_version))
             .map_err(|e| TlsError::Refused(e.to_string()))?;
         let verifier = ServerVerifier {
-            trust: trust(tls)?,
+            trust: trust(tls, secrets)?,
             secrets: secrets.clone(),
             wanted: tls.common.validation.match_sans.clone(),
             check_sni: tls.auto_san_validation,
         };
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-        let mut own = None;
+        let (mut own, mut identity) = (None, None);
         let mut config = match tls.common.certificates.first() {
             None => builder.with_no_client_auth(),
             Some(CertificateSource::Sds(secret)) if secret.name == "default" => {
@@ -68,10 +70,12 @@ impl Connector {
                 let Some((chain, key)) = files else {
                     return Err(TlsError::Refused(format!("secret {} is not served here", secret.name)));
                 };
-                builder.with_client_cert_resolver(Arc::new(Fixed(file_identity(chain, key)?)))
+                identity = Some(secrets.files().identity(chain, key));
+                builder.with_client_cert_resolver(Arc::new(FromFiles(identity.clone())))
             }
             Some(CertificateSource::Files { chain, key }) => {
-                builder.with_client_cert_resolver(Arc::new(Fixed(file_identity(chain, key)?)))
+                identity = Some(secrets.files().identity(chain, key));
+                builder.with_client_cert_resolver(Arc::new(FromFiles(identity.clone())))
             }
         };
         config.resumption = Resumption::disabled();
@@ -86,7 +90,7 @@ impl Connector {
             Offer::IstioH2 => istio(["istio-h2", "istio", "h2"]),
         };
         config.enable_sni = true;
-        Ok(Self { config: Arc::new(config), sni: tls.sni.clone(), auto_sni: tls.auto_sni, own })
+        Ok(Self { config: Arc::new(config), sni: tls.sni.clone(), auto_sni: tls.auto_sni, own, identity })
     }
 
     /// The configuration to connect with.
@@ -125,15 +129,12 @@ impl Connector {
     pub fn lacks_identity(&self) -> bool {
         self.own.as_ref().is_some_and(|secrets| secrets.svid().is_none())
     }
-}
 
-fn file_identity(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, TlsError> {
-    let file = |path: &str, error: String| TlsError::File { path: path.to_owned(), error };
-    let certs = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| file(chain, e.to_string()))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| file(key, e.to_string()))?;
-    Ok(Svid::new(certs, private).map_err(|e| file(chain, e.to_string()))?.key)
+    /// Why the certificate that it is to show cannot be read, if so. Without it no handshake is begun: there are servers
+    /// that would go on without.
+    pub fn lacks_file(&self) -> Option<String> {
+        self.identity.as_ref()?.current().err()
+    }
 }
 
 /// Whom a cluster believes.
@@ -143,18 +144,13 @@ enum Believed {
     Mesh,
     /// These.
     Fixed(Arc<RootCertStore>),
+    /// Those that stand in a file, as it was read last.
+    File(Arc<Held<RootCertStore>>),
     /// Anybody: no roots are configured, as `tls.mode: SIMPLE` without CA means in Envoy.
     Anybody,
 }
 
-fn trust(tls: &UpstreamTls) -> Result<Believed, TlsError> {
-    let from_file = |path: &str| -> Result<Believed, TlsError> {
-        let file = |error: String| TlsError::File { path: path.to_owned(), error };
-        let certs = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|e| file(e.to_string()))?;
-        fixed(certs).ok_or_else(|| file("it holds no usable root certificate".into()))
-    };
+fn trust(tls: &UpstreamTls, secrets: &Secrets) -> Result<Believed, TlsError> {
     match &tls.common.validation.roots {
         None => Ok(Believed::Anybody),
         Some(Roots::Sds(secret)) if secret.name == "ROOTCA" => Ok(Believed::Mesh),
@@ -164,10 +160,10 @@ fn trust(tls: &UpstreamTls) -> Result<Believed, TlsError> {
                 fixed(native.certs)
                     .ok_or_else(|| TlsError::Refused("the system has no root certificates".into()))
             }
-            Some(path) => from_file(path),
+            Some(path) => Ok(Believed::File(secrets.files().roots(path))),
             None => Err(TlsError::Refused(format!("secret {} is not served here", secret.name))),
         },
-        Some(Roots::File(path)) => from_file(path),
+        Some(Roots::File(path)) => Ok(Believed::File(secrets.files().roots(path))),
         Some(Roots::Inline(pem)) => {
             let certs = CertificateDer::pem_slice_iter(pem.as_bytes())
                 .collect::<Result<Vec<_>, _>>()
@@ -197,11 +193,11 @@ impl ResolvesClientCert for OwnCertificate {
 }
 
 #[derive(Debug)]
-struct Fixed(Arc<CertifiedKey>);
+struct FromFiles(Option<Arc<Held<CertifiedKey>>>);
 
-impl ResolvesClientCert for Fixed {
+impl ResolvesClientCert for FromFiles {
     fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.clone())
+        self.0.as_ref()?.current().ok()
     }
 
     fn has_certs(&self) -> bool {
@@ -230,6 +226,7 @@ impl ServerCertVerifier for ServerVerifier {
         let roots = match &self.trust {
             Believed::Mesh => Some(self.secrets.trust().ok_or_else(|| no_bundle("server"))?.roots.clone()),
             Believed::Fixed(roots) => Some(roots.clone()),
+            Believed::File(held) => Some(held.current().map_err(rustls::Error::General)?),
             Believed::Anybody => None,
         };
         if let Some(roots) = roots {

@@ -12,6 +12,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::files::Files;
 use super::names::PeerNames;
 
 /// The secrets of one workload; clones share them.
@@ -19,6 +20,7 @@ use super::names::PeerNames;
 pub struct Secrets {
     own: Arc<ArcSwapOption<Svid>>,
     trust: Arc<ArcSwapOption<Trust>>,
+    files: Files,
 }
 
 /// Our own certificate and key.
@@ -115,6 +117,11 @@ impl Secrets {
     /// Puts a new trust bundle in force.
     pub fn publish_trust(&self, trust: Trust) {
         self.trust.store(Some(Arc::new(trust)));
+    }
+
+    /// Secrets that stand in files.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Our certificate, if there is one yet.

@@ -143,6 +143,9 @@ pub async fn connect(
     if connector.is_some_and(Connector::lacks_identity) {
         return Err(ConnectError::NoIdentity);
     }
+    if let Some(why) = connector.and_then(Connector::lacks_file) {
+        return Err(ConnectError::Transport(why.into()));
+    }
     let work = async {
         let tcp = tcp(address, socket).await.map_err(|error| ConnectError::Tcp { address, error })?;
         let Some(connector) = connector else {

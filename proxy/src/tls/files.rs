@@ -1,0 +1,162 @@
+//! Certificates and keys that stand in files (DestinationRules with `caCertificates`, `clientCertificate`, `privateKey`):
+//! looked at now and then, off the way of any request, and read again when they changed. The next handshake uses what was
+//! read last; a file that does not do is said so once, and what was good before stays in force.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::RootCertStore;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::secrets::Svid;
+use super::server::TlsError;
+
+/// Files are looked at this often.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What is read from files, for as long as somebody holds it; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    watched: Arc<Mutex<Vec<Weak<dyn Watched>>>>,
+}
+
+/// A key and its certificates, or roots: made anew of the same files.
+#[derive(Debug)]
+pub struct Held<T> {
+    paths: Vec<String>,
+    read: fn(&[String]) -> Result<T, TlsError>,
+    /// As it was read last; why not, if it never could be.
+    current: ArcSwap<Result<Arc<T>, String>>,
+    stamps: Mutex<Vec<Option<Stamp>>>,
+}
+
+/// What tells that a file is another: written to, or put in the place of one that was (as Kubernetes does with secrets).
+type Stamp = (SystemTime, u64, u64);
+
+trait Watched: std::fmt::Debug + Send + Sync {
+    fn look(&self);
+}
+
+impl Files {
+    /// A certificate chain and its key.
+    pub fn identity(&self, chain: &str, key: &str) -> Arc<Held<CertifiedKey>> {
+        self.hold(vec![chain.to_owned(), key.to_owned()], identity)
+    }
+
+    /// Roots.
+    pub fn roots(&self, path: &str) -> Arc<Held<RootCertStore>> {
+        self.hold(vec![path.to_owned()], roots)
+    }
+
+    /// Looks at every file that is held, for as long as it is polled.
+    pub async fn keep_fresh(self) {
+        let mut tick = tokio::time::interval(LOOK);
+        loop {
+            tick.tick().await;
+            self.look();
+        }
+    }
+
+    /// Looks at every file once.
+    pub fn look(&self) {
+        let held: Vec<_> = {
+            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.retain(|one| one.strong_count() > 0);
+            watched.iter().filter_map(Weak::upgrade).collect()
+        };
+        held.iter().for_each(|one| one.look());
+    }
+
+    fn hold<T: std::fmt::Debug + Send + Sync + 'static>(
+        &self,
+        paths: Vec<String>,
+        read: fn(&[String]) -> Result<T, TlsError>,
+    ) -> Arc<Held<T>> {
+        // Before they are read: what changes in between is read again.
+        let stamps = Mutex::new(stamps(&paths));
+        let current = read(&paths).map(Arc::new).map_err(|why| why.to_string());
+        let held = Arc::new(Held { paths, read, current: ArcSwap::from_pointee(current), stamps });
+        let weak: Weak<Held<T>> = Arc::downgrade(&held);
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
+        held
+    }
+}
+
+impl<T> Held<T> {
+    /// As it was read last.
+    ///
+    /// # Errors
+    /// It never could be read, and why.
+    pub fn current(&self) -> Result<Arc<T>, String> {
+        (**self.current.load()).clone()
+    }
+}
+
+impl<T: std::fmt::Debug + Send + Sync> Watched for Held<T> {
+    fn look(&self) {
+        let now = stamps(&self.paths);
+        {
+            let mut known = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known == now {
+                return;
+            }
+            *known = now;
+        }
+        let files = self.paths.join(" and ");
+        match (self.read)(&self.paths) {
+            Ok(good) => {
+                tracing::info!(%files, "read again: new handshakes use what stands there now");
+                self.current.store(Arc::new(Ok(Arc::new(good))));
+            }
+            Err(why) if self.current().is_ok() => {
+                tracing::warn!(%files, %why, "changed, but cannot be used; what was read before stays in force");
+            }
+            Err(why) => {
+                tracing::warn!(%files, %why, "changed, but still cannot be used");
+                self.current.store(Arc::new(Err(why.to_string())));
+            }
+        }
+    }
+}
+
+fn stamps(paths: &[String]) -> Vec<Option<Stamp>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let stamp = |path: &String| {
+        let found = std::fs::metadata(Path::new(path)).ok()?;
+        Some((found.modified().ok()?, found.len(), found.ino()))
+    };
+    paths.iter().map(stamp).collect()
+}
+
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| TlsError::File { path: path.to_owned(), error: e.to_string() })
+}
+
+fn identity(paths: &[String]) -> Result<CertifiedKey, TlsError> {
+    let [chain, key] = paths else {
+        return Err(TlsError::Refused("a chain and a key make an identity".into()));
+    };
+    let file = |path: &str, error: String| TlsError::File { path: path.to_owned(), error };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| file(key, e.to_string()))?;
+    let svid = Svid::new(certificates(chain)?, private).map_err(|e| file(chain, e.to_string()))?;
+    Ok((*svid.key).clone())
+}
+
+fn roots(paths: &[String]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for path in paths {
+        store.add_parsable_certificates(certificates(path)?);
+    }
+    let none =
+        || TlsError::File { path: paths.join(", "), error: "it holds no usable root certificate".into() };
+    if store.is_empty() { Err(none()) } else { Ok(store) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use weft_model::compile::{self, CompileError};
 use weft_model::endpoint::LoadAssignment;
 use weft_model::listener::Listener;
 use weft_model::names::NameTable;
-use weft_model::node::Node;
+use weft_model::node::{Interception, Node};
 use weft_model::route::RouteConfiguration;
 use weft_model::table::Names;
 
@@ -89,12 +89,20 @@ impl<'a> Proxy<'a> {
         let labels = workload.as_ref().map_or(&node.metadata.labels, |workload| &workload.labels).clone();
         let address =
             workload.as_ref().and_then(|workload| workload.ip()).or_else(|| node.addresses().next());
-        let scope = Scope::new(world, &namespace, &labels);
+        let mut scope = Scope::new(world, &namespace, &labels);
         let rules = scope.services.iter().filter_map(|service| {
             let rule = world.destination_rule(&namespace, &labels, service)?;
             Some(((service.namespace.clone(), service.host.clone()), Arc::clone(rule)))
         });
-        let rules = rules.collect();
+        let mut rules: HashMap<_, _> = rules.collect();
+        if node.metadata.interception == Interception::None {
+            for [service, pod] in scope.add_named_pods() {
+                // A pod is called by the rule for all of them.
+                if let Some(rule) = rules.get(&service).cloned() {
+                    rules.insert(pod, rule);
+                }
+            }
+        }
         let modes = world.mutual_tls(&namespace, &labels);
         let interception = node.metadata.interception;
         let inbound = workload.as_ref().map(|workload| inbound_port::of(world, workload, interception));

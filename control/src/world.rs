@@ -5,6 +5,7 @@
 pub mod destination_rules;
 pub mod host;
 pub mod mesh;
+pub mod named_pods;
 pub mod peer_authentication;
 mod pods;
 pub mod protocol;

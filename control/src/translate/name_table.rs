@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use weft_model::names::{NameTable, NamedHost};
 
 use super::Proxy;
-use crate::world::service::{Registry, Service};
+use crate::world::named_pods;
+use crate::world::service::{Registry, Service, ServiceEndpoint};
 
 /// The names of all that the proxy hears of; none if it answers no DNS.
 pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
@@ -23,7 +24,19 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
         };
         (!host.ips.is_empty()).then(|| (service.host.clone(), host))
     });
-    Some(NameTable { hosts: named.collect() })
+    let pods = proxy.scope.services.iter().flat_map(|service| {
+        let ready = |endpoint: &ServiceEndpoint| service.endpoints.contains(endpoint);
+        named_pods::of(service).filter(move |(_, endpoint)| ready(endpoint)).map(|(name, endpoint)| {
+            let host = NamedHost {
+                ips: endpoint.workload.ip().into_iter().collect(),
+                registry: "Kubernetes".to_owned(),
+                short_name: format!("{name}.{}", service.name),
+                namespace: service.namespace.clone(),
+            };
+            (format!("{name}.{}", service.host), host)
+        })
+    });
+    Some(NameTable { hosts: named.chain(pods).collect() })
 }
 
 /// A service's own addresses; a headless one's are its endpoints'.

@@ -5,4 +5,5 @@ mod captured;
 mod clusters;
 mod http_proxy;
 mod inbound;
+mod named_pods;
 mod selfmonitor;

@@ -116,6 +116,7 @@ fn of_spec(
         named_ports,
         ports,
         ready: true,
+        dns: spec.hostname.clone().zip(spec.subdomain.clone()),
         entry: false,
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::host;
 use super::service::{Registry, Service, Visibility};
 use super::workload::selects;
 use super::{SharedVirtualService, World};
+use super::{host, named_pods};
 use crate::resources::Object;
 use crate::resources::mesh_config::OutboundMode;
 use crate::resources::sidecar::Sidecar;
@@ -87,6 +87,24 @@ impl Scope {
         }
         scope.services = found.into_values().collect();
         scope
+    }
+
+    /// Makes a service of each pod that has a name of its own; tells which is of which, by namespace and host.
+    pub(crate) fn add_named_pods(&mut self) -> Vec<[(String, String); 2]> {
+        let key = |service: &Service| (service.namespace.clone(), service.host.clone());
+        let mut added = Vec::new();
+        let mut pods = Vec::new();
+        for service in &self.services {
+            for pod in named_pods::services(service) {
+                added.push([key(service), key(&pod)]);
+                pods.push(Arc::new(pod));
+            }
+        }
+        self.services.extend(pods);
+        // What is written down comes before what follows from something else.
+        self.services.sort_by(|a, b| a.host.cmp(&b.host));
+        self.services.dedup_by(|later, earlier| later.host == earlier.host);
+        added
     }
 
     /// The service of that full name.

@@ -41,6 +41,8 @@ pub struct Service {
     /// What is behind it too, but takes no requests at present: its own proxies alone know it, so that a pod that
     /// leaves answers until the last caller has heard of it.
     pub unready: Vec<ServiceEndpoint>,
+    /// Full names of Services of type ExternalName that mean this one.
+    pub aliases: Vec<String>,
     /// The older of two wins.
     pub age: Age,
     /// Where it was written.

@@ -26,7 +26,36 @@ pub(crate) fn all(resources: &Resources, mesh: &Mesh, workloads: &[Arc<Workload>
         resources.services.iter().map(|object| kubernetes(object, mesh, workloads)).collect();
     services.extend(resources.service_entries.iter().flat_map(|object| entry(object, mesh, workloads)));
     services.sort_by(|a, b| (a.age, &a.host).cmp(&(b.age, &b.host)));
+    give_aliases(resources, &mut services);
     services.into_iter().map(Arc::new).collect()
+}
+
+/// An ExternalName that leads to a service that is here is one more name of that, as in Istio; any other is a name
+/// outside.
+fn give_aliases(resources: &Resources, services: &mut Vec<Service>) {
+    /// Through as many names an alias may lead; a circle leads nowhere.
+    const HOPS: usize = 10;
+    let aliases: BTreeMap<String, String> = resources
+        .services
+        .iter()
+        .filter(|object| object.spec.type_.as_deref() == Some("ExternalName"))
+        .filter_map(|object| {
+            let target = object.spec.external_name.as_deref()?.trim_end_matches('.').to_ascii_lowercase();
+            Some((host::kubernetes(&object.meta.name, &object.meta.namespace), target))
+        })
+        .collect();
+    for (alias, target) in &aliases {
+        let mut target = target;
+        for _ in 0..HOPS {
+            target = aliases.get(target).unwrap_or(target);
+        }
+        let known =
+            services.iter_mut().find(|service| service.host == *target && !aliases.contains_key(target));
+        if let Some(known) = known {
+            known.aliases.push(alias.clone());
+            services.retain(|service| service.host != *alias || service.registry != Registry::Kubernetes);
+        }
+    }
 }
 
 fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Workload>]) -> Service {
@@ -50,6 +79,7 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         subject_alt_names: Vec::new(),
         endpoints: Vec::new(),
         unready: Vec::new(),
+        aliases: Vec::new(),
         age: meta.age,
         source: object.source.clone(),
     };
@@ -144,6 +174,7 @@ fn entry<'a>(
             ),
             subject_alt_names: spec.subject_alt_names.clone(),
             unready: Vec::new(),
+            aliases: Vec::new(),
             endpoints: behind.iter().map(|workload| endpoint(&ports, workload)).collect(),
             ports: ports.clone(),
             age: meta.age,
@@ -211,6 +242,7 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
         mtls,
         modes: MutualTlsModes::default(),
         ready: true,
+        dns: None,
         owner: name.to_owned(),
         entry: true,
     }

@@ -39,6 +39,8 @@ pub struct Workload {
     pub ready: bool,
     /// What made it (a Deployment's name); its own name where nothing did.
     pub owner: String,
+    /// Its own name in the cluster's DNS, and the headless service below which that stands.
+    pub dns: Option<(String, String)>,
     /// A WorkloadEntry rather than a pod: it names its ports by the service's names.
     pub entry: bool,
 }

@@ -241,6 +241,55 @@ fn a_control_plane_that_starts_beside_broken_files_serves_what_they_said_before(
     home.comes_to("web", "http://api/", "200");
 }
 
+/// Two pods with names of their own, over HTTP and over TCP, and another name for both of them.
+const SET: &str = r#"---
+apiVersion: v1
+kind: Service
+metadata: { name: set, namespace: shop }
+spec:
+  clusterIP: None
+  selector: { app: set }
+  ports: [{ name: http, port: 80, targetPort: 8000 }, { name: tcp, port: 5432 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: alias, namespace: shop }
+spec: { type: ExternalName, externalName: set.shop.svc.cluster.local }
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: set, namespace: shop }
+spec:
+  replicas: 2
+  serviceName: set
+  selector: { matchLabels: { app: set } }
+  template:
+    metadata: { labels: { app: set } }
+    spec: { containers: [{ name: app, image: set }] }
+"#;
+
+#[test]
+fn a_stateful_sets_pods_are_called_by_their_own_names() {
+    let open = shop().replace(
+        "name: nobody, namespace: shop }\nspec: {}",
+        "name: all, namespace: shop }\nspec: { rules: [{}] }",
+    );
+    let first = "env: [{ name: FIRST, value: 'postgresql://u@set-0.set:5432/x' }]";
+    let home = Home::new(&format!("{}{SET}", open.replace("env: []", first)));
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    for pod in ["set-0", "set-1"] {
+        for name in [format!("{pod}.set"), format!("{pod}.set.shop.svc.cluster.local")] {
+            let (_, seen) = home.curl(&["--from", "web", &format!("http://{name}/"), "-s", "-m", "10"]);
+            assert!(seen.contains(&format!("\"pod\": \"{pod}\"")), "{name}: {seen}");
+        }
+    }
+    assert!(home.status("web", "http://alias/").ends_with("200"));
+    let (_, tree) = home.curl(&["--from", "web", "http://stranger/tree"]);
+    let tree: serde_json::Value = serde_json::from_str(&tree).unwrap();
+    assert_eq!(tree["calls"][0]["echoed"], true, "{tree:#}");
+}
+
 #[test]
 fn an_edited_deployment_of_one_replica_is_replaced_without_a_failed_request() {
     let home = Home::new(&shop());

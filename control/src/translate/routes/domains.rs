@@ -3,16 +3,25 @@
 use ipnet::IpNet;
 
 use crate::world::host::DOMAIN;
-use crate::world::service::Service;
+use crate::world::service::{Registry, Service};
 
 /// All of them, the full one first: with a trailing dot, the short forms that the client's DNS search would complete,
 /// its own addresses.
 pub(super) fn of(service: &Service, client_namespace: &str) -> Vec<String> {
-    let host = &service.host;
+    let mut names = in_cluster(&service.host, client_namespace);
+    for alias in &service.aliases {
+        names.extend(in_cluster(alias, client_namespace));
+    }
+    names.extend(service.addresses.iter().filter_map(address));
+    names
+}
+
+/// A name, and the shorter forms of one of the cluster's.
+fn in_cluster(host: &str, client_namespace: &str) -> Vec<String> {
     let mut names = written(host);
     if !host.starts_with('*')
         && let Some(short) = host.strip_suffix(&format!(".svc.{DOMAIN}"))
-        && let Some((name, namespace)) = short.split_once('.')
+        && let Some((name, namespace)) = short.rsplit_once('.')
     {
         if namespace == client_namespace {
             names.push(name.to_owned());
@@ -20,8 +29,14 @@ pub(super) fn of(service: &Service, client_namespace: &str) -> Vec<String> {
         names.push(format!("{short}.svc"));
         names.push(short.to_owned());
     }
-    names.extend(service.addresses.iter().filter_map(address));
     names
+}
+
+/// Those of its pods: whoever resolved one is going there already, and the routes need only know whose it is.
+pub(super) fn of_pods(service: &Service, names: &[String]) -> Vec<String> {
+    let is_headless = service.headless && service.registry == Registry::Kubernetes;
+    let names = names.iter().filter(|name| is_headless && !name.starts_with('*'));
+    names.map(|name| format!("*.{name}")).collect()
 }
 
 /// A name as it is, and with the dot at its end that says that it is a full one.

@@ -37,7 +37,8 @@ fn of_port(proxy: &Proxy<'_>, number: u16, services: &[(&Service, &Port)]) -> Ro
     let mut taken: BTreeSet<String> = services.iter().map(|(service, _)| service.host.clone()).collect();
     let mut hosts: Vec<VirtualHost> = Vec::new();
     for (service, port) in services {
-        let names = domains::of(service, &proxy.namespace);
+        let mut names = domains::of(service, &proxy.namespace);
+        names.extend(domains::of_pods(service, &names));
         let domains: Vec<String> =
             names.into_iter().filter(|name| *name == service.host || taken.insert(name.clone())).collect();
         hosts.push(VirtualHost {

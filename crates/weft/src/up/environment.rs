@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// ConfigMaps and Secrets, by namespace and name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) config_maps: BTreeMap<(String, String), BTreeMap<String, String>>,
     pub(crate) secrets: BTreeMap<(String, String), BTreeMap<String, String>>,

@@ -53,7 +53,9 @@ fn workloads(resources: &Resources) -> Vec<Workload> {
     for set in &resources.stateful_sets {
         let replicas = replicas(set.spec.replicas);
         let update = Update::of_stateful_set(&set.spec);
-        workloads.extend(templated(Kind::StatefulSet, &set.meta, replicas, update, &set.spec.template));
+        let made = templated(Kind::StatefulSet, &set.meta, replicas, update, &set.spec.template);
+        let service_name = set.spec.service_name.clone().filter(|name| !name.is_empty());
+        workloads.extend(made.map(|made| Workload { service_name, ..made }));
     }
     for set in &resources.daemon_sets {
         // This machine is the one node there is.
@@ -68,6 +70,7 @@ fn workloads(resources: &Resources) -> Vec<Workload> {
             namespace: pod.meta.namespace.clone(),
             replicas: 1,
             update: Update::default(),
+            service_name: None,
             labels,
             annotations,
             spec: pod.spec.clone(),
@@ -94,6 +97,7 @@ fn templated(
         namespace: meta.namespace.clone(),
         replicas,
         update,
+        service_name: None,
         labels: of_pods.labels.unwrap_or_default(),
         annotations: of_pods.annotations.unwrap_or_default(),
         spec: template.spec.clone()?,

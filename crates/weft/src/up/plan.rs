@@ -26,7 +26,7 @@ pub(crate) const HTTP_PROXY_PORT: u16 = 15007;
 pub(crate) const NODE: &str = "weft";
 
 /// What a plan is made from.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Manifests {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) services: Vec<Service>,
@@ -83,6 +83,9 @@ pub(crate) struct Pod {
     /// How its workload's pods are replaced.
     #[serde(default)]
     pub(crate) update: Update,
+    /// Its own name in the cluster's DNS, and the headless service below which that stands.
+    #[serde(default)]
+    pub(crate) dns: Option<(String, String)>,
 }
 
 /// A port of an app.
@@ -133,6 +136,9 @@ pub(crate) fn plan(
     if drafts.is_empty() {
         return Err(PlanError::Nothing);
     }
+    let mut manifests = manifests.clone();
+    manifests.services.extend(named_pods(&drafts, &manifests.services));
+    let manifests = &manifests;
     if !only.is_empty() {
         drafts = super::only::closure(drafts, manifests, only)?;
     }
@@ -170,8 +176,10 @@ fn pod(
     let title = format!("{}/{name}", draft.namespace);
     let sidecar = draft.wants_sidecar(manifests.namespaces.get(&draft.namespace));
     let services = &manifests.services;
-    let selecting: Vec<&Service> =
-        services.iter().filter(|service| service.selects(&draft.namespace, &draft.labels)).collect();
+    let selecting: Vec<&Service> = services
+        .iter()
+        .filter(|service| !service.is_pod() && service.selects(&draft.namespace, &draft.labels))
+        .collect();
     let addresses = if sidecar { tcp_addresses(services, &draft.namespace, block) } else { BTreeMap::new() };
     let reached: BTreeSet<String> =
         services.iter().filter(|service| service.needs_address()).map(Service::host).collect();
@@ -231,7 +239,21 @@ fn pod(
         template: draft.fingerprint(),
         place: draft.name.clone(),
         update: draft.update,
+        dns: draft.dns.clone(),
     }
+}
+
+/// A service for each pod that has a name below a headless one: apps write `db-0.db` as they write `db`.
+fn named_pods(drafts: &[Draft], services: &[Service]) -> Vec<Service> {
+    let of = |draft: &Draft| {
+        let (name, below) = draft.dns.as_ref()?;
+        let service = services.iter().find(|service| {
+            service.headless && service.name == *below && service.namespace == draft.namespace
+        })?;
+        let selector = draft.labels.clone();
+        Some(Service { name: format!("{name}.{below}"), selector, ..service.clone() })
+    };
+    drafts.iter().filter_map(of).collect()
 }
 
 /// An address of the pod for each host with a TCP port; the own namespace's first.

@@ -14,6 +14,8 @@ pub(crate) struct Workload {
     pub(crate) replicas: u32,
     /// How its pods are replaced.
     pub(crate) update: Update,
+    /// A StatefulSet's `serviceName`: the service below which its pods have names.
+    pub(crate) service_name: Option<String>,
     /// The pods' labels.
     pub(crate) labels: BTreeMap<String, String>,
     /// The pods' annotations.
@@ -52,6 +54,8 @@ pub(crate) struct Draft {
     pub(crate) workload: String,
     /// How the workload's pods are replaced.
     pub(crate) update: Update,
+    /// Its name in the cluster's DNS, and the headless service below which that stands.
+    pub(crate) dns: Option<(String, String)>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) spec: core::PodSpec,
@@ -93,6 +97,10 @@ pub(crate) fn drafts(workloads: &[Workload], limit: usize) -> (Vec<Draft>, bool)
                 kind: workload.kind,
                 workload: workload.name.clone(),
                 update: workload.update,
+                dns: match &workload.service_name {
+                    Some(service) => Some((format!("{}-{replica}", workload.name), service.clone())),
+                    None => workload.spec.hostname.clone().zip(workload.spec.subdomain.clone()),
+                },
                 labels,
                 annotations: workload.annotations.clone(),
                 spec: workload.spec.clone(),

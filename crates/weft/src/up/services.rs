@@ -63,6 +63,11 @@ impl Service {
         })
     }
 
+    /// Whether it is one pod of a headless service: `db-0.db`.
+    pub(crate) fn is_pod(&self) -> bool {
+        !self.outside && self.name.contains('.')
+    }
+
     /// Whether a pod of these labels is behind it.
     pub(crate) fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
         self.namespace == namespace
@@ -116,12 +121,25 @@ pub(crate) fn find<'a>(services: &'a [Service], host: &str, namespace: &str) -> 
     if let Some(outside) = services.iter().find(|service| service.outside && service.name == host) {
         return Some(outside);
     }
+    let is_named = |service: &&Service| {
+        let forms = [
+            service.name.clone(),
+            format!("{}.{}", service.name, service.namespace),
+            format!("{}.{}.svc", service.name, service.namespace),
+            service.host(),
+        ];
+        // The shortest form is for its own namespace.
+        let here = usize::from(service.namespace != namespace);
+        service.is_pod() && forms.iter().skip(here).any(|form| *form == host)
+    };
+    let pod = services.iter().find(is_named);
     let mut labels = host.split('.');
     let name = labels.next()?;
     let namespace = labels.next().unwrap_or(namespace);
     let rest: Vec<&str> = labels.collect();
     let is_cluster = matches!(rest.as_slice(), [] | ["svc"] | ["svc", "cluster", "local"]);
-    services.iter().find(|service| {
+    let whole = services.iter().find(|service| {
         is_cluster && !service.outside && service.name == name && service.namespace == namespace
-    })
+    });
+    whole.or(pod)
 }

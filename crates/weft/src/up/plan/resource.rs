@@ -73,6 +73,15 @@ impl Pod {
                 "apiVersion": "apps/v1", "kind": kind.name(), "name": self.workload, "uid": "", "controller": true,
             }]),
         };
+        let mut spec = json!({
+            "serviceAccountName": self.service_account,
+            "nodeName": NODE,
+            "containers": containers,
+        });
+        if let Some((hostname, subdomain)) = &self.dns {
+            spec["hostname"] = json!(hostname);
+            spec["subdomain"] = json!(subdomain);
+        }
         json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -83,11 +92,7 @@ impl Pod {
                 "annotations": self.annotated(),
                 "ownerReferences": owners,
             },
-            "spec": {
-                "serviceAccountName": self.service_account,
-                "nodeName": NODE,
-                "containers": containers,
-            },
+            "spec": spec,
             "status": {
                 "phase": "Running",
                 "podIP": self.address.to_string(),

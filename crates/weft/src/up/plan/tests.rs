@@ -13,6 +13,7 @@ fn workload(name: &str, replicas: u32, env: &[(&str, &str)]) -> Workload {
         namespace: "shop".into(),
         replicas,
         update: Update::Surge { surge: 1, unavailable: 0 },
+        service_name: None,
         labels: BTreeMap::from([("app".into(), name.into())]),
         annotations: BTreeMap::new(),
         spec: serde_json::from_value(spec).unwrap(),
@@ -171,4 +172,29 @@ fn a_changed_template_gets_a_name_and_an_address_beside_the_pod_that_runs_and_ke
     edited.workloads[1].update = Update::InPlace { partition: 0 };
     let set = plan(&edited, Base::default(), &mut numbers, &[], &before.pods).unwrap();
     assert_eq!(pod_named(&set, "cart-1").address, pod_named(&before, "cart-1").address);
+}
+
+#[test]
+fn a_stateful_sets_pod_is_written_by_its_own_name_and_has_an_address_of_its_own() {
+    let mut shop = shop();
+    shop.workloads[2] = Workload {
+        kind: Kind::StatefulSet,
+        update: Update::default(),
+        service_name: Some("db".into()),
+        ..workload("db", 2, &[])
+    };
+    shop.services[2].headless = true;
+    shop.workloads[1] =
+        workload("cart", 1, &[("FIRST", "postgresql://db-0.db:5432/x"), ("ALL", "db.shop:5432")]);
+    let plan = planned(&shop, &["cart"]);
+    let names: Vec<_> = plan.pods.iter().map(|pod| pod.name.as_str()).collect();
+    assert_eq!(names, ["cart-1", "db-0", "db-1"]);
+    let cart = pod_named(&plan, "cart-1");
+    let first = cart.tcp["db-0.db.shop:5432"];
+    assert_eq!(value(cart, "FIRST"), format!("postgresql://{first}:5432/x"));
+    assert_ne!(first, cart.tcp["db.shop:5432"]);
+    let db = pod_named(&plan, "db-0");
+    assert_eq!(db.services, ["db"], "its name is no service of its own");
+    assert_eq!(db.resource()["spec"]["hostname"], "db-0");
+    assert_eq!(db.resource()["spec"]["subdomain"], "db");
 }

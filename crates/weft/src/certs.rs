@@ -10,6 +10,12 @@ use std::process::ExitCode;
 
 /// `weft certs`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+    weft certs                    every pod's identity
+    weft certs --root > root.pem  what all of them are verified with
+
+Exit status: 0 if every pod has a certificate; 1 if one has none, or no mesh runs.")]
 pub(crate) struct Args {
     /// A Deployment, a Service or one pod; all of them where none is named.
     workload: Option<String>,

@@ -24,6 +24,14 @@ use std::time::{Duration, Instant};
 
 /// `weft curl`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+    weft curl --from web http://cart/items
+    weft curl --from web -X POST http://cart/items -H 'content-type: application/json' -d '{\"id\": 7}'
+    weft curl --from cart http://db-0.db.shop:8080/ -i
+
+Exit status, as curl's: 0 for any response (with -f below 400); 3 a bad URL; 7 no connection; 22 with -f, a status of \
+400 or more; 28 too late; 35 no TLS; 52 no answer. 1 if there is no such workload, or no mesh.")]
 pub(crate) struct Args {
     /// Who asks: a Deployment, a Service (any of its pods) or one pod.
     #[arg(long, value_name = "WORKLOAD")]

@@ -32,7 +32,21 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A service mesh for Istio's YAML: real manifests, running, encrypted and authorized, without a cluster.
 #[derive(Debug, Parser)]
-#[command(name = "weft", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "weft",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "\
+Examples:
+    weft up manifests/                          runs what is in there, until Ctrl-C
+    weft curl --from web http://cart/items      in another terminal: as web would ask cart
+    weft logs cart --denied                     who was refused, and by which policy
+    weft status
+
+Exit status: 0 if all is well; 1 if something failed or is not as it should be; 2 if the arguments or the files of YAML \
+cannot be used. `weft curl` ends as curl does, `weft up DIR -- COMMAND` as COMMAND does."
+)]
 struct Cli {
     /// Stop when standard input closes, so that no process outlives the one that started it.
     #[arg(long, global = true, hide = true)]

@@ -11,6 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `weft status`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+CONFIG is a digest of all that the proxy has acknowledged: equal digests, equal configuration. SINCE: how long it has \
+been in force. CERT: what remains of the certificate's life.
+
+Exit status: 0 if all is well; 1 if a proxy refused something, does not answer, or no mesh runs.")]
 pub(crate) struct Args {
     /// A Deployment, a Service or one pod; all of them where none is named.
     workload: Option<String>,
@@ -88,11 +93,16 @@ fn as_text(
     sidecars: &Asked<'_>,
     now: u64,
 ) -> String {
-    let mut table =
-        output::table(["POD", "CONFIG", "IN FORCE", "CERTIFICATE", "REQUESTS", "SUCCESS", "P50", "P99"]);
+    let mut table = output::table(["POD", "CONFIG", "SINCE", "CERT", "REQUESTS", "SUCCESS", "P50", "P99"]);
     let mut problems = Vec::new();
+    let one_namespace = running
+        .plan
+        .pods
+        .iter()
+        .all(|pod| running.plan.pods.first().is_some_and(|first| first.namespace == pod.namespace));
     for pod in pods {
-        let name = format!("{}/{}", pod.namespace, pod.name);
+        // Whatever is the same in every line is left out: the table is to fit a terminal.
+        let name = if one_namespace { pod.name.clone() } else { format!("{}/{}", pod.namespace, pod.name) };
         let asked = sidecars.iter().find(|(other, _)| std::ptr::eq(*other, *pod));
         match asked {
             None => {

@@ -32,6 +32,15 @@ use std::str::FromStr;
 
 /// `weft up`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+    weft up manifests/                           a stand-in runs as each service; edits to the files count at once
+    weft up manifests/ mesh.yaml --only web      web, and whatever it calls
+    weft up manifests/ --app cart='cargo run'    your own cart, listening at $HOST:$PORT
+    weft up manifests/ -- ./test.sh              runs the test in the ready mesh, then stops it
+
+Exit status: 0 after Ctrl-C or SIGTERM; 2 if the arguments or the files cannot be used and nothing was started; \
+COMMAND's own, or 130 if Ctrl-C came first; 1 for any other failure.")]
 pub(crate) struct Args {
     /// Folders and files of YAML, read with all that is in them.
     #[arg(required = true, value_name = "DIR")]

@@ -90,6 +90,10 @@ impl<'a> Proxy<'a> {
         let address =
             workload.as_ref().and_then(|workload| workload.ip()).or_else(|| node.addresses().next());
         let mut scope = Scope::new(world, &namespace, &labels);
+        if node.metadata.dns_capture {
+            let v6 = node.addresses().any(|ip| ip.is_ipv6());
+            scope.take_automatic_addresses(!v6 || node.addresses().any(|ip| ip.is_ipv4()), v6);
+        }
         let rules = scope.services.iter().filter_map(|service| {
             let rule = world.destination_rule(&namespace, &labels, service)?;
             Some(((service.namespace.clone(), service.host.clone()), Arc::clone(rule)))

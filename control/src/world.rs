@@ -2,6 +2,7 @@
 //!
 //! It comes from what was read and from the pods that run; [`crate::translate`] makes one proxy's configuration of it.
 
+mod automatic;
 pub mod destination_rules;
 pub mod host;
 pub mod mesh;

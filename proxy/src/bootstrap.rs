@@ -3,7 +3,7 @@
 //! The same variables come from a pod's manifest and from `weft up`; there is no second configuration path.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use weft_model::endpoint::Locality;
@@ -32,12 +32,23 @@ pub struct Bootstrap {
     pub status: SocketAddr,
     /// `/stats/prometheus`.
     pub prometheus: SocketAddr,
+    /// The pod's DNS; `None`: it is not captured.
+    pub dns: Option<DnsCapture>,
     /// Worker threads; `None`: as many as there are cores.
     pub concurrency: Option<usize>,
     /// How long a connection waits for a configuration or certificate that is not there yet.
     pub hold: std::time::Duration,
     /// A client that must speak first, because its port takes nothing but TLS, has so long where the listener sets no limit.
     pub first_byte: std::time::Duration,
+}
+
+/// Where the pod's DNS is answered (`ISTIO_META_DNS_CAPTURE`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsCapture {
+    /// Where the redirect brings it, UDP and TCP (`DNS_PROXY_ADDR`).
+    pub listen: Vec<SocketAddr>,
+    /// Names the servers to which everything is forwarded that is none of the mesh's (`WEFT_RESOLV_CONF`).
+    pub resolv_conf: PathBuf,
 }
 
 /// Why the environment does not do.
@@ -60,6 +71,8 @@ pub enum BootstrapError {
 
 const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
 const ROOT: &str = "/var/run/secrets/istio/root-cert.pem";
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const DNS: u16 = 15053;
 
 impl Bootstrap {
     /// Reads an environment. `domain` is the node's DNS domain (`--domain`).
@@ -67,7 +80,10 @@ impl Bootstrap {
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn from_environment(env: &BTreeMap<String, String>, domain: &str) -> Result<Self, BootstrapError> {
-        let text = |name: &str| env.get(name).map(String::as_str).filter(|v| !v.is_empty());
+        let more = proxy_metadata(env)?;
+        let text = |name: &str| {
+            env.get(name).or_else(|| more.get(name)).map(String::as_str).filter(|v| !v.is_empty())
+        };
         let required = |name: &'static str| text(name).ok_or(BootstrapError::Missing(name));
         let meta = |name: &str| text(&format!("ISTIO_META_{name}")).unwrap_or_default().to_owned();
         let ip: IpAddr = parse("INSTANCE_IP", required("INSTANCE_IP")?)?;
@@ -87,6 +103,11 @@ impl Bootstrap {
                 });
             }
         };
+        let dns_capture = flag("ISTIO_META_DNS_CAPTURE", text("ISTIO_META_DNS_CAPTURE"))?;
+        let dns = DnsCapture {
+            listen: dns_addresses(text("DNS_PROXY_ADDR"), localhost)?,
+            resolv_conf: text("WEFT_RESOLV_CONF").unwrap_or(RESOLV_CONF).into(),
+        };
         let metadata = NodeMetadata {
             name: pod.to_owned(),
             namespace: namespace.to_owned(),
@@ -103,7 +124,7 @@ impl Bootstrap {
             istio_version: env!("CARGO_PKG_VERSION").to_owned(),
             interception,
             http_10: true,
-            dns_capture: false,
+            dns_capture,
             unprivileged: false,
             generator: String::new(),
         };
@@ -133,6 +154,7 @@ impl Bootstrap {
             admin: SocketAddr::new(localhost, 15000),
             status: SocketAddr::new(if interception == Interception::None { ip } else { any(ip) }, 15021),
             prometheus: SocketAddr::new(if interception == Interception::None { ip } else { any(ip) }, 15090),
+            dns: dns_capture.then_some(dns),
             concurrency,
             hold: std::time::Duration::from_secs(10),
             first_byte: std::time::Duration::from_secs(15),
@@ -140,10 +162,54 @@ impl Bootstrap {
     }
 }
 
+/// `proxyMetadata` of the ProxyConfig that the injector passes on whole: as if each were a variable of its own.
+fn proxy_metadata(env: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, BootstrapError> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct ProxyConfig {
+        proxy_metadata: BTreeMap<String, String>,
+    }
+    const NAME: &str = "PROXY_CONFIG";
+    let Some(value) = env.get(NAME).filter(|value| !value.trim().is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    let config: ProxyConfig = serde_json::from_str(value).map_err(|e| BootstrapError::Wrong {
+        name: NAME,
+        value: value.clone(),
+        why: format!("it must be a ProxyConfig as JSON: {e}"),
+    })?;
+    Ok(config.proxy_metadata)
+}
+
+/// A flag as Istio reads it.
+fn flag(name: &'static str, value: Option<&str>) -> Result<bool, BootstrapError> {
+    match value {
+        Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
+        None | Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
+        Some(other) => Err(BootstrapError::Wrong {
+            name,
+            value: other.to_owned(),
+            why: "it must be true or false".to_owned(),
+        }),
+    }
+}
+
+/// `localhost:15053`, which is the pod's own side in both families, or one address.
+fn dns_addresses(value: Option<&str>, localhost: IpAddr) -> Result<Vec<SocketAddr>, BootstrapError> {
+    const NAME: &str = "DNS_PROXY_ADDR";
+    let port = match value.map(|value| (value, value.strip_prefix("localhost:"))) {
+        None => DNS,
+        Some((_, Some(port))) => parse(NAME, port)?,
+        Some((address, None)) => return Ok(vec![parse(NAME, address)?]),
+    };
+    let v6 = (localhost == IpAddr::V4(Ipv4Addr::LOCALHOST)).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    Ok([localhost].into_iter().chain(v6).map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
 fn any(ip: IpAddr) -> IpAddr {
     match ip {
-        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

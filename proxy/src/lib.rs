@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod config;
 pub mod connection;
 pub mod control_channel;
+pub mod dns;
 pub mod http;
 pub mod identity;
 pub mod listeners;

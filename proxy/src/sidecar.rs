@@ -9,14 +9,16 @@ use clap::Args;
 use tokio::net::TcpListener;
 use weft_model::node::Interception;
 use weft_runtime::live::Live;
-use weft_runtime::readiness::Readiness;
+use weft_runtime::readiness::{Condition, Readiness};
 use weft_runtime::signals::{Signal, Signals};
 use weft_runtime::workers::{Workers, worker_count};
 
 use crate::admin::{self, Admin};
-use crate::bootstrap::Bootstrap;
+use crate::bootstrap::{Bootstrap, DnsCapture};
 use crate::config::apply::Applier;
 use crate::config::subscribe::{self, Conditions};
+use crate::dns::resolv_conf::ResolvConf;
+use crate::dns::{self, Dns, Naming};
 use crate::listeners::{self, Listeners};
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
@@ -54,16 +56,41 @@ pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>)
     runtime.block_on(run(bootstrap, log))
 }
 
+/// Begins to answer the pod's DNS; until `known` is met, with nothing.
+fn answer_dns(
+    capture: &DnsCapture,
+    bootstrap: &Bootstrap,
+    shared: &Shared,
+    known: Condition,
+) -> anyhow::Result<(Dns, Naming)> {
+    let path = &capture.resolv_conf;
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), %error, "no resolvers can be read: DNS is forwarded to 127.0.0.1:53");
+        String::new()
+    });
+    let resolv = ResolvConf::parse(&text);
+    let naming = Naming {
+        live: Live::new(None),
+        namespace: bootstrap.node.namespace().to_owned(),
+        search: resolv.search.first().cloned(),
+        known,
+    };
+    let sockets = dns::Sockets::bind(&capture.listen)?;
+    let dns = dns::start(sockets, resolv, naming.live.clone(), &shared.observer.metrics)?;
+    Ok((dns, naming))
+}
+
 async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let secrets = Secrets::default();
     let readiness = Readiness::new();
     let certificate = readiness.expect("certificate", "the authority's answer");
-    let conditions = Conditions {
+    let mut conditions = Conditions {
         clusters: readiness.expect("clusters", "the control plane's first answer to CDS"),
         listeners: readiness.expect("listeners", "the control plane's first answer to LDS"),
         rest: readiness.expect("configuration", "endpoints and routes"),
         complete: std::sync::atomic::AtomicBool::new(false),
+        naming: None,
     };
     let sockets = readiness.expect("sockets", "listeners that are bound");
     let shared = Arc::new(Shared {
@@ -80,6 +107,15 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let admin_socket = TcpListener::bind(bootstrap.admin).await?;
     let status_socket = TcpListener::bind(bootstrap.status).await?;
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
+    let _dns = match &bootstrap.dns {
+        Some(capture) => {
+            let known = readiness.expect("names", "the control plane's first answer to NDS");
+            let (dns, naming) = answer_dns(capture, &bootstrap, &shared, known)?;
+            conditions.naming = Some(naming);
+            Some(dns)
+        }
+        None => None,
+    };
 
     tokio::spawn(identity::keep_renewed(bootstrap.clone(), secrets.clone(), certificate));
     let node = weft_wire::node::encode(&bootstrap.node);

@@ -6,4 +6,5 @@ mod clusters;
 mod http_proxy;
 mod inbound;
 mod named_pods;
+mod names;
 mod selfmonitor;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::service::{Registry, Service, Visibility};
 use super::workload::selects;
 use super::{SharedVirtualService, World};
@@ -105,6 +107,17 @@ impl Scope {
         self.services.sort_by(|a, b| a.host.cmp(&b.host));
         self.services.dedup_by(|later, earlier| later.host == earlier.host);
         added
+    }
+
+    /// Services without addresses have the ones that they were given, of the families that the proxy has.
+    pub fn take_automatic_addresses(&mut self, v4: bool, v6: bool) {
+        for service in &mut self.services {
+            let given = service.automatic.iter().filter(|ip| if ip.is_ipv4() { v4 } else { v6 });
+            let given: Vec<IpNet> = given.copied().map(IpNet::from).collect();
+            if !given.is_empty() && service.addresses.is_empty() {
+                Arc::make_mut(service).addresses = given;
+            }
+        }
     }
 
     /// The service of that full name.

@@ -1,6 +1,7 @@
 //! A service: what clients call, whatever registry it comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -26,6 +27,10 @@ pub struct Service {
     pub resolution: Resolution,
     /// Its own addresses; none where it is headless or known by name alone.
     pub addresses: Vec<IpNet>,
+    /// Addresses that it is given because it has none, for proxies that answer their app's DNS.
+    pub automatic: Vec<IpAddr>,
+    /// Its writer wants it to be given none (`networking.istio.io/enable-autoallocate-ip: "false"`).
+    pub opts_out_of_addresses: bool,
     /// A Kubernetes Service with `clusterIP: None`.
     pub headless: bool,
     /// Its annotations.

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ServiceSpec;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use weft_model::endpoint::Locality;
 
+use super::automatic;
 use super::host;
 use super::mesh::Mesh;
 use super::peer_authentication::MutualTlsModes;
@@ -20,11 +21,15 @@ use crate::resources::service_entry::{Location, ServiceEntry};
 use crate::resources::workload_entry::WorkloadEntry;
 use crate::resources::{Object, Resources, service_entry};
 
+/// The label by which a ServiceEntry declines an address.
+const AUTOMATIC: &str = "networking.istio.io/enable-autoallocate-ip";
+
 /// All services of these resources, the oldest first.
 pub(crate) fn all(resources: &Resources, mesh: &Mesh, workloads: &[Arc<Workload>]) -> Vec<Arc<Service>> {
     let mut services: Vec<Service> =
         resources.services.iter().map(|object| kubernetes(object, mesh, workloads)).collect();
     services.extend(resources.service_entries.iter().flat_map(|object| entry(object, mesh, workloads)));
+    automatic::assign(&mut services);
     services.sort_by(|a, b| (a.age, &a.host).cmp(&(b.age, &b.host)));
     give_aliases(resources, &mut services);
     services.into_iter().map(Arc::new).collect()
@@ -73,6 +78,8 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         resolution: Resolution::Static,
         addresses: unique(addresses.filter_map(|address| network(address))),
         annotations: meta.annotations.clone(),
+        automatic: Vec::new(),
+        opts_out_of_addresses: true,
         headless: spec.cluster_ip.as_deref() == Some("None"),
         ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
@@ -166,6 +173,11 @@ fn entry<'a>(
             resolution,
             addresses: unique(spec.addresses.iter().filter_map(|address| network(address))),
             annotations: meta.annotations.clone(),
+            automatic: Vec::new(),
+            opts_out_of_addresses: meta
+                .labels
+                .get(AUTOMATIC)
+                .is_some_and(|wanted| wanted.eq_ignore_ascii_case("false")),
             headless: false,
             export_to: Visibility::new(
                 &spec.export_to,

@@ -17,8 +17,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
 
 use labels::clean_value;
@@ -67,6 +67,9 @@ struct Shared {
     tcp: Table<TcpSeries>,
 }
 
+/// Upper bounds of the process's own histograms, which are of seconds.
+const SECONDS: [f64; 6] = [0.001, 0.005, 0.01, 0.1, 1.0, 5.0];
+
 pub(crate) const METADATA: Metadata<'static> = Metadata::new("weft", Level::INFO, None);
 
 impl Metrics {
@@ -77,7 +80,9 @@ impl Metrics {
         let series = PrometheusBuilder::new()
             .idle_timeout(MetricKindMask::COUNTER, Some(settings.idle.saturating_mul(2)))
             .build_recorder();
-        let process = PrometheusBuilder::new().build_recorder();
+        let seconds = Matcher::Suffix("_seconds".to_owned());
+        let process = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS);
+        let process = process.expect("there are buckets").build_recorder();
         let shared = Shared {
             settings,
             started,
@@ -129,6 +134,17 @@ impl Metrics {
     pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
         self.shared.process.describe_gauge(KeyName::from_const_str(name), None, help.into());
         self.shared.process.register_gauge(&key(name, labels), &METADATA)
+    }
+
+    /// A histogram of the process itself in seconds (by its name's end), for what does not happen at every request.
+    pub fn histogram(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&'static str, &str)],
+    ) -> Histogram {
+        self.shared.process.describe_histogram(KeyName::from_const_str(name), None, help.into());
+        self.shared.process.register_histogram(&key(name, labels), &METADATA)
     }
 
     /// The recorder behind [`counter`](Self::counter) and [`gauge`](Self::gauge), for the macros of the

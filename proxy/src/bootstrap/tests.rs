@@ -44,3 +44,33 @@ fn what_is_missing_or_wrong_is_named() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+#[test]
+fn dns_is_captured_if_the_environment_or_the_proxy_s_metadata_says_so() {
+    let of = |more: &[(&str, &str)]| {
+        let mut env = pod();
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        Bootstrap::from_environment(&env, "d")
+    };
+    let off = of(&[]).unwrap();
+    assert!(off.dns.is_none() && !off.node.metadata.dns_capture);
+    assert!(of(&[("ISTIO_META_DNS_CAPTURE", "false")]).unwrap().dns.is_none());
+    let on = of(&[("ISTIO_META_DNS_CAPTURE", "true"), ("WEFT_LOCALHOST", "127.0.0.1")]).unwrap();
+    assert!(on.node.metadata.dns_capture);
+    let dns = on.dns.unwrap();
+    let listen: Vec<_> = dns.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["127.0.0.1:15053", "[::1]:15053"]);
+    assert_eq!(dns.resolv_conf.to_str(), Some("/etc/resolv.conf"));
+    let config =
+        r#"{"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true", "DNS_PROXY_ADDR": "127.64.1.2:53"}}"#;
+    let dns = of(&[("PROXY_CONFIG", config)]).unwrap().dns.unwrap();
+    assert_eq!(dns.listen, ["127.64.1.2:53".parse().unwrap()]);
+    // What the pod's own environment says counts more.
+    assert!(of(&[("PROXY_CONFIG", config), ("ISTIO_META_DNS_CAPTURE", "0")]).unwrap().dns.is_none());
+    for (name, value) in
+        [("ISTIO_META_DNS_CAPTURE", "maybe"), ("DNS_PROXY_ADDR", "localhost:x"), ("PROXY_CONFIG", "[")]
+    {
+        let error = of(&[("ISTIO_META_DNS_CAPTURE", "1"), (name, value)]).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}

@@ -9,6 +9,7 @@ use weft_model::cluster::{Cluster, Discovery};
 use weft_model::compile;
 use weft_model::endpoint::LoadAssignment;
 use weft_model::listener::Listener;
+use weft_model::names::NameTable;
 use weft_model::route::RouteConfiguration;
 use weft_model::table::Names;
 use weft_wire::decode::{self, NotHonoured};
@@ -58,6 +59,7 @@ pub struct Applier {
     held: BTreeMap<&'static str, BTreeMap<String, Held>>,
     refused: BTreeMap<&'static str, BTreeMap<String, Refused>>,
     snapshot: Snapshot,
+    name_table: Option<NameTable>,
 }
 
 /// What came of an update.
@@ -67,6 +69,8 @@ pub struct Applied {
     pub refused: Vec<String>,
     /// Something in the snapshot is different now.
     pub changed: bool,
+    /// The name table is another.
+    pub renamed: bool,
 }
 
 impl Applier {
@@ -83,6 +87,7 @@ impl Applier {
             held: BTreeMap::new(),
             refused: BTreeMap::new(),
             snapshot: Snapshot::default(),
+            name_table: None,
         }
     }
 
@@ -96,6 +101,11 @@ impl Applier {
     /// What is in force.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// What the pod's DNS answers by itself, once the control plane has said it.
+    pub fn name_table(&self) -> Option<&NameTable> {
+        self.name_table.as_ref()
     }
 
     /// Resources as they are held, by type.
@@ -145,9 +155,11 @@ impl Applier {
                 type_url::ENDPOINTS => (type_url::ENDPOINTS, self.endpoints(resource)),
                 type_url::LISTENER => (type_url::LISTENER, self.listener(resource)),
                 type_url::ROUTES => (type_url::ROUTES, self.routes(resource)),
+                type_url::NAME_TABLE => (type_url::NAME_TABLE, self.hosts(resource)),
                 _ => continue,
             };
             match result {
+                Ok(()) if of_type == type_url::NAME_TABLE => applied.renamed = true,
                 Ok(()) => applied.changed = true,
                 Err(why) => {
                     self.refuse(of_type, resource, &why);
@@ -156,7 +168,8 @@ impl Applier {
             }
         }
         for name in removed {
-            applied.changed = true;
+            applied.changed |= of_type != type_url::NAME_TABLE;
+            applied.renamed |= of_type == type_url::NAME_TABLE;
             self.remove(of_type, name);
         }
         applied
@@ -240,6 +253,12 @@ impl Applier {
         Ok(())
     }
 
+    fn hosts(&mut self, resource: &Resource) -> Result<(), String> {
+        self.name_table = Some(weft_wire::nds::decode(&resource.value).map_err(|e| e.to_string())?);
+        self.hold(type_url::NAME_TABLE, &resource.name, resource, Vec::new(), Vec::new());
+        Ok(())
+    }
+
     fn hold(
         &mut self,
         of_type: &'static str,
@@ -303,6 +322,7 @@ impl Applier {
                 let id = self.names.route(name);
                 self.snapshot.table.set_routes(id, None);
             }
+            type_url::NAME_TABLE => self.name_table = Some(NameTable::default()),
             _ => {}
         }
         if let Some(held) = self.held.get_mut(of_type) {

@@ -18,6 +18,7 @@ use super::apply::Applier;
 use super::resolve::{self, Answer, keep_resolved};
 use crate::bootstrap::Bootstrap;
 use crate::control_channel;
+use crate::dns::Naming;
 use crate::snapshot::Snapshot;
 
 /// What people may look at: the configuration as it is held, and the conversation with the control plane.
@@ -41,6 +42,8 @@ pub struct Conditions {
     pub rest: Condition,
     /// It was all there once.
     pub complete: AtomicBool,
+    /// Who answers the pod's DNS and hears of names, where it is captured.
+    pub naming: Option<Naming>,
 }
 
 /// Begins the conversation: subscribes, applies, answers, until the process ends. `publish` is called with each new snapshot.
@@ -74,6 +77,9 @@ pub fn start(
     handle.change(|session| {
         session.subscribe_all(type_url::CLUSTER);
         session.subscribe_all(type_url::LISTENER);
+        if conditions.naming.is_some() {
+            session.subscribe_all(type_url::NAME_TABLE);
+        }
     });
     let configuration =
         Configuration { applier: Arc::new(Mutex::new(applier)), refusals: Arc::default(), handle };
@@ -119,6 +125,11 @@ fn take(configuration: &Configuration, update: &Update, live: &Live<Snapshot>, c
     let applied = applier.update(&update.type_url, &update.updated, &update.removed);
     if applied.changed {
         live.publish(applier.snapshot().clone());
+    }
+    if let Some(naming) = &conditions.naming
+        && (applied.renamed || (&*update.type_url == type_url::NAME_TABLE && applier.name_table().is_none()))
+    {
+        naming.publish(applier.name_table());
     }
     let handle = &configuration.handle;
     // What an update refers to is asked for before the update is acknowledged: make before break.

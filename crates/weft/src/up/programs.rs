@@ -4,6 +4,7 @@ use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod};
 use super::protocol::Protocol;
 use crate::supervisor::Program;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub(crate) struct Mesh {
     pub(crate) trust_domain: String,
     /// `WEFT_LOG` of the mesh's own processes.
     pub(crate) log: Option<String>,
+    /// The mesh's `defaultConfig.proxyMetadata`, which sidecars heed as if it were their environment.
+    pub(crate) proxy_metadata: BTreeMap<String, String>,
 }
 
 /// What runs as an app.
@@ -92,6 +95,7 @@ impl Mesh {
             ("CA_ROOT_CA", root),
             ("TOKEN_PATH", text(folder.join("token"))),
             ("WEFT_LOCALHOST", pod.localhost.to_string()),
+            ("PROXY_CONFIG", json!({ "proxyMetadata": self.proxy_metadata }).to_string()),
             // One core serves one pod on a laptop that runs them all.
             ("PROXY_CONCURRENCY", "1".to_owned()),
         ] {

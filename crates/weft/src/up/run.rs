@@ -186,7 +186,10 @@ impl Up {
             }
         };
         let log = std::env::var(crate::log::VARIABLE).ok();
-        let mesh = Mesh { weft, run: run.path().to_owned(), folders, trust_domain, log };
+        let proxies = reading.resources.mesh.as_ref().and_then(|mesh| mesh.spec.default_config.as_ref());
+        let proxy_metadata = proxies.map(|config| config.proxy_metadata.clone()).unwrap_or_default();
+        let run_path = run.path().to_owned();
+        let mesh = Mesh { weft, run: run_path, folders, trust_domain, log, proxy_metadata };
         let (supervisor, events) = Supervisor::new();
         Ok(Self {
             args,

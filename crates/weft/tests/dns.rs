@@ -1,0 +1,119 @@
+//! DNS in a whole mesh: the control plane names the mesh's hosts, the sidecar answers for them, edits follow.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "meshes/home.rs"]
+mod meshes;
+
+use std::net::{IpAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use meshes::{Home, LIMIT, text};
+
+const MESH: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    defaultConfig:
+      proxyMetadata:
+        ISTIO_META_DNS_CAPTURE: "true"
+        WEFT_RESOLV_CONF: RESOLV_CONF
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec:
+  clusterIP: 10.96.0.1
+  selector: { app: web }
+  ports: [{ name: http, port: 80, targetPort: 8000 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web-pods, namespace: shop }
+spec:
+  clusterIP: None
+  selector: { app: web }
+  ports: [{ name: http, port: 8000 }]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: shop }
+spec:
+  replicas: 2
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: app, image: web, ports: [{ containerPort: 8000 }] }] }
+"#;
+
+const ENTRY: &str = r#"
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: sql, namespace: shop }
+spec:
+  hosts: [sql.example]
+  resolution: DNS
+  ports: [{ number: 3306, name: tcp, protocol: TCP }]
+"#;
+
+/// The A records of a name as `server` knows them; `None`: it does not know it.
+fn addresses(server: IpAddr, name: &str) -> Option<Vec<String>> {
+    let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        query.push(u8::try_from(label.len()).unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(&query, (server, 15053)).unwrap();
+    let mut answer = vec![0; 4096];
+    let length = socket.recv(&mut answer).ok()?;
+    if answer[3] & 0x0f != 0 {
+        return None;
+    }
+    // Each record is a pointer to the name, ten bytes, and the address at its end.
+    let records = answer[query.len()..length].chunks(16);
+    Some(
+        records.map(|record| IpAddr::from(<[u8; 4]>::try_from(&record[12..]).unwrap()).to_string()).collect(),
+    )
+}
+
+#[test]
+fn a_sidecar_answers_the_names_of_its_mesh_and_follows_its_edits() {
+    let home = Home::new("");
+    // Nobody but the mesh knows any name here.
+    let file = home.directory.path().join("resolv.conf");
+    std::fs::write(&file, "nameserver [127.0.0.1]:1\n").unwrap();
+    let mesh = MESH.replace("RESOLV_CONF", file.to_str().unwrap());
+    home.write(&mesh);
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let status: serde_json::Value =
+        serde_json::from_str(&text(&home.output(&["status", "--output", "json"]).stdout)).unwrap();
+    let pods = status["pods"].as_array().unwrap();
+    let of = |field: &str| pods.iter().map(|pod| pod[field].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let server: IpAddr = of("localhost")[0].parse().unwrap();
+    // Ready means that names are known.
+    assert_eq!(addresses(server, "web").unwrap(), ["10.96.0.1"]);
+    assert_eq!(addresses(server, "WEB.shop.svc.cluster.local").unwrap(), ["10.96.0.1"]);
+    let mut headless = addresses(server, "web-pods.shop").unwrap();
+    headless.sort();
+    assert_eq!(headless, of("address"));
+    assert_eq!(addresses(server, "sql.example"), None);
+    home.write(&(mesh + ENTRY));
+    let deadline = Instant::now() + LIMIT;
+    let given = loop {
+        if let Some(given) = addresses(server, "sql.example") {
+            break given;
+        }
+        assert!(Instant::now() < deadline, "the new name is not answered");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(given[0].starts_with("240.240."), "{given:?}");
+    up.signal("INT");
+    assert!(up.ended().success());
+}

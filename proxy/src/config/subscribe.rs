@@ -148,21 +148,26 @@ fn take(configuration: &Configuration, update: &Update, live: &Live<Snapshot>, c
         refusals.insert(update.type_url.to_string(), reason.clone());
         handle.nack(update.ticket, &reason);
     }
-    match &*update.type_url {
-        type_url::CLUSTER => conditions.clusters.met(),
-        type_url::LISTENER => conditions.listeners.met(),
-        _ => {}
-    }
-    // A proxy that serves stays ready: what a later push still refers to concerns only the requests that want it.
-    // What was refused has arrived; waiting longer would not mend it.
-    let missing = applier.missing();
-    match missing.first() {
-        Some(missing) if !conditions.complete.load(Ordering::Relaxed) && applied.refused.is_empty() => {
-            conditions.rest.unmet(missing);
+    conditions.heard(&update.type_url, applier.missing().first(), !applied.refused.is_empty());
+}
+
+impl Conditions {
+    /// An answer came; what those so far refer to is `missing`, or was refused with it.
+    ///
+    /// A proxy that serves stays ready: what a later push still refers to concerns only the requests that want it. What was
+    /// refused has arrived; waiting longer would not mend it.
+    fn heard(&self, of_type: &str, missing: Option<&String>, refused: bool) {
+        match of_type {
+            type_url::CLUSTER => self.clusters.met(),
+            type_url::LISTENER => self.listeners.met(),
+            _ => {}
         }
-        _ => {
-            conditions.complete.store(true, Ordering::Relaxed);
-            conditions.rest.met();
+        match missing {
+            Some(missing) if !self.complete.load(Ordering::Relaxed) && !refused => self.rest.unmet(missing),
+            _ => {
+                self.complete.store(true, Ordering::Relaxed);
+                self.rest.met();
+            }
         }
     }
 }
@@ -191,3 +196,6 @@ fn follow_names(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+use weft_runtime::readiness::Readiness;
+
+use super::*;
+
+fn begun() -> (Readiness, Conditions) {
+    let readiness = Readiness::new();
+    let conditions = Conditions {
+        clusters: readiness.expect("clusters", "CDS"),
+        listeners: readiness.expect("listeners", "LDS"),
+        rest: readiness.expect("configuration", "endpoints and routes"),
+        complete: AtomicBool::new(false),
+    };
+    (readiness, conditions)
+}
+
+#[test]
+fn a_proxy_is_ready_when_all_is_there_that_was_asked_for_and_stays_so() {
+    let (readiness, conditions) = begun();
+    let missing = "routes 80".to_owned();
+    conditions.heard(type_url::CLUSTER, Some(&missing), false);
+    conditions.heard(type_url::LISTENER, Some(&missing), false);
+    assert_eq!(readiness.state().to_string(), "not ready: configuration: routes 80");
+    conditions.heard(type_url::ROUTES, None, false);
+    assert!(readiness.is_ready());
+    // A later push that refers to what has not come, and one that is refused.
+    conditions.heard(type_url::LISTENER, Some(&missing), false);
+    conditions.heard(type_url::CLUSTER, Some(&missing), true);
+    assert!(readiness.is_ready());
+    // The control plane goes away, and with it whoever heard it.
+    drop(conditions);
+    assert!(readiness.is_ready());
+}
+
+#[test]
+fn what_was_refused_has_come_and_is_not_waited_for() {
+    let (readiness, conditions) = begun();
+    conditions.heard(type_url::CLUSTER, None, false);
+    conditions.heard(type_url::LISTENER, Some(&"routes 80".to_owned()), true);
+    assert!(readiness.is_ready());
+}

@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "resilience/breakers.rs"]
+mod breakers;
 #[path = "resilience/outliers.rs"]
 mod outliers;
+#[path = "resilience/retries.rs"]
+mod retries;
 
 use std::net::SocketAddr;
 
 use weft_model::cluster::Cluster;
-use weft_model::http::HttpConnectionManager;
+use weft_model::http::{HttpConnectionManager, RouteSource};
 use weft_model::listener::{Direction, Listener};
+use weft_model::route::{Forward, RouteAction};
 use weft_model::tls::Transport;
 use weft_testkit::mesh::{Mesh, Sidecar};
 use weft_testkit::wire::Peer;
@@ -79,4 +84,12 @@ async fn ask(client: &mut Peer, request: &str) -> (u16, String, String) {
     let (head, body) = client.response().await;
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     (status, head, body)
+}
+
+fn forward(manager: &mut HttpConnectionManager) -> &mut Forward {
+    let RouteSource::Inline(routes) = &mut manager.routes else { panic!("the routes are elsewhere") };
+    match &mut routes.virtual_hosts[0].routes[0].action {
+        RouteAction::Forward(forward) => forward,
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,7 +1,7 @@
 //! HTTP on its way through the sidecar, codec by codec and step by step.
 //!
 //! A request's life: [`serve`] and its two codecs read its head, [`admit`] makes it what the next hop will see and asks authorization,
-//! [`plan`] decides where it goes and `filters` what faults and CORS have to say, `tries` and [`attempt`] send it, and [`mirror`] its copies, [`relay`] moves bodies, `deliver` brings the answer,
+//! [`plan`] decides where it goes and `filters` what faults and CORS have to say, `tries` and [`attempt`] send it on a connection that `reach` finds, and [`mirror`] its copies, [`relay`] moves bodies, `deliver` brings the answer,
 //! [`clock`] keeps its limits of time, [`exchange`] holds the steps together. [`local`] sends the answers that are ours.
 
 pub mod admit;
@@ -12,6 +12,7 @@ pub mod connect;
 mod deliver;
 pub mod downstream;
 pub mod exchange;
+pub mod failure;
 mod filters;
 pub mod h1;
 pub mod h2;
@@ -22,6 +23,7 @@ pub mod mirror;
 pub mod operations;
 pub mod peers;
 pub mod plan;
+mod reach;
 pub mod relay;
 pub mod reply;
 pub mod serve;

@@ -96,6 +96,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let shared = Arc::new(Shared {
         secrets: secrets.clone(),
         live: Live::new(Snapshot::default()),
+        reclaim: Default::default(),
         observer: observe::Shared::new(&bootstrap),
         bootstrap: bootstrap.clone(),
     });

@@ -11,7 +11,7 @@ use weft_model::endpoint::Address;
 use weft_model::table::chain::Chain;
 use weft_model::table::{Cluster, ClusterId, Listener, Table};
 use weft_model::tls::{CertificateSource, Transport, UpstreamTls};
-use weft_policy::outlier;
+use weft_policy::{breaker, outlier};
 use weft_telemetry::{Peer, PeerMetadata, Service};
 
 use crate::tls::client::{Connector, Offer};
@@ -40,6 +40,8 @@ pub struct ClusterView {
     pub endpoints: Vec<EndpointView>,
     /// What is remembered of it.
     pub state: Arc<ClusterState>,
+    /// How much of it may be under way.
+    pub limits: breaker::Limits,
     /// When an endpoint is left alone; `None`: never.
     pub outlier: Option<outlier::Settings>,
     /// The service, for telemetry.
@@ -255,8 +257,12 @@ impl Memory {
         let pool_base = same_transport.map_or_else(|| self.pool().id, |b| b.pool_base);
         // Who goes where the connection was going has no choice.
         let detects = settings.outlier_detection.filter(|_| settings.discovery != Discovery::OriginalDst);
+        let (state, limits) =
+            (self.cluster(&settings.name), breaker::Limits::new(&settings.circuit_breakers));
+        state.places.set_limit(limits.connections);
         Arc::new(ClusterView {
-            state: self.cluster(&settings.name),
+            state,
+            limits,
             outlier: detects.as_ref().map(outlier::Settings::new),
             service: service(&settings),
             carrier,

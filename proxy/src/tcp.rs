@@ -12,6 +12,7 @@ use weft_model::cluster::Discovery;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::Terminal;
 use weft_policy::authorize::{self, Denial, Verdict};
+use weft_policy::breaker::{Full, Resource};
 use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
@@ -25,6 +26,7 @@ use crate::upstream::connect::{Connected, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
+use crate::upstream::places::Place;
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -192,9 +194,18 @@ async fn watched(conn: &Conn) -> String {
     }
 }
 
+/// A connection to an endpoint.
+struct Reached {
+    io: Io,
+    endpoint: EndpointView,
+    in_flight: InFlight,
+    /// Counted among the cluster's connections.
+    place: Place,
+}
+
 /// A connection to an endpoint that nothing was sent on yet.
 pub struct Opened {
-    reached: (Io, EndpointView, InFlight),
+    reached: Reached,
     cluster: Arc<ClusterView>,
     idle: Option<Duration>,
     started: (Instant, SystemTime),
@@ -203,7 +214,7 @@ pub struct Opened {
 impl Opened {
     /// Waits until the server says something, or ends; what it says stays to be read.
     pub async fn hear(&mut self) {
-        let up = &mut self.reached.0;
+        let up = &mut self.reached.io;
         let mut first = [0; 64];
         // A failure shows again when it is copied from.
         let n = up.read(&mut first).await.unwrap_or(0);
@@ -212,12 +223,13 @@ impl Opened {
 
     /// Copies until the end, and writes it down.
     pub async fn run(self, conn: &Conn, mut io: Io) {
-        let Self { reached: (mut up, endpoint, in_flight), cluster, idle, started } = self;
+        let Self { reached, cluster, idle, started } = self;
+        let Reached { io: mut up, endpoint, in_flight, place } = reached;
         let _guard = conn.drain.guard();
         let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
         let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
-        drop(in_flight);
+        drop((in_flight, up, place));
         let mut over = Over {
             cluster: Some(&cluster),
             upstream: Some(endpoint.address),
@@ -273,8 +285,9 @@ async fn reach(
     cluster: &Arc<ClusterView>,
     hash: Option<u64>,
     original: Option<SocketAddr>,
-) -> Result<(Io, EndpointView, InFlight), (ResponseFlag, String)> {
+) -> Result<Reached, (ResponseFlag, String)> {
     let name = &cluster.cluster.settings.name;
+    let places = &cluster.state.places;
     let mut tried = Vec::new();
     loop {
         let picked = pick(&conn.worker, id, cluster, hash, &tried, original);
@@ -282,11 +295,16 @@ async fn reach(
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
         let in_flight = endpoint.state.begin();
+        let Some(counted) = places.take() else {
+            places.note_refusal();
+            let full = Full { resource: Resource::Connections, limit: places.limit(), load: places.open() };
+            return Err((ResponseFlag::UpstreamOverflow, format!("cluster {name}: {full}")));
+        };
         let limit = cluster.connect_timeout;
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
             Ok(Connected { io, .. }) => {
                 note(cluster, &endpoint, Outcome::CONNECTED);
-                return Ok((io, endpoint, in_flight));
+                return Ok(Reached { io, endpoint, in_flight, place: counted });
             }
             Err(error) => {
                 endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);

@@ -18,6 +18,7 @@ use crate::http::watch::Running;
 use crate::observe::Observer;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
+use crate::upstream::line::{Line, Reclaim};
 use crate::upstream::names::Names;
 use crate::upstream::pool::{PoolKey, Pools};
 
@@ -38,6 +39,8 @@ pub struct Shared {
     pub live: Live<Snapshot>,
     /// Who counts and writes down.
     pub observer: crate::observe::Shared,
+    /// Asks workers to give up what others need.
+    pub reclaim: Reclaim,
 }
 
 /// One worker's own things: never sent anywhere, so never locked.
@@ -49,6 +52,7 @@ pub struct Worker {
     pub pools: RefCell<Pools>,
     /// Chance.
     pub rng: RefCell<SmallRng>,
+    lines: RefCell<HashMap<ClusterId, Rc<Line>>>,
     /// Turns of round-robin, by cluster.
     pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
     /// Copies of requests that are on their way.
@@ -69,6 +73,7 @@ impl Worker {
             snapshot: RefCell::new(shared.live.cached()),
             pools: RefCell::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
+            lines: RefCell::default(),
             turns: RefCell::default(),
             copies: Copies::default(),
             observer: Observer::new(&shared.observer),
@@ -84,6 +89,13 @@ impl Worker {
         self.snapshot.borrow_mut().load().clone()
     }
 
+    /// Those who wait for a connection to a cluster.
+    pub fn line(&self, cluster: ClusterId) -> Rc<Line> {
+        let mut lines = self.lines.borrow_mut();
+        let line = lines.entry(cluster);
+        line.or_insert_with(|| Rc::new(Line::new(self.shared.reclaim.clone()))).clone()
+    }
+
     /// A number for a connection, for people who read logs.
     pub fn next_connection(&self) -> u64 {
         self.connections.set(self.connections.get() + 1);
@@ -92,7 +104,7 @@ impl Worker {
 
     /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
-        tokio::join!(self.sweep(), self.follow());
+        tokio::join!(self.sweep(), self.follow(), self.yield_idle());
     }
 
     /// Tells running exchanges of each new configuration.
@@ -102,6 +114,14 @@ impl Worker {
             // A worker that has nothing to do would keep the old one alive.
             drop(self.snapshot());
             self.running.changed();
+        }
+    }
+
+    /// Gives up idle connections to clusters that may have no more of them, for those who wait on other workers.
+    async fn yield_idle(&self) {
+        let mut asked = self.shared.reclaim.heard();
+        while asked.changed().await.is_ok() {
+            self.pools.borrow_mut().give_up_wanted();
         }
     }
 
@@ -122,6 +142,7 @@ impl Worker {
                 bases.insert(view.pool_base, limit);
             }
             self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
+            self.lines.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
             let now = Instant::now();
             self.pools
                 .borrow_mut()

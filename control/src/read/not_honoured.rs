@@ -22,10 +22,6 @@ const SECRET: &str = "certificates come from files, not from a Secret";
 const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
 const BALANCED: &str = "requests go to any endpoint";
-const CONNECTIONS: &str = "connections are not limited";
-const PENDING: &str = "requests do not queue: each gets a connection";
-const REQUESTS: &str = "requests in flight are not limited";
-const RETRIES: &str = "retries in flight are not limited";
 
 pub(super) const NOT_HONOURED: &[Line] = &[
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
@@ -44,33 +40,8 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ),
     ("DestinationRule", "spec.trafficPolicy.tls.credentialName", SECRET),
     ("DestinationRule", "spec.trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
-    ("DestinationRule", "spec.trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
-    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
-    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),
-    ("DestinationRule", "spec.trafficPolicy.connectionPool.http.maxRetries", RETRIES),
-    (
-        "DestinationRule",
-        "spec.trafficPolicy.portLevelSettings[].connectionPool.tcp.maxConnections",
-        CONNECTIONS,
-    ),
-    (
-        "DestinationRule",
-        "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http1MaxPendingRequests",
-        PENDING,
-    ),
-    (
-        "DestinationRule",
-        "spec.trafficPolicy.portLevelSettings[].connectionPool.http.http2MaxRequests",
-        REQUESTS,
-    ),
-    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries", RETRIES),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.tcp.maxConnections", CONNECTIONS),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http1MaxPendingRequests", PENDING),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.http2MaxRequests", REQUESTS),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.connectionPool.http.maxRetries", RETRIES),
     ("DestinationRule", "spec.trafficPolicy.tunnel", "connections go straight to the service"),
     ("DestinationRule", "spec.trafficPolicy.proxyProtocol", "connections begin without the PROXY protocol"),
-    ("DestinationRule", "spec.trafficPolicy.retryBudget", "retries are limited by maxRetries alone"),
     ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
     ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmup", WARMUP),
     ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
@@ -81,11 +52,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
         "DestinationRule",
         "spec.subsets[].trafficPolicy.proxyProtocol",
         "connections begin without the PROXY protocol",
-    ),
-    (
-        "DestinationRule",
-        "spec.subsets[].trafficPolicy.retryBudget",
-        "retries are limited by maxRetries alone",
     ),
     ("ServiceEntry", "spec.resolution=DYNAMIC_DNS", "no endpoint is found for it"),
     ("ServiceEntry", "spec.endpoints[].network", "every endpoint is reached directly"),

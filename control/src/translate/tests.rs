@@ -1,7 +1,7 @@
 //! What the parts make together, and what a proxy makes of that.
 
 mod access_log;
-mod captured;
+pub(crate) mod captured;
 mod clusters;
 mod http_proxy;
 mod inbound;

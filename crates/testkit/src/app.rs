@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -51,6 +52,10 @@ pub struct Switched {
     pub status: Arc<AtomicU16>,
     /// How many requests it saw.
     pub seen: Arc<AtomicU32>,
+    /// It thinks for so many milliseconds.
+    pub pause: Arc<AtomicU64>,
+    /// How many requests it had at once, at most.
+    pub peak: Arc<AtomicU32>,
 }
 
 impl Switched {
@@ -58,18 +63,35 @@ impl Switched {
     pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let own = Self { address, status: Arc::new(AtomicU16::new(200)), seen: Arc::default() };
+        let own = Self {
+            address,
+            status: Arc::new(AtomicU16::new(200)),
+            seen: Arc::default(),
+            pause: Arc::default(),
+            peak: Arc::default(),
+        };
+        let busy = Arc::new(AtomicU32::new(0));
         let app = own.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let app = app.clone();
+                let (app, busy) = (app.clone(), busy.clone());
                 tokio::spawn(async move {
                     let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                     let service = service_fn(move |_| {
-                        app.seen.fetch_add(1, Ordering::SeqCst);
-                        let body = http_body_util::Full::new(Bytes::from(app.address.to_string()));
-                        let answer = Response::builder().status(app.status.load(Ordering::SeqCst)).body(body);
-                        std::future::ready(Ok::<_, Infallible>(answer.unwrap()))
+                        let (app, busy) = (app.clone(), busy.clone());
+                        async move {
+                            app.seen.fetch_add(1, Ordering::SeqCst);
+                            let now = busy.fetch_add(1, Ordering::SeqCst) + 1;
+                            app.peak.fetch_max(now, Ordering::SeqCst);
+                            let pause = Duration::from_millis(app.pause.load(Ordering::SeqCst));
+                            if !pause.is_zero() {
+                                tokio::time::sleep(pause).await;
+                            }
+                            busy.fetch_sub(1, Ordering::SeqCst);
+                            let body = http_body_util::Full::new(Bytes::from(app.address.to_string()));
+                            let status = app.status.load(Ordering::SeqCst);
+                            Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
+                        }
                     });
                     let _ = builder.serve_connection(TokioIo::new(socket), service).await;
                 });

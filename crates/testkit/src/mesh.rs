@@ -100,6 +100,7 @@ impl Mesh {
         let shared = Arc::new(Shared {
             secrets: secrets.clone(),
             live: Live::new(Snapshot::default()),
+            reclaim: Default::default(),
             observer: observe::Shared::new(&bootstrap),
             bootstrap,
         });

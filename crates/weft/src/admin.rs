@@ -28,6 +28,16 @@ pub(crate) struct Sidecar {
     pub(crate) listeners_failed: BTreeMap<String, String>,
     /// Endpoints that requests were sent to.
     pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) retries: Retries,
+}
+
+/// Requests that were tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Retries {
+    pub(crate) total: u64,
+    /// Of these, what an app may have seen before.
+    pub(crate) after_the_app: u64,
 }
 
 /// One endpoint of one cluster, as a sidecar sees it.

@@ -114,6 +114,7 @@ fn as_text(
             }
             Some((_, Ok(sidecar))) => {
                 problems.extend(ejected(sidecar).map(|ejected| format!("{name}: {ejected}")));
+                problems.extend(repeated(sidecar).map(|repeated| format!("{name}: {repeated}")));
                 problems.extend(problem(sidecar).map(|problem| format!("{name}: {problem}")));
                 table.add_row(row(name, sidecar, now));
             }
@@ -182,6 +183,12 @@ fn ejected(sidecar: &Sidecar) -> impl Iterator<Item = String> {
         let (address, cluster) = (&endpoint.address, &endpoint.cluster);
         Some(format!("{address} of {cluster} is ejected for {left:.1} s more (outlierDetection)"))
     })
+}
+
+/// Retries by which an app may have done its work twice.
+fn repeated(sidecar: &Sidecar) -> Option<String> {
+    let n = sidecar.retries.after_the_app;
+    (n > 0).then(|| format!("{n} requests were tried again that an app may have seen before (retries)"))
 }
 
 /// What is not as it should be with a sidecar.

@@ -29,6 +29,15 @@ pub(super) struct Status {
     traffic: TrafficStatus,
     listeners_failed: BTreeMap<String, String>,
     endpoints: Vec<Endpoint>,
+    retries: Retries,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Retries {
+    /// Requests that were tried again.
+    total: u64,
+    /// Of these, what an app may have seen before.
+    after_the_app: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -102,6 +111,7 @@ pub(super) async fn status(State(admin): State<Admin>) -> Json<Status> {
         traffic: inner.shared.observer.summary.total().status(),
         listeners_failed,
         endpoints: endpoints(&admin),
+        retries: retries(&admin),
     })
 }
 
@@ -144,6 +154,13 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
         ejected_seconds: ejected(view, e, now).map(|left| left.as_secs_f64()),
     })
     .collect()
+}
+
+fn retries(admin: &Admin) -> Retries {
+    admin.0.shared.live.load().clusters().fold(Retries::default(), |sum, view| Retries {
+        total: sum.total + view.state.retried.load(Ordering::Relaxed),
+        after_the_app: sum.after_the_app + view.state.repeated.load(Ordering::Relaxed),
+    })
 }
 
 fn ejected(view: &ClusterView, endpoint: &EndpointView, now: Instant) -> Option<Duration> {

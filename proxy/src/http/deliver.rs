@@ -51,8 +51,8 @@ pub(super) async fn deliver<D: Downstream>(
     }
     if tunnel {
         let flushed = poll_fn(|cx| down.poll_flush(cx)).await;
-        let up = upstream.into_tunnel().filter(|_| flushed.is_ok()).ok_or(End::Gone)?;
-        return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight })));
+        let (up, place) = upstream.into_tunnel().filter(|_| flushed.is_ok()).ok_or(End::Gone)?;
+        return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight, place })));
     }
     let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
     let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, &mut clock).await;

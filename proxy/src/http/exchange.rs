@@ -18,6 +18,7 @@ use super::{admit, local, peers};
 use crate::connection::Conn;
 use crate::snapshot::Snapshot;
 use crate::upstream::endpoint::InFlight;
+use crate::upstream::places::Place;
 
 /// What becomes of the connection after an exchange.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Tunnel {
     pub up: super::h1::H1,
     /// Counted as in flight for as long as it lasts.
     pub in_flight: InFlight,
+    /// Counted among the cluster's connections, too.
+    pub place: Place,
 }
 
 /// What does not change from one try of a request to the next.

@@ -2,6 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -25,6 +26,7 @@ use super::relay::Upload;
 use super::reply::Reply;
 use super::watch::Watch;
 use crate::connection::Conn;
+use crate::upstream::cluster::Retrying;
 use crate::upstream::outlier::note;
 use crate::upstream::stream::Answer;
 
@@ -59,6 +61,7 @@ pub(super) async fn forward<D: Downstream>(
     let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
     let mut tried = Vec::new();
+    let mut retrying = None;
     let mut clock = Clock::start(plan.allowed);
     loop {
         call.ledger.attempts += 1;
@@ -71,11 +74,18 @@ pub(super) async fn forward<D: Downstream>(
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
-                let again = retry_again(plan, status_outcome(call), call, &upload);
-                if !again || matches!(answer, Answer::Tunnel) {
+                let wanted = match answer {
+                    Answer::Tunnel => Wanted::No,
+                    _ => wanted(plan, status_outcome(call), call, &upload),
+                };
+                if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
+                    // A retry is under way until its answer begins.
+                    drop(retrying);
                     clock.answered();
                     return deliver(of, call, down, upload, sent, answer, clock).await;
                 }
+                // Whoever answers has seen it.
+                plan.cluster.state.repeated.fetch_add(1, Ordering::Relaxed);
                 sent.upstream.cancel();
             }
             Tried::Failed(failure) => {
@@ -84,11 +94,18 @@ pub(super) async fn forward<D: Downstream>(
                 {
                     call.ledger.transport_failure = Some(error.to_string());
                 }
-                let again = failure
+                let wanted = failure
                     .outcome()
-                    .is_some_and(|outcome| elsewhere(plan, outcome, &failure, call, &upload, &tried));
-                if !again {
-                    return Err(failure.reply().into());
+                    .map_or(Wanted::No, |outcome| elsewhere(plan, outcome, &failure, call, &upload, &tried));
+                if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
+                    let mut reply = failure.reply();
+                    if !call.ledger.reason.is_empty() {
+                        reply.reason = format!("{}; {}", reply.reason, call.ledger.reason).into();
+                    }
+                    return Err(reply.into());
+                }
+                if failure.may_have_been_seen() {
+                    plan.cluster.state.repeated.fetch_add(1, Ordering::Relaxed);
                 }
                 tracing::debug!(attempt = call.ledger.attempts, %failure, "tried again");
                 ask.fresh |= failure.is_race();
@@ -134,9 +151,10 @@ fn elsewhere(
     call: &Call,
     upload: &Upload,
     tried: &[usize],
-) -> bool {
-    if retry_again(plan, outcome, call, upload) {
-        return true;
+) -> Wanted {
+    let asked = wanted(plan, outcome, call, upload);
+    if asked == Wanted::Yes {
+        return asked;
     }
     let untried = tried.len() < plan.cluster.endpoints.len().min(MOST_UNSENT - 1);
     let safe = match failure {
@@ -148,7 +166,7 @@ fn elsewhere(
         Failure::Reset { .. } => failure.is_race() && is_idempotent(call.request.method()),
         _ => false,
     };
-    safe && tried.len() < MOST_UNSENT && upload.can_replay()
+    if safe && tried.len() < MOST_UNSENT && upload.can_replay() { Wanted::Yes } else { asked }
 }
 
 /// RFC 9110 9.2.2.
@@ -156,11 +174,53 @@ fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
-fn retry_again(plan: &Plan, outcome: Outcome, call: &Call, upload: &Upload) -> bool {
-    plan.retry.as_ref().is_some_and(|policy| {
-        upload.can_replay()
-            && retry::should_retry(policy, outcome, call.ledger.attempts, Some(&Answered(&call.response)))
-    })
+/// What the route's policy says to another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// It is not asked for, or cannot be.
+    No,
+    /// There were as many as there may be.
+    Exhausted,
+    /// It is.
+    Yes,
+}
+
+fn wanted(plan: &Plan, outcome: Outcome, call: &Call, upload: &Upload) -> Wanted {
+    let Some(policy) = plan.retry.as_ref().filter(|_| upload.can_replay()) else { return Wanted::No };
+    if !retry::allows(policy, outcome, Some(&Answered(&call.response))) {
+        Wanted::No
+    } else if call.ledger.attempts > policy.times {
+        Wanted::Exhausted
+    } else {
+        Wanted::Yes
+    }
+}
+
+/// Is there room for another try among the cluster's retries? What it is kept from is written down.
+fn may_go_again(plan: &Plan, wanted: Wanted, retrying: &mut Option<Retrying>, ledger: &mut Ledger) -> bool {
+    let (state, limits) = (&plan.cluster.state, &plan.cluster.limits);
+    match wanted {
+        Wanted::No => return false,
+        Wanted::Exhausted => {
+            ledger.flags.insert(ResponseFlag::UpstreamRetryLimitExceeded);
+            return false;
+        }
+        Wanted::Yes => {}
+    }
+    // The retry before is over.
+    drop(retrying.take());
+    match state.retry(limits) {
+        Ok(counted) => {
+            *retrying = Some(counted);
+            state.retried.fetch_add(1, Ordering::Relaxed);
+            true
+        }
+        Err(full) => {
+            ledger.flags.insert(ResponseFlag::UpstreamOverflow);
+            ledger.reason = format!("not tried again: {full}").into();
+            false
+        }
+    }
 }
 
 fn status_outcome(call: &Call) -> Outcome {

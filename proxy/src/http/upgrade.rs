@@ -56,11 +56,11 @@ pub fn understanding(key: &str) -> String {
 
 /// The connection or stream belongs to another protocol now; it ends as a TCP connection would, and is then written down.
 pub(super) async fn run(conn: &Conn, mut down: Io, to: Tunnel, call: &mut Call, protocol: Protocol) {
-    let Tunnel { up, in_flight } = to;
+    let Tunnel { up, in_flight, place } = to;
     let mut up = whole(up);
     let judge = watch::upgraded(conn, call);
     let ended = tunnel::run(&mut down, &mut up, None, judge).await;
-    drop(in_flight);
+    drop((in_flight, up, place));
     call.ledger.received += ended.sent;
     call.ledger.sent += ended.received;
     if let Some(cut) = &ended.why {

@@ -26,6 +26,18 @@ fn of(count: &AtomicU64) -> u64 {
 }
 
 const STATISTICS: &[Statistic] = statistics! {
+    gauge "upstream_cx_active" = |c| c.state.places.open().into();
+    counter "upstream_cx_overflow" = |c| c.state.places.refused();
+    gauge "upstream_rq_active" = |c| c.state.requests.inside().into();
+    gauge "upstream_rq_pending_active" = |c| c.state.pending.inside().into();
+    counter "upstream_rq_pending_overflow" = |c| c.state.pending.refused() + c.state.requests.refused();
+    gauge "upstream_rq_retry_active" = |c| c.state.retries.inside().into();
+    counter "upstream_rq_retry" = |c| of(&c.state.retried);
+    counter "upstream_rq_retry_overflow" = |c| c.state.retries.refused();
+    counter "weft_retry_after_app_may_have_seen_it" = |c| of(&c.state.repeated);
+    gauge "circuit_breakers_default_cx_open" = |c| (c.state.places.open() >= c.limits.connections).into();
+    gauge "circuit_breakers_default_rq_open" = |c| (c.state.requests.inside() >= c.limits.requests).into();
+    gauge "circuit_breakers_default_rq_pending_open" = |c| (c.state.pending.inside() >= c.limits.pending).into();
     gauge "outlier_detection_ejections_active" = |c| c.state.ward.out().into();
     counter "outlier_detection_ejections_enforced_total" = |c| of(&c.state.ward.counts.enforced);
     counter "outlier_detection_ejections_overflow" = |c| of(&c.state.ward.counts.overflow);

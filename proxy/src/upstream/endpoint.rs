@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use weft_policy::breaker::{Full, Resource};
 use weft_policy::outlier::Streaks;
+
+use super::cluster::ClusterState;
 
 /// One endpoint of one cluster.
 #[derive(Debug)]
@@ -56,16 +59,35 @@ impl EndpointState {
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.active.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.clone())
+        InFlight { endpoint: self.clone(), requests: None }
     }
 }
 
-/// One request in flight.
+/// One request in flight, or one TCP connection.
 #[derive(Debug)]
-pub struct InFlight(Arc<EndpointState>);
+pub struct InFlight {
+    endpoint: Arc<EndpointState>,
+    /// The cluster among whose requests it counts.
+    requests: Option<Arc<ClusterState>>,
+}
+
+impl InFlight {
+    /// Counts it among the requests of its cluster, too.
+    ///
+    /// # Errors
+    /// If too many are in flight.
+    pub fn count(&mut self, cluster: &Arc<ClusterState>, limit: u32) -> Result<(), Full> {
+        cluster.requests.enter(Resource::Requests, limit)?;
+        self.requests = Some(cluster.clone());
+        Ok(())
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(cluster) = &self.requests {
+            cluster.requests.leave();
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! One HTTP/2 connection to an endpoint, shared by the requests of one worker.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 
+use super::line::Line;
+use super::places::{Place, Places};
 use super::pool::MadeFor;
 use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
@@ -27,9 +30,20 @@ pub struct H2Client {
     state: Rc<State>,
 }
 
+/// Where a connection belongs.
+#[derive(Debug)]
+pub struct Home {
+    /// Counted among the cluster's connections.
+    pub place: Place,
+    /// Those of this worker who wait for one.
+    pub line: Rc<Line>,
+}
+
 #[derive(Debug)]
 struct State {
     made_for: MadeFor,
+    place: RefCell<Option<Place>>,
+    line: Rc<Line>,
     born: Instant,
     /// It takes no more streams: it has ended, or the server wants it to.
     closed: Cell<bool>,
@@ -43,7 +57,7 @@ impl H2Client {
     ///
     /// # Errors
     /// If the other side does not speak HTTP/2.
-    pub async fn start(io: Io, made_for: MadeFor) -> Result<Self, Broken> {
+    pub async fn start(io: Io, made_for: MadeFor, home: Home) -> Result<Self, Broken> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
@@ -55,6 +69,8 @@ impl H2Client {
         let now = Instant::now();
         let state = Rc::new(State {
             made_for,
+            place: RefCell::new(Some(home.place)),
+            line: home.line,
             born: now,
             closed: Cell::new(false),
             active: Cell::new(0),
@@ -67,6 +83,7 @@ impl H2Client {
                 tracing::debug!(%error, "an upstream HTTP/2 connection ended");
             }
             ends.closed.set(true);
+            drop(ends.place.take());
         });
         Ok(Self { send, state })
     }
@@ -97,6 +114,22 @@ impl H2Client {
     /// Has it ended, or taken all it may take?
     pub fn is_spent(&self, max_requests: Option<u32>) -> bool {
         self.state.closed.get() || self.state.taken.get() >= max_requests.unwrap_or(u32::MAX)
+    }
+
+    /// Is it a connection of this cluster?
+    pub fn is_of(&self, places: &Arc<Places>) -> bool {
+        self.state.place.borrow().as_ref().is_some_and(|place| place.is_of(places))
+    }
+
+    /// Does anybody wait for a connection of the same cluster?
+    pub fn is_wanted(&self) -> bool {
+        self.state.place.borrow().as_ref().is_some_and(Place::is_wanted)
+    }
+
+    /// An idle connection makes room for another: it closes as soon as nobody holds it.
+    pub fn give_up(self) {
+        self.state.closed.set(true);
+        drop(self.state.place.take());
     }
 
     /// Nothing is in flight on it.
@@ -138,5 +171,9 @@ impl Drop for Streaming {
     fn drop(&mut self) {
         self.0.active.set(self.0.active.get().saturating_sub(1));
         self.0.idle_since.set(Instant::now());
+        let wanted = self.0.place.borrow().as_ref().is_some_and(Place::is_wanted);
+        if wanted {
+            self.0.line.came_back();
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use weft_model::cluster::UpstreamHttp;
 
 use super::h2_client::H2Client;
+use super::places::{Place, Places};
 use crate::http::h1::H1;
 use crate::tls::names::PeerNames;
 
@@ -45,13 +46,21 @@ pub struct Spare {
     pub carried: u32,
     /// Since when it exists.
     pub born: Instant,
+    /// Counted among the cluster's connections.
+    pub place: Place,
     idle_since: Instant,
 }
 
 impl Spare {
     /// A connection that has just been made.
-    pub fn new(conn: H1, made_for: MadeFor, peer: Option<Arc<PeerNames>>, now: Instant) -> Self {
-        Self { conn, made_for, peer, carried: 0, born: now, idle_since: now }
+    pub fn new(
+        conn: H1,
+        made_for: MadeFor,
+        peer: Option<Arc<PeerNames>>,
+        place: Place,
+        now: Instant,
+    ) -> Self {
+        Self { conn, made_for, peer, carried: 0, born: now, place, idle_since: now }
     }
 }
 
@@ -131,6 +140,39 @@ impl Pools {
     /// There is no connection in any.
     pub fn is_empty(&self) -> bool {
         self.h1.is_empty() && self.h2.is_empty()
+    }
+
+    /// Closes an idle connection of a cluster, to make room for another; says whether there was one.
+    pub fn give_up_one(&mut self, of: &Arc<Places>) -> bool {
+        for idle in self.h1.values_mut() {
+            // The oldest first: it is the likeliest to be closed soon anyway.
+            if let Some(place) = idle.iter().position(|spare| spare.place.is_of(of)) {
+                idle.remove(place);
+                return true;
+            }
+        }
+        for clients in self.h2.values_mut() {
+            let given_up = clients.iter().position(|client| client.is_idle() && client.is_of(of));
+            if let Some(client) = given_up.map(|place| clients.remove(place)) {
+                client.give_up();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Closes idle connections for whose clusters somebody waits on any worker.
+    pub fn give_up_wanted(&mut self) {
+        for idle in self.h1.values_mut() {
+            while let Some(place) = idle.iter().position(|spare| spare.place.is_wanted()) {
+                idle.remove(place);
+            }
+        }
+        for clients in self.h2.values_mut() {
+            while let Some(place) = clients.iter().position(|client| client.is_idle() && client.is_wanted()) {
+                clients.remove(place).give_up();
+            }
+        }
     }
 
     /// Idle HTTP/1.1 connections, and HTTP/2 connections.

@@ -10,6 +10,7 @@ use weft_http1::{
 };
 
 use super::h2_client::{H2Client, Streaming};
+use super::places::Place;
 use super::pool::Spare;
 use crate::http::h2::{Incoming, Outgoing, response_head, to_request};
 use crate::http::message::{Broken, Event, Inlet, Length, Outlet};
@@ -180,9 +181,9 @@ impl Upstream {
     }
 
     /// The connection as a tunnel's end.
-    pub fn into_tunnel(self) -> Option<crate::http::h1::H1> {
+    pub fn into_tunnel(self) -> Option<(crate::http::h1::H1, Place)> {
         match self {
-            Self::H1(up) if up.tunnel => Some(up.spare.conn),
+            Self::H1(up) if up.tunnel => Some((up.spare.conn, up.spare.place)),
             _ => None,
         }
     }

@@ -4,8 +4,11 @@ use weft_model::route::RetryPolicy;
 
 use crate::resources::virtual_service::Retries;
 
-/// What is tried again where nobody says otherwise: what cannot have reached the app.
-const RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+/// What is tried again where nobody says otherwise: what cannot have reached the app, whatever its method.
+///
+/// Istio's own default adds `unavailable` and `cancelled`, gRPC statuses that an app gives after it may have done its work;
+/// each gRPC call is a POST. Here they are tried again where the YAML says so in so many words.
+const RETRY_ON: &str = "connect-failure,refused-stream,retriable-status-codes";
 
 /// The policy that is written, with Istio's defaults for what it leaves out; `None`: never. By a consistent hash the
 /// same endpoint is tried again, unless it is said otherwise.

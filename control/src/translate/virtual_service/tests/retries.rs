@@ -15,13 +15,19 @@ fn policy(retries: &str) -> Option<RetryPolicy> {
 fn by_default_twice_and_only_what_cannot_have_reached_the_app() {
     let default = retry_policy(None, false).unwrap();
     assert_eq!(default.num_retries, Some(2));
-    assert_eq!(
-        default.retry_on,
-        "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
-    );
+    assert_eq!(default.retry_on, "connect-failure,refused-stream,retriable-status-codes");
     assert!(default.retriable_status_codes.is_empty());
     assert!(default.avoid_previous_hosts);
     assert_eq!(default.host_selection_max_attempts, Some(5));
+}
+
+#[test]
+fn what_may_execute_a_call_twice_is_tried_again_only_where_it_is_written() {
+    let silent = policy("{attempts: 3}").unwrap();
+    assert!(!silent.retry_on.contains("unavailable") && !silent.retry_on.contains("cancelled"));
+    let istios = "connect-failure,refused-stream,unavailable,cancelled,503";
+    let said = policy(&format!("{{attempts: 3, retryOn: '{istios}'}}")).unwrap();
+    assert_eq!(said.retry_on, "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes");
 }
 
 #[test]

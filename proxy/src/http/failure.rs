@@ -1,0 +1,213 @@
+//! Why a try failed, whether a further one is safe, and what the client is told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use weft_policy::balance::NoEndpoint;
+use weft_policy::breaker::Full;
+use weft_policy::retry::Outcome;
+use weft_telemetry::ResponseFlag;
+
+use super::clock::Over;
+use super::message::Broken;
+use super::plan::subset;
+use super::reply::Reply;
+use crate::upstream::connect::ConnectError;
+
+/// Why a try failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is no endpoint.
+    #[error("cluster {cluster}: {why}")]
+    NoEndpoint {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        why: NoEndpoint,
+    },
+    /// A circuit breaker is open.
+    #[error("cluster {cluster}: {full}; {open} of {connections} connections are open")]
+    Overflow {
+        /// Which cluster.
+        cluster: String,
+        /// Which limit.
+        full: Full,
+        /// Connections at this moment.
+        open: u32,
+        /// Of so many.
+        connections: Most,
+    },
+    /// No connection has become free in time.
+    #[error(
+        "cluster {cluster}: no connection became free within {limit:?}; {waiting} requests wait, and all {connections} connections are in use (connectionPool.tcp.maxConnections)"
+    )]
+    Waited {
+        /// Which cluster.
+        cluster: String,
+        /// The limit.
+        limit: Duration,
+        /// So many wait.
+        waiting: u32,
+        /// So many connections there may be.
+        connections: u32,
+    },
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The upstream ended it before an answer.
+    #[error("{endpoint} ended the connection before it answered ({broken}){}", said(*race))]
+    Reset {
+        /// Which.
+        endpoint: SocketAddr,
+        /// How.
+        broken: Broken,
+        /// An app may have seen the request.
+        sent: bool,
+        /// The connection had been idle, and no byte of an answer came.
+        race: bool,
+    },
+    /// No answer within a try's limit.
+    #[error("{} did not answer within {limit:?} (perTryTimeout)", named(*endpoint))]
+    PerTryTimeout {
+        /// Which, if one was reached.
+        endpoint: Option<SocketAddr>,
+        /// The limit.
+        limit: Duration,
+    },
+    /// A limit that covers all tries.
+    #[error("{}", limited(*.0))]
+    Timeout(Over),
+}
+
+/// A number that may be none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most(pub u32);
+
+impl std::fmt::Display for Most {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == u32::MAX { f.write_str("any number of") } else { self.0.fmt(f) }
+    }
+}
+
+const fn said(race: bool) -> &'static str {
+    if race { "; it had been idle before, so this is likely the keep-alive race" } else { "" }
+}
+
+fn named(endpoint: Option<SocketAddr>) -> String {
+    endpoint.map_or_else(|| "no endpoint could be reached, and one".to_owned(), |e| e.to_string())
+}
+
+fn limited(over: Over) -> String {
+    match over {
+        Over::Answer(limit) | Over::PerTry(limit) => {
+            format!("no answer within {limit:?} (the route's timeout, or gRPC's deadline)")
+        }
+        Over::Request(limit) => format!("the request had not arrived within {limit:?} (request timeout)"),
+        Over::Whole(limit) => format!("no end within {limit:?} (the stream's longest time)"),
+        Over::Idle(limit) => format!("nothing moved for {limit:?} (the stream's idle timeout)"),
+    }
+}
+
+impl Failure {
+    /// Is it likely that the connection was being closed as the request was on its way?
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Reset { race: true, .. })
+    }
+
+    /// It says something of the endpoint that was tried, rather than of how busy the proxy is.
+    pub fn is_endpoints(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Reset { .. })
+    }
+
+    /// May an app have seen the request?
+    pub fn may_have_been_seen(&self) -> bool {
+        match self {
+            Self::Reset { broken, sent, .. } => *sent && !broken.is_refused_stream(),
+            Self::PerTryTimeout { endpoint, .. } => endpoint.is_some(),
+            _ => false,
+        }
+    }
+
+    /// As the retry policy sees it; `None` is never tried again.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            // Where too much is under way already, trying again makes it worse.
+            Self::NoEndpoint { .. } | Self::Timeout(_) | Self::Overflow { .. } | Self::Waited { .. } => None,
+            Self::Connect(_) => Some(Outcome::ConnectFailure),
+            Self::Reset { broken, .. } if broken.is_refused_stream() => Some(Outcome::RefusedStream),
+            Self::Reset { sent, .. } => Some(Outcome::Reset { sent: *sent }),
+            Self::PerTryTimeout { .. } => Some(Outcome::PerTryTimeout),
+        }
+    }
+
+    /// What the client is told, in Envoy's words.
+    pub fn reply(&self) -> Reply {
+        use ResponseFlag as Flag;
+        let reason = self.to_string();
+        let (status, body, details, flag) = match self {
+            Self::NoEndpoint { cluster, why: NoEndpoint::Empty } if subset(cluster).is_some() => {
+                let (subset, host) = subset(cluster).unwrap_or_default();
+                let why = format!("no pod of {host} has the labels of subset {subset:?}");
+                let mut reply = Reply::new(503, "", "subset_without_endpoints").flag(Flag::NoHealthyUpstream);
+                reply.body = format!("no healthy upstream: {why}").into_bytes().into();
+                return reply.because(why);
+            }
+            Self::NoEndpoint { .. } => {
+                (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream)
+            }
+            Self::Overflow { .. } => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                "upstream_reset_before_response_started{overflow}",
+                Flag::UpstreamOverflow,
+            ),
+            Self::Connect(error) if error.is_timeout() => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+                "upstream_reset_before_response_started{connection_timeout}",
+                Flag::UpstreamConnectionFailure,
+            ),
+            Self::Connect(_) => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+                "upstream_reset_before_response_started{connection_failure}",
+                Flag::UpstreamConnectionFailure,
+            ),
+            Self::Reset { broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_), .. } => (
+                502,
+                "",
+                "upstream_reset_before_response_started{protocol_error}",
+                Flag::UpstreamProtocolError,
+            ),
+            Self::Reset { .. } => (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                "upstream_reset_before_response_started{connection_termination}",
+                Flag::UpstreamConnectionTermination,
+            ),
+            Self::PerTryTimeout { .. } => {
+                (504, "upstream request timeout", "upstream_per_try_timeout", Flag::UpstreamRequestTimeout)
+            }
+            Self::Timeout(Over::Request(_)) => {
+                (408, "request timeout", "request_overall_timeout", Flag::DurationTimeout)
+            }
+            Self::Timeout(Over::Idle(_)) => {
+                (504, "stream timeout", "stream_idle_timeout", Flag::StreamIdleTimeout)
+            }
+            Self::Timeout(Over::Whole(_)) => (
+                504,
+                "upstream max stream duration reached",
+                "upstream_max_stream_duration_reached",
+                Flag::UpstreamMaxStreamDurationReached,
+            ),
+            Self::Timeout(Over::Answer(_) | Over::PerTry(_)) | Self::Waited { .. } => {
+                (504, "upstream request timeout", "upstream_response_timeout", Flag::UpstreamRequestTimeout)
+            }
+        };
+        let mut reply = Reply::new(status, body, details).flag(flag).because(reason);
+        if matches!(self, Self::Overflow { .. }) {
+            reply.headers.push(("x-envoy-overloaded", "true".to_owned()));
+        }
+        reply
+    }
+}

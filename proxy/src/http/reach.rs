@@ -1,0 +1,202 @@
+//! A connection to an endpoint: one that is there, or a new one, or, where the cluster may have no more of them, the next
+//! that becomes free. Whoever waits is counted, stands in line, and waits no longer than the request may take.
+
+use std::time::{Duration, Instant};
+
+use weft_http1::{Limits, RequestHead};
+use weft_model::cluster::UpstreamProtocol;
+use weft_telemetry::Protocol;
+
+use super::attempt::{Ask, Failure, overflow};
+use super::h1::H1;
+use crate::snapshot::EndpointView;
+use crate::upstream::connect::{Carrier, Connected, Speaks, connect};
+use crate::upstream::endpoint::InFlight;
+use crate::upstream::h2_client::{H2Client, Home};
+use crate::upstream::places::Place;
+use crate::upstream::pool::Spare;
+
+/// The endpoint that a try goes to.
+pub(super) struct Chosen {
+    /// Its place in the cluster's set.
+    pub(super) place: usize,
+    pub(super) endpoint: EndpointView,
+    pub(super) in_flight: InFlight,
+}
+
+/// A connection that nothing of the request was sent on yet.
+pub(super) enum Way {
+    /// Of our own.
+    H1(Box<Spare>),
+    /// Shared.
+    H2(H2Client),
+}
+
+/// What the wait was for.
+enum Free {
+    /// A connection may be made.
+    Place(Place),
+    /// A connection is there.
+    Way(Way),
+}
+
+/// A connection to the endpoint that was chosen. One that comes back from another endpoint of the cluster is taken in its
+/// place by whoever has waited, if nothing binds the request to its own.
+pub(super) async fn reach(
+    ask: &Ask<'_>,
+    chosen: &mut Chosen,
+    head: &RequestHead,
+    tried: &[usize],
+) -> Result<Way, Failure> {
+    let cluster = &ask.plan.cluster;
+    let state = &cluster.state;
+    // Whoever has waited on this worker comes first; those of others are no reason to wait.
+    let nobody_before = state.places.waiting() == 0 || ask.worker.line(ask.plan.id).is_empty();
+    if nobody_before && let Some(way) = idle(ask, &chosen.endpoint, head) {
+        return Ok(way);
+    }
+    let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
+    let place = match state.places.take() {
+        Some(place) => place,
+        None => match free(ask, chosen, head, tried).await? {
+            Free::Place(place) => place,
+            Free::Way(way) => return Ok(way),
+        },
+    };
+    dial(ask, &chosen.endpoint, head, place).await
+}
+
+async fn free(
+    ask: &Ask<'_>,
+    chosen: &mut Chosen,
+    head: &RequestHead,
+    tried: &[usize],
+) -> Result<Free, Failure> {
+    let places = &ask.plan.cluster.state.places;
+    places.note_refusal();
+    let mut in_line = places.stand_in_line();
+    let ticket = ask.worker.line(ask.plan.id).join();
+    // An idle connection to elsewhere makes room at once.
+    ask.worker.pools.borrow_mut().give_up_one(places);
+    let waiting = async {
+        loop {
+            tokio::select! {
+                biased;
+                Ok(place) = &mut in_line.served => return Free::Place(place),
+                () = ticket.called() => {
+                    if let Some(way) = idle(ask, &chosen.endpoint, head).or_else(|| other(ask, chosen, head, tried)) {
+                        return Free::Way(way);
+                    }
+                    ask.worker.pools.borrow_mut().give_up_one(places);
+                }
+            }
+        }
+    };
+    let limit = limit(ask);
+    tokio::time::timeout(limit, waiting).await.map_err(|_| Failure::Waited {
+        cluster: ask.plan.cluster.cluster.settings.name.clone(),
+        limit,
+        waiting: places.waiting(),
+        connections: places.limit(),
+    })
+}
+
+/// Nobody waits for longer, where the request itself has no limit of time.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a request waits for a connection: as long as it may take for its answer.
+fn limit(ask: &Ask<'_>) -> Duration {
+    let allowed = &ask.plan.allowed;
+    [allowed.per_try, allowed.answer, allowed.whole].into_iter().flatten().min().unwrap_or(PATIENCE)
+}
+
+/// A connection to another endpoint, for a request that may go to any of them.
+fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, tried: &[usize]) -> Option<Way> {
+    if ask.plan.hash.is_some() || ask.original.is_some() {
+        return None;
+    }
+    let cluster = &ask.plan.cluster;
+    let found = cluster.endpoints.iter().enumerate().filter(|(place, endpoint)| {
+        let settings = cluster.cluster.endpoints.endpoints.get(*place);
+        // What health and priority keep apart stays apart.
+        let alike = settings.zip(cluster.cluster.endpoints.endpoints.get(chosen.place)).is_some_and(
+            |(one, other)| one.priority == other.priority && one.settings.health == other.settings.health,
+        );
+        *place != chosen.place && alike && !tried.contains(place) && !endpoint.state.is_out()
+    });
+    for (place, endpoint) in found {
+        if let Some(way) = idle(ask, endpoint, head) {
+            *chosen = Chosen { place, endpoint: endpoint.clone(), in_flight: endpoint.state.begin() };
+            return Some(way);
+        }
+    }
+    None
+}
+
+/// Whether HTTP/2 is spoken, and whether the server chooses.
+fn protocol(ask: &Ask<'_>) -> (bool, bool) {
+    let protocol = ask.plan.cluster.cluster.settings.http.protocol;
+    let h2 = !ask.upgrade
+        && match protocol {
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Downstream | UpstreamProtocol::Auto => ask.downstream == Protocol::Http2,
+            UpstreamProtocol::Http1 => false,
+        };
+    (h2, protocol == UpstreamProtocol::Auto && !ask.upgrade)
+}
+
+/// A connection of this worker that is there.
+fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Way> {
+    // Where the server's choice counts, whatever it chose before serves again.
+    let (h2, either) = protocol(ask);
+    let mut pools = ask.worker.pools.borrow_mut();
+    let to = (endpoint.address, sni(endpoint, head));
+    if h2 || either {
+        let http = &ask.plan.cluster.cluster.settings.http;
+        if let Some(client) = pools.h2(endpoint.pool, to, http) {
+            return Some(Way::H2(client));
+        }
+    }
+    let h1 = (!h2 || either) && !ask.fresh;
+    h1.then(|| pools.take_h1(endpoint.pool, to)).flatten().map(|spare| Way::H1(Box::new(spare)))
+}
+
+/// The server name that a connection to this endpoint is made and verified for, if that follows the request.
+fn sni<'a>(endpoint: &EndpointView, head: &'a RequestHead) -> Option<&'a str> {
+    match &*endpoint.carrier {
+        Carrier::Tls(tls) if tls.plain.follows_host() => Some(head.authority()),
+        _ => None,
+    }
+}
+
+/// A new connection.
+async fn dial(
+    ask: &Ask<'_>,
+    endpoint: &EndpointView,
+    head: &RequestHead,
+    place: Place,
+) -> Result<Way, Failure> {
+    let (h2, either) = protocol(ask);
+    let speaks = if h2 { Speaks::Http2 } else { Speaks::Http1 };
+    let made_for = (endpoint.address, sni(endpoint, head).map(Into::into));
+    let view = &ask.plan.cluster;
+    let host = matches!(*endpoint.carrier, Carrier::Tls(_)).then(|| head.authority());
+    let Connected { io, alpn, peer } =
+        connect(endpoint.address, &endpoint.carrier, speaks, view.socket, view.connect_timeout, host).await?;
+    let agreed = match alpn.as_deref() {
+        Some(b"h2" | b"istio-h2") => !ask.upgrade,
+        Some(b"http/1.1" | b"istio-http/1.1") => h2 && !either,
+        _ => h2,
+    };
+    if !agreed {
+        let conn = H1::new(io, Limits::default());
+        return Ok(Way::H1(Box::new(Spare::new(conn, made_for, peer, place, Instant::now()))));
+    }
+    let address = endpoint.address;
+    let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, race: false };
+    // Several requests may have dialled at once; each connection serves from now on.
+    let home = Home { place, line: ask.worker.line(ask.plan.id) };
+    let client = H2Client::start(io, made_for, home).await.map_err(reset)?;
+    ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
+    Ok(Way::H2(client))
+}

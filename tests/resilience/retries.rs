@@ -1,0 +1,75 @@
+//! What is tried again, how much of it at once, and what is said of it.
+
+use weft_model::cluster::{CircuitBreakers, Cluster, RetryBudget};
+use weft_model::http::HttpConnectionManager;
+use weft_model::route::RetryPolicy;
+use weft_testkit::app::Switched;
+
+use super::{GET, Way, ask, forward};
+
+fn three_times(on: &str) -> impl FnOnce(&mut HttpConnectionManager) {
+    let policy = RetryPolicy {
+        retry_on: on.to_owned(),
+        num_retries: Some(3),
+        back_off_base: Some(std::time::Duration::from_millis(1)),
+        ..RetryPolicy::default()
+    };
+    |manager| forward(manager).retry = Some(policy)
+}
+
+fn retries(cluster: &mut Cluster, most: u32, retry_budget: Option<RetryBudget>) {
+    cluster.circuit_breakers =
+        CircuitBreakers { max_retries: Some(most), retry_budget, ..CircuitBreakers::default() };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_and_is_tried_again_is_counted_as_seen_by_the_app() {
+    let app = Switched::new().await;
+    app.say(503);
+    let way = Way::with(&[app.address], |cluster| retries(cluster, 10, None), three_times("5xx")).await;
+    let mut client = way.client().await;
+    assert_eq!(ask(&mut client, GET).await.0, 503);
+    assert_eq!(app.seen(), 4);
+    assert_eq!(way.count("upstream_rq_retry"), 3);
+    assert_eq!(way.count("weft_retry_after_app_may_have_seen_it"), 3);
+    assert_eq!(way.count("upstream_rq_retry_active"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retries_beyond_the_limit_are_not_made_and_the_answer_goes_through() {
+    let app = Switched::new().await;
+    app.say(503);
+    let way = Way::with(&[app.address], |cluster| retries(cluster, 0, None), three_times("5xx")).await;
+    let mut client = way.client().await;
+    let (status, _, body) = ask(&mut client, GET).await;
+    assert_eq!((status, body), (503, app.address.to_string()), "it is the app's own answer");
+    assert_eq!((app.seen(), way.count("upstream_rq_retry_overflow")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_retries_stays_within_its_budget() {
+    let app = Switched::new().await;
+    app.say(503);
+    app.pause.store(5, std::sync::atomic::Ordering::SeqCst);
+    let budget = RetryBudget { budget_percent: 20.0, min_retry_concurrency: 1 };
+    let way =
+        Way::with(&[app.address], |cluster| retries(cluster, 1000, Some(budget)), three_times("5xx")).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let mut client = way.client().await;
+        clients.spawn(async move {
+            for _ in 0..10 {
+                assert_eq!(ask(&mut client, GET).await.0, 503);
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    let seen = app.seen();
+    println!("200 requests that all failed cost the app {seen}");
+    assert!(
+        seen > 200 && f64::from(seen) < 200.0 * 1.5,
+        "{seen} requests reached the app, without a budget 800 would"
+    );
+}

@@ -9,6 +9,7 @@ fn begun() -> (Readiness, Conditions) {
         listeners: readiness.expect("listeners", "LDS"),
         rest: readiness.expect("configuration", "endpoints and routes"),
         complete: AtomicBool::new(false),
+        naming: None,
     };
     (readiness, conditions)
 }

@@ -26,9 +26,9 @@ pub struct Answer {
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(300);
 
-/// After a failure: soon, and then less often.
+/// After a failure: soon, and each time after twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
-const AGAIN_AT_MOST: Duration = Duration::from_secs(30);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// A resolver by the system's configuration, `/etc/hosts` included.
 ///
@@ -60,11 +60,16 @@ pub async fn keep_resolved(resolver: TokioResolver, cluster: Arc<Cluster>, answe
                 pause(&cluster, good_for)
             }
             Err(why) => {
-                failures += 1;
                 let kept =
                     if last.is_some() { "the last answer stays" } else { "the cluster has no endpoints" };
-                tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; {kept}");
-                AGAIN.saturating_mul(failures).min(AGAIN_AT_MOST)
+                // Said once: a name that nobody knows would fill the log.
+                if failures == 0 {
+                    tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; {kept}");
+                } else {
+                    tracing::debug!(cluster = %cluster.name, %why, failures, "a name still does not resolve; {kept}");
+                }
+                failures += 1;
+                after(failures)
             }
         };
         tokio::select! {
@@ -72,6 +77,11 @@ pub async fn keep_resolved(resolver: TokioResolver, cluster: Arc<Cluster>, answe
             () = answers.closed() => return,
         }
     }
+}
+
+/// How long to wait after so many failures in a row.
+fn after(failures: u32) -> Duration {
+    AGAIN.saturating_mul(1 << (failures.saturating_sub(1)).min(16)).min(AGAIN_AT_MOST)
 }
 
 /// The answer's own time, unless the configuration sets another.

@@ -11,7 +11,7 @@ use weft_policy::outlier::{Cause, Ejections, Outcome, Rate, Settings, Verdict, l
 
 use super::cluster::ClusterState;
 use super::endpoint::EndpointState;
-use crate::snapshot::{ClusterView, EndpointView};
+use crate::snapshot::{ClusterView, EndpointView, Snapshot};
 use crate::worker::Shared;
 
 /// Who of one cluster is out. The lock is for those that are judged; whoever picks an endpoint reads a number.
@@ -158,25 +158,47 @@ async fn readmit(state: Arc<ClusterState>, name: String, endpoint: Arc<EndpointS
 /// Rates of success are looked at no more often than this, whatever `interval` says.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Compares rates of success for as long as the process lives, where a cluster asks for that.
+/// Compares rates of success for as long as the process lives, where a cluster asks for that. Nothing wakes the process
+/// before an interval is over, and nothing at all where no cluster asks.
 pub async fn sweep(shared: Arc<Shared>) {
     let mut windows = std::collections::HashMap::new();
-    let mut tick = tokio::time::interval(SWEEP);
+    let mut changes = shared.live.changes();
     loop {
-        tick.tick().await;
-        let snapshot = shared.live.load();
         let now = Instant::now();
-        windows.retain(|name: &String, _| snapshot.cluster_named(name).is_some());
-        for view in snapshot.clusters() {
-            let Some(settings) = view.outlier.as_ref().filter(|settings| settings.rates()) else { continue };
-            let window = windows.entry(view.cluster.settings.name.clone());
-            let window: &mut Window = window.or_insert_with(|| Window::open(view, now));
-            if now.saturating_duration_since(window.since) >= settings.interval {
-                window.close(view, settings);
-                *window = Window::open(view, now);
+        let next = sweep_once(&shared.live.load(), &mut windows, now);
+        let wait = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(next.max(now + SWEEP).into()).await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            () = wait => {}
+            more = changes.changed() => if !more { return },
         }
     }
+}
+
+/// Judges where an interval is over; says when the next one is.
+fn sweep_once(
+    snapshot: &Snapshot,
+    windows: &mut std::collections::HashMap<String, Window>,
+    now: Instant,
+) -> Option<Instant> {
+    let mut next = None;
+    windows.retain(|name, _| snapshot.cluster_named(name).is_some());
+    for view in snapshot.clusters() {
+        let Some(settings) = view.outlier.as_ref().filter(|settings| settings.rates()) else { continue };
+        let window = windows.entry(view.cluster.settings.name.clone());
+        let window: &mut Window = window.or_insert_with(|| Window::open(view, now));
+        if now.saturating_duration_since(window.since) >= settings.interval {
+            window.close(view, settings);
+            *window = Window::open(view, now);
+        }
+        let over = window.since + settings.interval;
+        next = Some(next.map_or(over, |next: Instant| next.min(over)));
+    }
+    next
 }
 
 /// The totals of a cluster's endpoints at the beginning of an interval.

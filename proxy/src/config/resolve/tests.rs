@@ -46,3 +46,9 @@ async fn a_name_of_the_hosts_file_becomes_addresses_and_an_unknown_one_an_error(
     assert_eq!(endpoint.address, Address::Socket("127.0.0.1:80".parse().unwrap()));
     assert_eq!(endpoint.hostname, "localhost");
 }
+
+#[test]
+fn a_name_that_does_not_resolve_is_asked_for_ever_less_often() {
+    let waits = [1, 2, 3, 4, 7, 1000].map(|failures| after(failures).as_secs());
+    assert_eq!(waits, [1, 2, 4, 8, 60, 60]);
+}

@@ -2,6 +2,8 @@
 
 pub mod arrivals;
 pub mod arrive;
+pub mod habit;
+pub mod origin;
 mod secure;
 
 use std::cell::RefCell;
@@ -35,6 +37,8 @@ pub struct Arrived {
     pub source: SocketAddr,
     /// Where it was going.
     pub destination: SocketAddr,
+    /// The kernel turned it here from there.
+    pub intercepted: bool,
     /// The TLS server name that was asked for; empty if none.
     pub sni: String,
     /// What was offered or seen, as chains are matched by it.

@@ -2,7 +2,7 @@
 //! changed what it does keeps its socket, and its connections see the change with their next request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Listeners {
     open: BTreeMap<(String, SocketAddr), Open>,
     /// Which could not be bound, and why.
     pub failed: BTreeMap<String, String>,
+    /// Sockets that listen before any configuration asks for them: what comes meanwhile waits in the kernel's queue.
+    early: BTreeMap<SocketAddr, TcpListener>,
 }
 
 #[derive(Debug)]
@@ -59,16 +61,27 @@ pub async fn follow(
 }
 
 impl Listeners {
+    /// Listens where interception will hand connections over, so that none of them is refused before the configuration
+    /// is there. What cannot be had is told when the configuration asks for it.
+    pub fn early(addresses: &[SocketAddr], transparent: bool) -> Self {
+        let settings = ListenSettings { transparent, ..ListenSettings::default() };
+        let opened =
+            addresses.iter().filter_map(|address| Some((*address, listen(*address, settings).ok()?)));
+        Self { early: opened.collect(), ..Self::default() }
+    }
+
     fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>) {
         let mut wanted = BTreeSet::new();
         for view in snapshot.listeners() {
             let settings = &view.listener.settings;
             if settings.bind_to_port {
                 let addresses = std::iter::once(&settings.address).chain(&settings.additional_addresses);
-                wanted.extend(addresses.map(|address| (settings.name.clone(), *address)));
+                wanted.extend(addresses.map(|at| (settings.name.clone(), *at, settings.transparent)));
             }
         }
-        let gone: Vec<_> = self.open.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
+        let is_wanted =
+            |key: &(String, SocketAddr)| wanted.iter().any(|(name, at, _)| (name, at) == (&key.0, &key.1));
+        let gone: Vec<_> = self.open.keys().filter(|key| !is_wanted(key)).cloned().collect();
         for key in gone {
             if let Some(open) = self.open.remove(&key) {
                 tracing::info!(listener = %key.0, address = %key.1, "listener closed; its connections drain");
@@ -76,11 +89,16 @@ impl Listeners {
             }
         }
         self.failed.clear();
-        for (name, address) in wanted {
+        let any = !wanted.is_empty();
+        for (name, address, transparent) in wanted {
             if self.open.contains_key(&(name.clone(), address)) {
                 continue;
             }
-            match open(&name, address, workers) {
+            let socket = match self.early.remove(&address) {
+                Some(socket) => Ok(socket),
+                None => listen(address, ListenSettings { transparent, ..ListenSettings::default() }),
+            };
+            match socket.map_err(|e| e.to_string()).and_then(|socket| open(&name, socket, workers)) {
                 Ok(open) => {
                     tracing::info!(listener = %name, %address, "listening");
                     self.open.insert((name, address), open);
@@ -90,6 +108,10 @@ impl Listeners {
                     self.failed.insert(name, why);
                 }
             }
+        }
+        if any {
+            // The configuration listens elsewhere.
+            self.early.clear();
         }
     }
 
@@ -118,8 +140,7 @@ impl Open {
     }
 }
 
-fn open(name: &str, address: SocketAddr, workers: &WorkersHandle<Worker>) -> Result<Open, String> {
-    let socket = listen(address, ListenSettings::default()).map_err(|e| e.to_string())?;
+fn open(name: &str, socket: TcpListener, workers: &WorkersHandle<Worker>) -> Result<Open, String> {
     let mut acceptor = Acceptor::new(socket).map_err(|e| e.to_string())?;
     let drain = Drain::new();
     let watch = drain.watch();

@@ -1,6 +1,7 @@
 //! The sidecar as a process: everything is started here, in order, and ended in order.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,9 @@ use crate::{identity, observe, upstream};
 
 /// What is in flight when the process is told to end may take this long.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Where interception hands connections over: outbound, inbound.
+const INTERCEPTED: [u16; 2] = [15001, 15006];
 
 /// `proxy sidecar`, as Istio's injector starts it.
 #[derive(Debug, Args)]
@@ -80,6 +84,17 @@ fn answer_dns(
     Ok((dns, naming))
 }
 
+/// The sockets that the kernel hands connections over to, wherever it is told to.
+fn intercepted(bootstrap: &Bootstrap) -> Listeners {
+    let interception = bootstrap.node.metadata.interception;
+    if interception == Interception::None {
+        return Listeners::default();
+    }
+    let any = bootstrap.status.ip();
+    let addresses = INTERCEPTED.map(|port| SocketAddr::new(any, port));
+    Listeners::early(&addresses, interception == Interception::Tproxy)
+}
+
 async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let secrets = Secrets::default();
@@ -105,6 +120,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone()))?;
     workers.handle().run_on_each(Worker::housekeeping)?;
 
+    let early = intercepted(&bootstrap);
     let admin_socket = TcpListener::bind(bootstrap.admin).await?;
     let status_socket = TcpListener::bind(bootstrap.status).await?;
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
@@ -126,7 +142,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
         applier = applier.leaving_from(ip);
     }
     let configuration = subscribe::start(&bootstrap, node, applier, shared.live.clone(), conditions)?;
-    let listeners = Arc::new(Mutex::new(Listeners::default()));
+    let listeners = Arc::new(Mutex::new(early));
     let bound = move |listeners: &Listeners, snapshot: &Snapshot| match listeners.failed.values().next() {
         Some(why) => sockets.unmet(why),
         None if snapshot.listeners().next().is_some() => sockets.met(),

@@ -2,7 +2,7 @@
 //! proxy itself adds to it (TLS ready for handshakes, what is remembered of endpoints). Published by one atomic store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub table: Table,
     clusters: Vec<Option<Arc<ClusterView>>>,
     listeners: BTreeMap<String, Arc<ListenerView>>,
+    /// Names of the listeners without a socket, by the address that they stand for.
+    standing: HashMap<SocketAddr, Arc<str>>,
 }
 
 /// A cluster, and how its endpoints are reached.
@@ -148,6 +150,17 @@ impl Snapshot {
         self.listeners.get(name)
     }
 
+    /// The listener without a socket that stands for connections to `destination`: of exactly that address, or of its
+    /// port at every address.
+    pub fn standing_for(&self, destination: SocketAddr) -> Option<&Arc<str>> {
+        let any: IpAddr = match destination {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let of_port = || self.standing.get(&SocketAddr::new(any, destination.port()));
+        self.standing.get(&destination).or_else(of_port)
+    }
+
     /// All listeners.
     pub fn listeners(&self) -> impl Iterator<Item = &Arc<ListenerView>> {
         self.listeners.values()
@@ -156,11 +169,27 @@ impl Snapshot {
     /// Puts a listener in its place, or takes it away.
     pub fn set_listener(&mut self, name: &str, view: Option<Arc<ListenerView>>) {
         self.table.set_listener(name, view.as_ref().map(|view| view.listener.clone()));
-        match view {
+        let before = match view {
             Some(view) => self.listeners.insert(name.to_owned(), view),
             None => self.listeners.remove(name),
         };
+        for address in before.iter().flat_map(|view| addresses(view)) {
+            if self.standing.get(&address).is_some_and(|standing| **standing == *name) {
+                self.standing.remove(&address);
+            }
+        }
+        let unbound = self.listeners.get(name).filter(|view| !view.listener.settings.bind_to_port);
+        let places: Vec<SocketAddr> = unbound.iter().flat_map(|view| addresses(view)).collect();
+        if !places.is_empty() {
+            let name: Arc<str> = name.into();
+            self.standing.extend(places.into_iter().map(|place| (place, name.clone())));
+        }
     }
+}
+
+fn addresses(view: &ListenerView) -> impl Iterator<Item = SocketAddr> + '_ {
+    let settings = &view.listener.settings;
+    std::iter::once(settings.address).chain(settings.additional_addresses.iter().copied())
 }
 
 /// What outlives configurations: endpoints by cluster and address, and pools by how they are carried.
@@ -267,9 +296,8 @@ impl Memory {
             service: service(&settings),
             carrier,
             socket: SocketSettings {
-                bind: settings
-                    .bind_address
-                    .or(self.source.filter(|_| !settings.name.starts_with("inbound|"))),
+                bind: settings.bind_address,
+                leave_from: self.source.filter(|_| !settings.name.starts_with("inbound|")),
                 keepalive: settings.tcp_keepalive,
             },
             connect_timeout: settings.connect_timeout.filter(|t| !t.is_zero()).unwrap_or(CONNECT_TIMEOUT),

@@ -13,6 +13,7 @@ use weft_policy::balance;
 use weft_runtime::live::{Live, LiveCache};
 
 use crate::bootstrap::Bootstrap;
+use crate::connection::habit::Habits;
 use crate::http::mirror::Copies;
 use crate::http::watch::Running;
 use crate::observe::Observer;
@@ -55,6 +56,8 @@ pub struct Worker {
     lines: RefCell<HashMap<ClusterId, Rc<Line>>>,
     /// Turns of round-robin, by cluster.
     pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
+    /// Who speaks first where.
+    pub habits: RefCell<Habits>,
     /// Copies of requests that are on their way.
     pub copies: Copies,
     /// Who counts and writes down.
@@ -75,6 +78,7 @@ impl Worker {
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             lines: RefCell::default(),
             turns: RefCell::default(),
+            habits: RefCell::default(),
             copies: Copies::default(),
             observer: Observer::new(&shared.observer),
             names: Names::default(),

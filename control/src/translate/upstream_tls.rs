@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weft_model::cluster::{Cluster, TransportMatch, UpstreamProtocol};
+use weft_model::cluster::{Cluster, Discovery, TransportMatch, UpstreamProtocol};
 use weft_model::matcher::StringMatcher;
 use weft_model::tls::{
     CertificateSource, CommonTls, Roots, SanKind, SanMatcher, SecretRef, TlsVersion, Transport, UpstreamTls,
@@ -50,6 +50,16 @@ pub(super) fn apply(
     };
     let default_sni = || server_name(port, subset, &service.host);
     match rule {
+        // Of whoever is reached by its own address nothing is known when a connection is made: all of them speak mTLS,
+        // or none does.
+        None if proxy.world.mesh.auto_mtls
+            && !service.external
+            && cluster.discovery == Discovery::OriginalDst =>
+        {
+            let speaks = service.endpoints.is_empty() || any_takes_mtls(service, port);
+            cluster.transport =
+                if speaks { ours(default_sni(), accounts(proxy, service)) } else { Transport::Raw };
+        }
         None if proxy.world.mesh.auto_mtls && !service.external => {
             let matching = |name: &str, criteria, transport| TransportMatch {
                 name: name.to_owned(),
@@ -78,6 +88,14 @@ pub(super) fn apply(
             TlsMode::Simple | TlsMode::Mutual => outside(cluster, service, tls, is_http2),
         },
     }
+}
+
+fn any_takes_mtls(service: &Service, port: u16) -> bool {
+    let place = service.place(port);
+    service.endpoints.iter().any(|endpoint| {
+        let target = place.and_then(|place| endpoint.ports.get(place).copied().flatten());
+        target.is_some_and(|target| endpoint.workload.takes_mtls(target))
+    })
 }
 
 /// TLS to somebody outside the mesh, by its own names and roots.

@@ -100,7 +100,7 @@ pub(crate) struct Traffic {
 /// The sidecars of `pods`, all asked at once; what went wrong where one did not answer.
 pub(crate) async fn sidecars<'a>(pods: &[&'a Pod]) -> Vec<(&'a Pod, Result<Sidecar, String>)> {
     let ask = pods.iter().filter(|pod| pod.sidecar).map(|pod| async {
-        let address = format!("{}:{ADMIN_PORT}", pod.localhost);
+        let address = pod.within(pod.localhost, ADMIN_PORT);
         (*pod, json(&address, "/weft/status").await)
     });
     join_all(ask).await

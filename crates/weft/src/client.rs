@@ -59,8 +59,9 @@ where
 
 /// GET of `path` at `to`, the whole answer, within `limit`.
 pub(crate) async fn fetch(to: &str, path: &str, limit: Duration) -> Result<(StatusCode, Bytes), ClientError> {
+    let (_, host) = split(to);
     let request = Request::get(path)
-        .header(header::HOST, to)
+        .header(header::HOST, host)
         .body(Full::default())
         .map_err(|_| ClientError::Address(path.to_owned()))?;
     let asked = async {
@@ -97,10 +98,25 @@ pub(crate) async fn tunnel(to: &str, authority: &str) -> Result<Upgraded, Client
     hyper::upgrade::on(response).await.map_err(http)
 }
 
-/// A TCP connection to host:port.
+/// `NETNS@HOST:PORT`: the namespace to connect from, and the address.
+fn split(to: &str) -> (Option<&str>, &str) {
+    to.split_once('@').map_or((None, to), |(netns, address)| (Some(netns), address))
+}
+
+/// A TCP connection to host:port; with `NETNS@` before it, from inside that network namespace, to an address.
 pub(crate) async fn connect(to: &str) -> Result<TcpStream, ClientError> {
-    let stream =
-        TcpStream::connect(to).await.map_err(|source| ClientError::Connect { to: to.to_owned(), source })?;
+    let failed = |source| ClientError::Connect { to: to.to_owned(), source };
+    let stream = match split(to) {
+        (None, address) => TcpStream::connect(address).await.map_err(failed)?,
+        (Some(netns), address) => {
+            let address = address.parse().map_err(|_| ClientError::Address(to.to_owned()))?;
+            let netns = netns.to_owned();
+            let connecting = tokio::task::spawn_blocking(move || crate::netns::connect(&netns, address));
+            let stream = connecting.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            let stream = stream.map_err(failed)?;
+            stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).map_err(failed)?
+        }
+    };
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }

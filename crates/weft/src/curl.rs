@@ -8,7 +8,8 @@ use crate::client::{self, ClientError};
 use crate::find;
 use crate::output::{self, Output};
 use crate::run_directory::Running;
-use crate::up::plan::{HTTP_PROXY_PORT, Pod};
+use crate::up::named;
+use crate::up::plan::{HTTP_PROXY_PORT, Plan, Pod};
 use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -106,8 +107,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let limit = args.max_time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let asked = async {
         match limit {
-            None => ask(args, pod).await,
-            Some(limit) => tokio::time::timeout(limit, ask(args, pod))
+            None => ask(args, &running.plan, pod).await,
+            Some(limit) => tokio::time::timeout(limit, ask(args, &running.plan, pod))
                 .await
                 .unwrap_or_else(|_| Err(Failed(LATE, format!("no answer within {} s", limit.as_secs_f32())))),
         }
@@ -123,9 +124,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
+async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
     let target = Target::parse(&args.url).map_err(|reason| Failed(BAD_URL, reason))?;
-    let request = request::build(args, &target, pod.sidecar).map_err(|reason| Failed(BAD_URL, reason))?;
+    let proxied = pod.sidecar && pod.netns.is_none();
+    let request = request::build(args, &target, proxied).map_err(|reason| Failed(BAD_URL, reason))?;
     let started = Instant::now();
     if args.verbose {
         crate::say::say!("* as {}/{} ({})", pod.namespace, pod.name, pod.service_account);
@@ -133,7 +135,17 @@ async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
         request.headers().iter().for_each(|(name, value)| show(">", name.as_str(), value.as_bytes()));
     }
     let mut received = Received::default();
-    let response = match (pod.sidecar, target.tls) {
+    let response = match (proxied, target.tls) {
+        (false, tls) if pod.netns.is_some() => {
+            let stream = client::connect(&inside(plan, pod, &target)?).await.map_err(failed)?;
+            if tls {
+                tls::send(stream, &target, args.insecure, request).await?
+            } else {
+                let (stream, head) = Spelled::new(stream, request::typed_names(args));
+                received = head;
+                client::send_on(stream, &target.authority(), request).await.map_err(failed)?
+            }
+        }
         (true, false) => {
             let to = proxy(pod);
             let stream = client::connect(&to).await.map_err(failed)?;
@@ -161,6 +173,17 @@ async fn ask(args: &Args, pod: &Pod) -> Result<u8, Failed> {
         }
     };
     answer(args, pod, response, &received, started).await
+}
+
+/// Where the pod itself would connect to: from inside its network, to what the name means there.
+fn inside(plan: &Plan, pod: &Pod, target: &Target) -> Result<String, Failed> {
+    let host = target.host.trim_matches(['[', ']']);
+    let named = || named::resolve(&plan.named, host, &pod.namespace).map(std::net::IpAddr::from);
+    let ip = host.parse().ok().or_else(named);
+    let ip = ip.ok_or_else(|| Failed(6, format!("{host:?} is no name in {}/{}", pod.namespace, pod.name)))?;
+    let address = std::net::SocketAddr::new(ip, target.port.unwrap_or(if target.tls { 443 } else { 80 }));
+    let netns = pod.netns.as_deref().unwrap_or_default();
+    Ok(format!("{netns}@{address}"))
 }
 
 fn proxy(pod: &Pod) -> String {

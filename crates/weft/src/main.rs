@@ -9,9 +9,11 @@ mod child;
 mod client;
 mod control_plane;
 mod curl;
+mod exec;
 mod find;
 mod log;
 mod logs;
+mod netns;
 mod output;
 mod parent;
 mod proxy;
@@ -73,6 +75,11 @@ enum Command {
     /// The proxy of a pod.
     #[command(hide = true)]
     Proxy(proxy::Args),
+    /// Runs a command inside a pod.
+    Exec(exec::Args),
+    /// Becomes a program inside a pod.
+    #[command(hide = true)]
+    Enter(netns::enter::Args),
     /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
     Redirect(Box<redirect::Args>),
     /// The app that stands in for a service: echoes what it sees, as JSON.
@@ -96,6 +103,8 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Control(args) => control_plane::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Proxy(args) => proxy::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Exec(args) => exec::run(&args),
+        Command::Enter(args) => netns::enter::run(&args),
         Command::Redirect(args) => redirect::run(&args),
         Command::StandIn(args) => standin::run(args).map(|()| ExitCode::SUCCESS),
         Command::Child(args) => child::run(&args),

@@ -60,6 +60,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct RunDirectory {
     path: PathBuf,
+    /// What leads to it from where its user's meshes are, if it is elsewhere.
+    link: Option<PathBuf>,
     _lock: File,
 }
 
@@ -77,7 +79,29 @@ impl RunDirectory {
         let lock_path = path.join("lock");
         let lock = open_new(&lock_path).map_err(|source| RunError::Io { path: lock_path.clone(), source })?;
         lock.lock().map_err(|source| RunError::Io { path: lock_path, source })?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, link: None, _lock: lock })
+    }
+
+    /// A new folder in `base` that other users may pass through, to be found in `user` like all others.
+    pub(crate) fn create_passable(base: &Path, user: &Path) -> Result<Self, RunError> {
+        let mut run = Self::create(base)?;
+        let link = user.join(run.path.file_name().unwrap_or_default());
+        let io = |source| RunError::Io { path: link.clone(), source };
+        let linked = (|| {
+            make_passable(base)?;
+            make_passable(&run.path)?;
+            prepare(user)?;
+            sweep(user);
+            std::os::unix::fs::symlink(&run.path, &link).map_err(io)
+        })();
+        match linked {
+            Ok(()) => run.link = Some(link),
+            Err(error) => {
+                let _ = run.remove();
+                return Err(error);
+            }
+        }
+        Ok(run)
     }
 
     /// The folder.
@@ -101,6 +125,9 @@ impl RunDirectory {
 
     /// Removes the folder and all that is in it.
     pub(crate) fn remove(self) -> Result<(), RunError> {
+        if let Some(link) = &self.link {
+            let _ = std::fs::remove_file(link);
+        }
         std::fs::remove_dir_all(&self.path).map_err(|source| RunError::Io { path: self.path.clone(), source })
     }
 }
@@ -130,6 +157,16 @@ pub(crate) fn base() -> PathBuf {
         Some(path) => path.join("weft"),
         None => std::env::temp_dir().join(format!("weft-{}", own_user())),
     }
+}
+
+/// Where meshes in network namespaces are: root's, and passable for the users that sidecars run as.
+pub(crate) const NAMESPACES: &str = "/run/weft";
+
+/// Lets other users through `path`, not look into it.
+pub(crate) fn make_passable(path: &Path) -> Result<(), RunError> {
+    use std::os::unix::fs::PermissionsExt;
+    let io = |source| RunError::Io { path: path.to_owned(), source };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).map_err(io)
 }
 
 /// A mesh that runs, as another command finds it.
@@ -179,7 +216,7 @@ fn prepare(base: &Path) -> Result<(), RunError> {
     let metadata =
         std::fs::symlink_metadata(base).map_err(|source| RunError::Io { path: base.to_owned(), source })?;
     // Anyone can make a folder in /tmp, under any name, before we do.
-    let own = metadata.is_dir() && metadata.uid() == own_user() && metadata.mode() & 0o077 == 0;
+    let own = metadata.is_dir() && metadata.uid() == own_user() && metadata.mode() & 0o066 == 0;
     if own { Ok(()) } else { Err(RunError::Foreign { path: base.to_owned() }) }
 }
 
@@ -207,6 +244,11 @@ fn folders(base: &Path) -> impl Iterator<Item = PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
+/// Whether the mesh in network namespaces lives whose `weft up` is, or was, process `id`.
+pub(crate) fn is_alive_in_namespaces(id: &str) -> bool {
+    is_alive(&Path::new(NAMESPACES).join(format!("up-{id}")))
+}
+
 /// Whether the `weft up` of this folder lives: it holds the lock until the kernel takes it back.
 fn is_alive(path: &Path) -> bool {
     let Ok(lock) = File::open(path.join("lock")) else { return false };
@@ -214,8 +256,19 @@ fn is_alive(path: &Path) -> bool {
 }
 
 fn sweep(base: &Path) {
+    // Of a mesh elsewhere that died, the way there may be all that is left.
+    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        if entry.path().is_symlink() && !is_alive(&entry.path()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
     // A folder without its lock may be one that is being made at this moment.
     for path in folders(base).filter(|path| path.join("lock").exists() && !is_alive(path)) {
+        if base == Path::new(NAMESPACES)
+            && let Some(id) = path.file_name().and_then(|name| name.to_str()?.strip_prefix("up-"))
+        {
+            crate::netns::network::remove_mesh(id);
+        }
         if let Err(error) = std::fs::remove_dir_all(&path) {
             crate::say::say!(
                 "weft: cannot remove the leftovers of a mesh that died, {}: {error}",

@@ -8,6 +8,7 @@ mod environment;
 mod expand;
 mod manifests;
 mod mention;
+pub(crate) mod named;
 mod only;
 pub(crate) mod plan;
 mod pods;
@@ -54,6 +55,10 @@ pub(crate) struct Args {
     /// Give up if the mesh is not ready within so many seconds.
     #[arg(long, value_name = "SECONDS")]
     ready_within: Option<u32>,
+    /// Give each pod a network namespace, with its own addresses, names and users, its connections turned to its sidecar
+    /// by the kernel: the apps need not know of the mesh. Needs root.
+    #[arg(long)]
+    netns: bool,
     /// Say which variables were rewritten to addresses.
     #[arg(long, short)]
     verbose: bool,

@@ -12,6 +12,8 @@ use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
 
 use super::arrivals::Arriving;
+use super::habit::Habit;
+use super::origin::{self, Origin};
 use super::secure::secure;
 use super::{Arrived, Conn};
 use crate::snapshot::{ListenerView, Snapshot};
@@ -96,10 +98,12 @@ async fn take(
 ) -> Result<(), Refused> {
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
-    let local = socket.local_addr()?;
+    let (view, snapshot) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
+    let origin = Origin::of(&socket, &view.listener.settings)?;
+    let (listener, view) = origin::hand_over((listener, view), origin, &snapshot);
+    drop(snapshot);
     let mut tcp = Tcp::new(TcpStream::from_std(socket)?);
-    let destination = SocketAddr::new(local.ip().to_canonical(), local.port());
-    let (view, _) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
+    let Origin { destination, intercepted } = origin;
     let looks = Looks::of(&view, destination.port());
     let mut arrived = Arrived {
         worker,
@@ -107,22 +111,26 @@ async fn take(
         direction: view.listener.settings.direction,
         source,
         destination,
+        intercepted,
         sni: String::new(),
         protocols: Vec::new(),
         transport: "raw_buffer",
         drain,
     };
-    let seen = match tokio::time::timeout(SILENCE, look(&mut tcp, &view, looks)).await {
+    let habit = if looks.http { arrived.worker.habits.borrow().of(destination) } else { None };
+    let silence = if habit == Some(Habit::ServerFirst) { Duration::ZERO } else { SILENCE };
+    let seen = match tokio::time::timeout(silence, look(&mut tcp, &view, looks)).await {
         Ok(seen) => seen?,
         Err(_) => {
             let limit = patience(&arrived, &view);
             let waited = tokio::select! {
-                waited = wait(arrived, &mut tcp, &view, looks) => waited?,
+                waited = wait(arrived, habit, &mut tcp, &view, looks) => waited?,
                 () = arriving.crowded() => return Err(Refused::Crowded),
                 () = tokio::time::sleep(limit) => return Err(Refused::Silent(limit)),
             };
             match waited {
                 Waited::Server(conn, opened) => {
+                    conn.worker.habits.borrow_mut().note(destination, Habit::ServerFirst);
                     drop((view, arriving));
                     opened.run(&conn, Io::Plain(tcp)).await;
                     return Ok(());
@@ -135,6 +143,9 @@ async fn take(
         }
     };
     arriving.has_spoken();
+    if looks.http && habit != Some(Habit::Http) && seen.is_some_and(|seen| seen.alpn().is_some()) {
+        arrived.worker.habits.borrow_mut().note(destination, Habit::Http);
+    }
     // What it says is judged by the configuration of now, however long it was silent.
     let (view, snapshot) =
         view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
@@ -214,13 +225,15 @@ enum Waited {
 /// recognized; otherwise nothing has happened.
 async fn wait(
     mut arrived: Arrived,
+    habit: Option<Habit>,
     tcp: &mut Tcp,
     view: &ListenerView,
     looks: Looks,
 ) -> Result<Waited, Refused> {
     // With a limit to the looking, what happens at its end is the configuration's to say.
     let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
-    if looks.http && patient && tcp.seen().is_empty() {
+    // Whoever spoke HTTP there before is only slow: its server need not see a connection that says nothing.
+    if looks.http && patient && habit != Some(Habit::Http) && tcp.seen().is_empty() {
         let (view, snapshot) =
             view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
         let is_tcp = |chain: &&Arc<Chain>| {

@@ -413,7 +413,7 @@ async fn original_destination(
     if plan.cluster.cluster.settings.discovery != Discovery::OriginalDst {
         return Ok(None);
     }
-    if conn.direction == Direction::Inbound {
+    if conn.direction == Direction::Inbound || conn.intercepted {
         return match conn.original() {
             Ok(address) => Ok(Some(address)),
             Err(why) => Err(Reply::new(503, "", "original_destination_is_own")

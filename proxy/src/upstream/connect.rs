@@ -1,7 +1,7 @@
 //! One connection to an endpoint: TCP, then TLS where the cluster asks for it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,8 +55,11 @@ pub enum Speaks {
 /// Settings of the socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SocketSettings {
-    /// Local address.
+    /// The cluster's own local address: the app is called from it and from no other, for from others the kernel would
+    /// hand the connection back to this proxy.
     pub bind: Option<SocketAddr>,
+    /// Where connections of all other clusters leave from, if they can.
+    pub leave_from: Option<SocketAddr>,
     /// Keep-alive probes.
     pub keepalive: Option<cluster::TcpKeepalive>,
 }
@@ -164,6 +167,16 @@ pub async fn connect(
     tokio::time::timeout(limit, work).await.unwrap_or(Err(ConnectError::Timeout { address, limit }))
 }
 
+/// `bind` in the family of `address`: 127.0.0.6 has its twin, others have none and stay.
+fn of_family(bind: SocketAddr, address: SocketAddr) -> SocketAddr {
+    let inside: [IpAddr; 2] =
+        [Ipv4Addr::new(127, 0, 0, 6).into(), Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6).into()];
+    if bind.is_ipv4() == address.is_ipv4() || !inside.contains(&bind.ip()) {
+        return bind;
+    }
+    SocketAddr::new(inside[usize::from(address.is_ipv6())], bind.port())
+}
+
 async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
     socket.set_tcp_nodelay(true)?;
@@ -184,7 +197,8 @@ async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStr
     let fits = |bind: &SocketAddr| {
         bind.is_ipv4() == address.is_ipv4() && (!bind.ip().is_loopback() || address.ip().is_loopback())
     };
-    if let Some(bind) = settings.bind.filter(fits) {
+    let own = settings.bind.map(|bind| of_family(bind, address));
+    if let Some(bind) = own.or_else(|| settings.leave_from.filter(fits)) {
         socket.bind(&bind.into())?;
     }
     TcpSocket::from_std_stream(socket.into()).connect(address).await

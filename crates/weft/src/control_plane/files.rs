@@ -1,6 +1,7 @@
 //! What the control plane is made from: the folders of YAML, and the pods of `plan.json`; watched.
 
 use crate::run_directory;
+use crate::up::named::Named;
 use crate::up::plan::Plan;
 use crate::watch::Changes;
 use anyhow::Context;
@@ -38,6 +39,7 @@ pub(super) struct Files {
     changes: Changes,
     resources: Option<Arc<Resources>>,
     pods: Vec<Pod>,
+    named: Vec<Named>,
     last: Arc<Mutex<LastReading>>,
 }
 
@@ -56,6 +58,7 @@ impl Files {
             changes,
             resources: None,
             pods: Vec::new(),
+            named: Vec::new(),
             last,
         };
         files.read();
@@ -74,8 +77,9 @@ impl Files {
                 return;
             }
         };
-        let reading = read_sources(&sources);
+        let mut reading = read_sources(&sources);
         if !reading.has_errors() {
+            give_addresses(&mut reading.resources, &self.named);
             tracing::warn!("the files have errors; proxies get what they said when they were last without");
             self.resources = Some(Arc::new(reading.resources));
             self.last.lock().kept = true;
@@ -118,13 +122,19 @@ impl Files {
 
     /// Reads everything; whether it differs from what was in use and is without errors.
     fn read(&mut self) -> bool {
-        let reading = read(&self.folders);
+        let mut reading = read(&self.folders);
         let good = !reading.has_errors();
-        let (plan, pods) = pods(&self.plan_path).unwrap_or_else(|error| {
-            tracing::error!(%error, "the plan cannot be read; the pods stay as they were");
-            (self.plan, self.pods.clone())
-        });
-        self.plan = plan;
+        let pods = match planned(&self.plan_path) {
+            Ok((plan, pods)) => {
+                (self.plan, self.named) = (plan.revision, plan.named);
+                pods
+            }
+            Err(error) => {
+                tracing::error!(%error, "the plan cannot be read; the pods stay as they were");
+                self.pods.clone()
+            }
+        };
+        give_addresses(&mut reading.resources, &self.named);
         let changed = pods != self.pods || (good && self.resources.as_deref() != Some(&reading.resources));
         self.pods = pods;
         if good {
@@ -143,11 +153,23 @@ impl Files {
     }
 }
 
-fn pods(path: &Path) -> anyhow::Result<(u64, Vec<Pod>)> {
+fn planned(path: &Path) -> anyhow::Result<(Plan, Vec<Pod>)> {
     let plan: Plan = run_directory::read(path)?;
     let pods =
         plan.pods.iter().map(|pod| serde_json::from_value(pod.resource())).collect::<Result<_, _>>()?;
-    Ok((plan.revision, pods))
+    Ok((plan, pods))
+}
+
+/// What a cluster gives to a Service that asks for no address: one of its own, which the plan chose.
+fn give_addresses(resources: &mut Resources, named: &[Named]) {
+    for service in &mut resources.services {
+        let (meta, spec) = (&service.meta, &mut service.spec);
+        let is = |named: &&Named| named.own && named.name == meta.name && named.namespace == meta.namespace;
+        let Some(named) = named.iter().find(is) else { continue };
+        if spec.cluster_ip.as_deref().is_none_or(str::is_empty) {
+            spec.cluster_ip = named.addresses.first().map(ToString::to_string);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@
 //! | `127.(B+N/256).(N%256).2` | the pod's own "localhost": its app, its HTTP proxy (15007), its admin port (15000) |
 //! | `127.(B+N/256).(N%256).10` and up | the TCP services that pod N can reach |
 //!
+//! In network namespaces (`--netns`) the control plane is at `10.244.0.1`, pod N at `10.244.0.1 + N`, and each pod's
+//! localhost is 127.0.0.1.
+//!
 //! B is 64 for the first mesh of a machine; a second one that runs at the same time takes the next of
 //! [`BASES`]. Pods count from 1.
 
@@ -23,62 +26,108 @@ pub(crate) const MAX_PODS: u32 = WIDTH * 256 - 1;
 pub(crate) const MAX_TCP: usize = 240;
 const FIRST_TCP: u8 = 10;
 
-/// The part of 127/8 that one mesh uses.
+/// Where the addresses of one mesh are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Base(u8);
+pub(crate) enum Base {
+    /// The part of 127/8 that begins at this second octet.
+    Loopback(u8),
+    /// 10.244/16, in network namespaces of the mesh of this number.
+    Namespaces(u32),
+}
+
+/// The control plane's address where the mesh has namespaces: the bridge's.
+const HUB: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 
 impl Base {
-    /// The first base that `is_free`.
+    /// The first part of loopback that `is_free`.
     pub(crate) fn probe(mut is_free: impl FnMut(Self) -> bool) -> Option<Self> {
-        BASES.into_iter().map(Base).find(|base| is_free(*base))
+        BASES.into_iter().map(Self::Loopback).find(|base| is_free(*base))
     }
 
     /// The control plane's address.
     pub(crate) const fn control(self) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.0 - 1, 0, 1)
+        match self {
+            Self::Loopback(base) => Ipv4Addr::new(127, base - 1, 0, 1),
+            Self::Namespaces(_) => HUB,
+        }
     }
 
     /// The addresses of pod `number`, which lies in `1..=MAX_PODS`.
     pub(crate) fn block(self, number: u32) -> Block {
-        // Both parts are below 256 by the bounds of `number` and of the bases.
-        let high = self.0.saturating_add(u8::try_from(number / 256).unwrap_or(u8::MAX));
-        Block { high, low: u8::try_from(number % 256).unwrap_or(u8::MAX) }
+        let low = |number: u32| u8::try_from(number % 256).unwrap_or(u8::MAX);
+        let high = u8::try_from(number / 256).unwrap_or(u8::MAX);
+        match self {
+            // Both parts are below 256 by the bounds of `number` and of the bases.
+            Self::Loopback(base) => Block::Loopback { high: base.saturating_add(high), low: low(number) },
+            // Behind the bridge's own.
+            Self::Namespaces(_) => Block::Own(Ipv4Addr::from(u32::from(HUB) + number)),
+        }
+    }
+
+    /// The namespace of the bridge, if there is one.
+    pub(crate) fn hub(self) -> Option<String> {
+        match self {
+            Self::Loopback(_) => None,
+            Self::Namespaces(id) => Some(format!("{}{id}", crate::netns::network::PREFIX)),
+        }
+    }
+
+    /// The namespace of pod `number`, if it has one.
+    pub(crate) fn namespace(self, number: u32) -> Option<String> {
+        self.hub().map(|hub| format!("{hub}-{number}"))
     }
 }
 
 impl Default for Base {
     fn default() -> Self {
-        Self(BASES[0])
+        Self::Loopback(BASES[0])
     }
 }
 
 /// The addresses of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Block {
-    high: u8,
-    low: u8,
+pub(crate) enum Block {
+    /// A part of 127/8.
+    Loopback { high: u8, low: u8 },
+    /// One address, and a localhost that is nobody else's.
+    Own(Ipv4Addr),
 }
 
 impl Block {
     /// The pod as others see it.
     pub(crate) const fn pod(self) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.high, self.low, 1)
+        match self {
+            Self::Loopback { high, low } => Ipv4Addr::new(127, high, low, 1),
+            Self::Own(address) => address,
+        }
     }
 
     /// The pod's own localhost.
     pub(crate) const fn localhost(self) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.high, self.low, 2)
+        match self {
+            Self::Loopback { high, low } => Ipv4Addr::new(127, high, low, 2),
+            Self::Own(_) => Ipv4Addr::LOCALHOST,
+        }
     }
 
-    /// The address of the pod's n-th TCP service, from 0.
+    /// The address of the pod's n-th TCP service, from 0; none where services have addresses of their own.
     pub(crate) fn tcp(self, nth: usize) -> Option<Ipv4Addr> {
+        let Self::Loopback { high, low } = self else { return None };
         let last = u8::try_from(nth).ok().filter(|_| nth < MAX_TCP)?;
-        Some(Ipv4Addr::new(127, self.high, self.low, FIRST_TCP + last))
+        Some(Ipv4Addr::new(127, high, low, FIRST_TCP + last))
+    }
+
+    /// Whether it is all alone with its localhost.
+    pub(crate) const fn is_own(self) -> bool {
+        matches!(self, Self::Own(_))
     }
 
     /// The whole block, as a range.
     pub(crate) fn cidr(self) -> String {
-        format!("127.{}.{}.0/24", self.high, self.low)
+        match self {
+            Self::Loopback { high, low } => format!("127.{high}.{low}.0/24"),
+            Self::Own(address) => format!("{address}/32"),
+        }
     }
 }
 

@@ -126,6 +126,7 @@ fn outside(entry: &Object<ServiceEntry>) -> Vec<Service> {
             ports: ports.clone(),
             headless: false,
             outside: true,
+            address: entry.spec.addresses.iter().find_map(|address| address.parse().ok()),
         })
         .collect()
 }

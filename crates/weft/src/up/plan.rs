@@ -13,6 +13,7 @@ mod resource;
 use super::addresses::{self, Base, Block};
 use super::environment::{self, Downward, Environment, Settings};
 use super::mention;
+use super::named::{self, Named};
 use super::pods::{self, Draft, Kind, Workload};
 use super::protocol::Protocol;
 use super::services::{Service, Target};
@@ -46,6 +47,9 @@ pub(crate) struct Plan {
     pub(crate) pods: Vec<Pod>,
     /// What the user should know, one line each.
     pub(crate) notes: Vec<String>,
+    /// In network namespaces: what names resolve to.
+    #[serde(default)]
+    pub(crate) named: Vec<Named>,
 }
 
 /// One pod that runs.
@@ -64,6 +68,9 @@ pub(crate) struct Pod {
     pub(crate) address: Ipv4Addr,
     /// As it sees itself.
     pub(crate) localhost: Ipv4Addr,
+    /// Its network namespace, if it has one of its own.
+    #[serde(default)]
+    pub(crate) netns: Option<String>,
     /// Whether it has a sidecar.
     pub(crate) sidecar: bool,
     pub(crate) containers: Vec<String>,
@@ -116,6 +123,11 @@ pub(crate) enum PlanError {
         "--only {name}: no Service, Deployment, StatefulSet, DaemonSet or Pod of that name; there are {known}"
     )]
     UnknownPart { name: String, known: String },
+    #[error(
+        "more than {} pods: one bridge has no ports for more; lower some replicas",
+        crate::netns::network::MOST
+    )]
+    TooManyNamespaces,
     #[error("no Deployment, StatefulSet, DaemonSet or Pod in these files: there is nothing to run")]
     Nothing,
 }
@@ -148,8 +160,16 @@ pub(crate) fn plan(
     *numbers = addresses::number(&all, numbers).ok_or(PlanError::TooManyPods)?;
     let mut plan = Plan { base, ..Plan::default() };
     for (draft, key) in drafts.iter().zip(&keys) {
-        let block = base.block(numbers.get(key).copied().unwrap_or_default());
-        plan.pods.push(pod(draft, &key.1, block, base, manifests, &mut plan.notes));
+        let number = numbers.get(key).copied().unwrap_or_default();
+        let mut pod = pod(draft, &key.1, base.block(number), base, manifests, &mut plan.notes);
+        pod.netns = base.namespace(number);
+        plan.pods.push(pod);
+    }
+    if base.hub().is_some() {
+        if plan.pods.len() > crate::netns::network::MOST {
+            return Err(PlanError::TooManyNamespaces);
+        }
+        plan.named = named::all(&manifests.services, &plan.pods);
     }
     for namespace in drafts.iter().map(|draft| draft.namespace.as_str()).collect::<BTreeSet<_>>() {
         let labels = manifests.namespaces.get(namespace);
@@ -180,10 +200,12 @@ fn pod(
         .iter()
         .filter(|service| !service.is_pod() && service.selects(&draft.namespace, &draft.labels))
         .collect();
-    let addresses = if sidecar { tcp_addresses(services, &draft.namespace, block) } else { BTreeMap::new() };
+    let own = block.is_own();
+    let addresses =
+        if sidecar && !own { tcp_addresses(services, &draft.namespace, block) } else { BTreeMap::new() };
     let reached: BTreeSet<String> =
         services.iter().filter(|service| service.needs_address()).map(Service::host).collect();
-    if sidecar && addresses.len() < reached.len() {
+    if sidecar && !own && addresses.len() < reached.len() {
         notes.push(format!(
             "pod {title} can reach {} TCP services by address and has room for {}: {} are left out",
             reached.len(),
@@ -194,7 +216,13 @@ fn pod(
     let ports = ports(draft, &selecting);
     let mut environment = Environment::default();
     let address = |service: &Service| addresses.get(&service.host()).copied();
-    for (name, value) in environment::service_variables(services, &draft.namespace, address) {
+    let virtual_addresses = if own { named::all(services, &[]) } else { Vec::new() };
+    let reached = |service: &Service| {
+        let host = service.host();
+        let named = virtual_addresses.iter().find(|named| named.host == host);
+        named.and_then(|named| named.addresses.first().copied()).or_else(|| address(service))
+    };
+    for (name, value) in environment::service_variables(services, &draft.namespace, reached) {
         environment.set(&name, value);
     }
     let downward = Downward {
@@ -214,10 +242,15 @@ fn pod(
         environment.missing.iter().map(|missing| format!("pod {title}: {missing}; the variable is not set")),
     );
     let rewritten = rewrite(&mut environment, &draft.namespace, services, address);
-    if sidecar {
+    if sidecar && !own {
         proxied(&mut environment, block, &addresses);
     }
-    own_address(&mut environment, if sidecar { block.localhost() } else { block.pod() }, &ports);
+    let listens = match own {
+        true => Ipv4Addr::UNSPECIFIED,
+        false if sidecar => block.localhost(),
+        false => block.pod(),
+    };
+    own_address(&mut environment, listens, &ports);
     Pod {
         name: name.to_owned(),
         namespace: draft.namespace.clone(),
@@ -229,6 +262,7 @@ fn pod(
         annotations: draft.annotations.clone(),
         address: block.pod(),
         localhost: block.localhost(),
+        netns: None,
         sidecar,
         containers: draft.containers().map(|container| container.name.clone()).collect(),
         ports,

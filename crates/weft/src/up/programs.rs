@@ -1,7 +1,9 @@
 //! The processes of a planned mesh: which program, with which arguments and environment.
 
+use super::addresses::Base;
 use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod};
 use super::protocol::Protocol;
+use crate::netns::network::{APP_USER, SIDECAR_USER};
 use crate::supervisor::Program;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -56,12 +58,16 @@ pub(crate) fn app_name(pod: &Pod) -> String {
 
 impl Mesh {
     /// The control plane.
-    pub(crate) fn control(&self) -> Program {
+    pub(crate) fn control(&self, base: Base) -> Program {
         let words = ["--parent-pipe", "control", "--trust-domain", &self.trust_domain, "--run"];
         let mut args = words.map(OsString::from).to_vec();
         args.extend([self.run.clone().into(), "--".into()]);
         args.extend(self.folders.iter().map(|folder| folder.clone().into_os_string()));
         let log = self.run.join("control.log");
+        let args = match base.hub() {
+            Some(hub) => enter(&hub, &[], args),
+            None => args,
+        };
         self.program("control plane".to_owned(), args, self.own_environment(), log.clone(), log)
     }
 
@@ -73,6 +79,7 @@ impl Mesh {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let mut environment = self.own_environment();
         let root = text(self.run.join("root-cert.pem"));
+        let interception = if pod.netns.is_some() { "REDIRECT" } else { "NONE" };
         for (name, value) in [
             ("POD_NAME", pod.name.clone()),
             ("POD_NAMESPACE", pod.namespace.clone()),
@@ -84,7 +91,7 @@ impl Mesh {
             ("ISTIO_META_OWNER", pod.owner()),
             ("ISTIO_META_MESH_ID", self.trust_domain.clone()),
             ("ISTIO_META_NODE_NAME", NODE.to_owned()),
-            ("ISTIO_META_INTERCEPTION_MODE", "NONE".to_owned()),
+            ("ISTIO_META_INTERCEPTION_MODE", interception.to_owned()),
             ("ISTIO_META_APP_CONTAINERS", pod.containers.join(",")),
             ("ISTIO_METAJSON_LABELS", json!(pod.injected_labels()).to_string()),
             ("ISTIO_METAJSON_ANNOTATIONS", json!(pod.annotated()).to_string()),
@@ -102,7 +109,12 @@ impl Mesh {
             environment.push((name.into(), value.into()));
         }
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
-        self.program(sidecar_name(pod), args.map(OsString::from).to_vec(), environment, output, errors)
+        let args = args.map(OsString::from).to_vec();
+        let args = match &pod.netns {
+            Some(netns) => enter(netns, &own_files(folder, SIDECAR_USER), args),
+            None => args,
+        };
+        self.program(sidecar_name(pod), args, environment, output, errors)
     }
 
     /// The app of `pod`.
@@ -119,6 +131,10 @@ impl Mesh {
                 let args = ["--parent-pipe", "child", "--", "/bin/sh", "-c", command];
                 (args.map(OsString::from).to_vec(), environment)
             }
+        };
+        let args = match &pod.netns {
+            Some(netns) => enter(netns, &own_files(folder, APP_USER), args),
+            None => args,
         };
         self.program(app_name(pod), args, environment, log.clone(), log)
     }
@@ -139,6 +155,23 @@ impl Mesh {
     }
 }
 
+/// The arguments that start this binary inside a namespace.
+fn enter(netns: &str, more: &[OsString], args: Vec<OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = ["enter", "--netns", netns, "--own"].map(OsString::from).to_vec();
+    all.extend_from_slice(more);
+    all.push("--".into());
+    all.extend(args);
+    all
+}
+
+/// A pod's own files and user, as `weft enter` takes them.
+pub(crate) fn own_files(folder: &Path, user: u32) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["--hosts".into(), folder.join("hosts").into()];
+    words.extend(["--resolv".into(), folder.join("resolv.conf").into()]);
+    words.extend(["--user".into(), user.to_string().into()]);
+    words
+}
+
 /// Ports at which nobody expects HTTP, though their services do not say what they speak: PostgreSQL, Redis,
 /// Kafka, AMQP, Memcached, ZooKeeper, NATS, Cassandra.
 const DATABASES: [u16; 8] = [5432, 6379, 9092, 5672, 11211, 2181, 4222, 9042];
@@ -149,6 +182,9 @@ fn variables(pod: &Pod) -> Vec<(OsString, OsString)> {
 
 /// Where the app of `pod` listens.
 pub(crate) const fn app_address(pod: &Pod) -> Ipv4Addr {
+    if pod.netns.is_some() {
+        return Ipv4Addr::UNSPECIFIED;
+    }
     if pod.sidecar { pod.localhost } else { pod.address }
 }
 

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// A sidecar that does not answer in this time is asked again.
 const PATIENCE: Duration = Duration::from_millis(800);
 
+/// A sidecar's ports for what the kernel hands over.
+const INTERCEPTED: [u16; 2] = [15001, 15006];
+
 /// A pod's name, with its namespace.
 pub(crate) type Key = (String, String);
 
@@ -35,7 +38,14 @@ pub(crate) async fn look(plan: &Plan, done: &BTreeSet<Key>) -> std::io::Result<V
 
 /// Whether the control plane listens.
 pub(crate) fn control_is_up(plan: &Plan) -> bool {
-    Listening::now().is_ok_and(|listening| listening.at(plan.base.control(), CONTROL_PORT))
+    let hub = plan.base.hub();
+    Listening::within(hub.as_deref()).is_ok_and(|listening| listening.at(plan.base.control(), CONTROL_PORT))
+}
+
+/// Whether the sidecar of `pod` takes what the kernel hands over: then nothing that its app sends is refused.
+pub(crate) fn intercepts(pod: &Pod) -> bool {
+    let listening = Listening::within(pod.netns.as_deref());
+    listening.is_ok_and(|listening| INTERCEPTED.iter().all(|port| listening.answers(pod.address, *port)))
 }
 
 /// The name by which pods are told apart.
@@ -44,20 +54,28 @@ pub(crate) fn key(pod: &Pod) -> Key {
 }
 
 async fn progress(pod: &Pod, listening: &Listening) -> Progress {
+    let own;
+    let listening = match pod.netns.as_deref().map(|netns| Listening::within(Some(netns))) {
+        None => listening,
+        Some(Ok(listening)) => {
+            own = listening;
+            &own
+        }
+        Some(Err(error)) => return Progress::Sidecar(format!("its network cannot be looked into: {error}")),
+    };
     if let Some(port) = app_port(pod) {
         let address = app_address(pod);
-        let anywhere = std::net::Ipv4Addr::UNSPECIFIED;
-        if !listening.at(address, port) && !listening.at(anywhere, port) {
+        if !listening.answers(address, port) {
             return Progress::App(format!("{address}:{port}"));
         }
     }
     if !pod.sidecar {
         return Progress::Ready;
     }
-    if !listening.at(pod.address, READY_PORT) {
+    if !listening.answers(pod.address, READY_PORT) {
         return Progress::Sidecar("it is starting".to_owned());
     }
-    match client::fetch(&format!("{}:{READY_PORT}", pod.address), "/healthz/ready", PATIENCE).await {
+    match client::fetch(&pod.within(pod.address, READY_PORT), "/healthz/ready", PATIENCE).await {
         Ok((StatusCode::OK, _)) => Progress::Ready,
         Ok((status, body)) => {
             let why = String::from_utf8_lossy(&body).trim().to_owned();

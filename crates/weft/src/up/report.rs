@@ -66,9 +66,11 @@ impl Report {
 
     /// What the plan has to say.
     pub(crate) fn plan(&mut self, plan: &Plan, verbose: bool) {
-        self.once(
+        if plan.base.hub().is_none() {
+            self.once(
             "weft: on loopback the processes of this machine are not kept apart: whoever reaches a pod's own localhost speaks as that pod",
-        );
+            );
+        }
         for note in &plan.notes {
             self.once(&format!("weft: {note}"));
         }

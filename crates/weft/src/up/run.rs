@@ -4,6 +4,7 @@
 mod edit;
 mod end;
 mod farewell;
+mod pods;
 mod progress;
 
 use super::Args;
@@ -14,7 +15,7 @@ use super::programs::{App, CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, 
 use super::ready::{self, Key, Progress};
 use super::report::Report;
 use super::tokens::{self, Tokens};
-use crate::run_directory::{self, RunDirectory, State};
+use crate::run_directory::{RunDirectory, State};
 use crate::supervisor::{Event, Supervisor};
 use crate::watch::Changes;
 use anyhow::Context;
@@ -57,7 +58,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         crate::say::say!("weft: {errors} in these files; nothing was started");
         return Ok(ExitCode::from(BAD_FILES));
     }
-    let (base, _claim) = claim().context("every part of 127/8 that weft uses is taken by another mesh")?;
+    let (base, _claim) = if pods::wanted(&args) {
+        (Base::Namespaces(std::process::id()), None)
+    } else {
+        let claimed = claim().context("every part of 127/8 that weft uses is taken by another mesh")?;
+        (claimed.0, Some(claimed.1))
+    };
     let mut numbers = BTreeMap::new();
     let plan = match plan::plan(&Manifests::of(&reading.resources), base, &mut numbers, &args.only, &[]) {
         Ok(plan) => plan,
@@ -68,7 +74,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     report.plan(&plan, args.verbose);
     check_apps(&args, &plan)?;
-    if let Some(warning) = privileged::warning(&plan, privileged::floor()) {
+    if base.hub().is_none()
+        && let Some(warning) = privileged::warning(&plan, privileged::floor())
+    {
         report.once(&warning);
     }
     let mut up = Up::create(args, plan, numbers, reading, report, started)?;
@@ -142,6 +150,10 @@ struct Up {
     has_control: bool,
     tokens_written: SystemTime,
     command: Option<Child>,
+    /// The namespaces of the pods, if they have any.
+    network: Option<pods::Network>,
+    /// Pods whose apps start once their sidecars take what the kernel hands over.
+    waiting_apps: Vec<Pod>,
 }
 
 impl Up {
@@ -153,7 +165,7 @@ impl Up {
         report: Report,
         started: Instant,
     ) -> anyhow::Result<Self> {
-        let run = RunDirectory::create(&run_directory::base())?;
+        let run = pods::run_directory(plan.base)?;
         let given = reading.resources.mesh.as_ref().map(|mesh| mesh.spec.trust_domain.clone());
         let trust_domain =
             given.filter(|domain| !domain.is_empty()).unwrap_or_else(|| "cluster.local".to_owned());
@@ -162,7 +174,10 @@ impl Up {
             pid: std::process::id(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             folders: folders.clone(),
-            control: format!("{}:{STATUS_PORT}", plan.base.control()),
+            control: match plan.base.hub() {
+                Some(hub) => format!("{hub}@{}:{STATUS_PORT}", plan.base.control()),
+                None => format!("{}:{STATUS_PORT}", plan.base.control()),
+            },
             ready: false,
         };
         let prepared = (|| {
@@ -172,13 +187,15 @@ impl Up {
             let tokens = Tokens::create(&run)?;
             for pod in plan.pods.iter() {
                 tokens.write(&run, pod)?;
+                pods::furnish(&run, &plan, pod)?;
             }
             run.write("plan.json", &serde_json::to_vec(&plan)?)?;
             run.write("state.json", &serde_json::to_vec(&state)?)?;
             let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
-            anyhow::Ok((tokens, weft))
+            let network = pods::Network::create(&plan, &weft)?;
+            anyhow::Ok((tokens, weft, network))
         })();
-        let (tokens, weft) = match prepared {
+        let (tokens, weft, network) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 let _ = run.remove();
@@ -213,6 +230,8 @@ impl Up {
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
             has_control: false,
+            network,
+            waiting_apps: Vec::new(),
             tokens_written: SystemTime::now(),
             command: None,
         })
@@ -220,7 +239,7 @@ impl Up {
 
     /// Starts everything and attends to it until the end is asked for.
     async fn live(&mut self, mut changes: Changes, signals: &mut Signals) -> anyhow::Result<ExitCode> {
-        self.supervisor.start(self.mesh.control());
+        self.supervisor.start(self.mesh.control(self.plan.base));
         for pod in self.plan.pods.clone() {
             self.start_stand_in(&pod)?;
         }
@@ -245,6 +264,8 @@ impl Up {
                             self.start_sidecar(&pod)?;
                         }
                     }
+                    let started = self.start_waiting_apps();
+                    self.or_say(started);
                     self.save_again();
                     let looked = self.look().await;
                     waiting = self.or_say(looked).unwrap_or_default();
@@ -292,7 +313,22 @@ impl Up {
         Ok(())
     }
 
+    /// In namespaces an app starts after its sidecar: its first connections would be handed to nobody.
+    fn start_waiting_apps(&mut self) -> anyhow::Result<()> {
+        let (now, later) =
+            std::mem::take(&mut self.waiting_apps).into_iter().partition(|pod: &Pod| ready::intercepts(pod));
+        self.waiting_apps = later;
+        let stays = |pod: &Pod| !self.leaving.contains(&ready::key(pod));
+        let now: Vec<Pod> = now;
+        let now: Vec<Pod> = now.into_iter().filter(stays).collect();
+        now.iter().try_for_each(|pod| self.start_app(pod, &self.args.app(pod)))
+    }
+
     fn start_stand_in(&mut self, pod: &Pod) -> anyhow::Result<()> {
+        if pod.netns.is_some() && pod.sidecar {
+            self.waiting_apps.push(pod.clone());
+            return Ok(());
+        }
         match self.args.app(pod) {
             App::StandIn => self.start_app(pod, &App::StandIn),
             App::Command(_) => Ok(()),
@@ -302,6 +338,9 @@ impl Up {
     /// The user's program, after the stand-ins: one that wants a port on all addresses is then itself told that
     /// it cannot have it, and not everybody else.
     fn start_own_app(&mut self, pod: &Pod) -> anyhow::Result<()> {
+        if pod.netns.is_some() && pod.sidecar {
+            return Ok(());
+        }
         match self.args.app(pod) {
             App::StandIn => Ok(()),
             // Before, the start of the mesh itself will come to it.
@@ -340,7 +379,10 @@ impl Up {
     fn renew_tokens(&mut self) -> anyhow::Result<()> {
         let age = self.tokens_written.elapsed().unwrap_or(Duration::MAX);
         let Some(run) = self.run.as_ref().filter(|_| age >= tokens::RENEWAL) else { return Ok(()) };
-        self.plan.pods.iter().try_for_each(|pod| self.tokens.write(run, pod))?;
+        self.plan.pods.iter().try_for_each(|pod| {
+            self.tokens.write(run, pod)?;
+            pods::hand_over(run, pod)
+        })?;
         self.tokens_written = SystemTime::now();
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::protocol::Protocol;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// A Kubernetes Service, or a host outside that a ServiceEntry names.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) headless: bool,
     /// From a ServiceEntry: `name` is the whole host.
     pub(crate) outside: bool,
+    /// The address that its manifest gives to it.
+    pub(crate) address: Option<Ipv4Addr>,
 }
 
 /// One port of a service.
@@ -60,6 +63,7 @@ impl Service {
             ports: ports.collect(),
             headless: spec.cluster_ip.as_deref() == Some("None"),
             outside: false,
+            address: spec.cluster_ip.as_deref().and_then(|address| address.parse().ok()),
         })
     }
 

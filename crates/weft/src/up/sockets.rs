@@ -20,6 +20,24 @@ impl Listening {
         Ok(Self(sockets))
     }
 
+    /// Those of the network namespace that this thread is in.
+    fn of_thread() -> std::io::Result<Self> {
+        let mut sockets = parse(&std::fs::read_to_string("/proc/thread-self/net/tcp")?);
+        sockets.extend(parse(&std::fs::read_to_string("/proc/thread-self/net/tcp6").unwrap_or_default()));
+        Ok(Self(sockets))
+    }
+
+    /// Those of the network namespace `netns`, or of this process's own.
+    pub(crate) fn within(netns: Option<&str>) -> std::io::Result<Self> {
+        netns.map_or_else(Self::now, |netns| crate::netns::inside(netns, Self::of_thread)?)
+    }
+
+    /// Whether somebody listens at this address, or at all addresses.
+    pub(crate) fn answers(&self, address: Ipv4Addr, port: u16) -> bool {
+        let any = |(socket, _): &(SocketAddr, u64)| socket.ip().is_unspecified() && socket.port() == port;
+        self.at(address, port) || self.0.iter().any(any)
+    }
+
     /// Whether somebody listens at exactly this address.
     pub(crate) fn at(&self, address: Ipv4Addr, port: u16) -> bool {
         let wanted = SocketAddr::from((address, port));

@@ -118,6 +118,7 @@ fn a_service_has_kubernetes_variables_at_the_address_the_pod_reaches_it_by() {
         ports: vec![Port { name: Some("x-y".into()), number: 5432, target: Target::Number(5432), protocol }],
         headless: false,
         outside: false,
+        address: None,
     };
     let services = [service("my-db", Protocol::Tcp), service("web", Protocol::Http)];
     let address = |service: &Service| service.needs_address().then_some(Ipv4Addr::new(127, 64, 1, 10));

@@ -16,6 +16,7 @@ fn service(name: &str, namespace: &str, ports: &[(u16, Protocol)]) -> Service {
         selector: BTreeMap::new(),
         ports: ports.collect(),
         headless: false,
+        address: None,
         outside: false,
     }
 }

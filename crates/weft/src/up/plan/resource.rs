@@ -5,6 +5,7 @@ use super::super::protocol::Protocol;
 use super::{NODE, Pod};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 impl Pod {
     /// Its labels with those that Istio's injector adds.
@@ -30,11 +31,20 @@ impl Pod {
     /// Its annotations with weft's own.
     pub(crate) fn annotated(&self) -> BTreeMap<String, String> {
         let mut annotations = self.annotations.clone();
-        if self.sidecar {
+        // With a network of its own it listens where it likes, and the kernel turns what it sends.
+        if self.sidecar && self.netns.is_none() {
             annotations.insert("weft.dev/localhost".into(), self.localhost.to_string());
             annotations.insert("weft.dev/tcp-addresses".into(), json!(self.tcp).to_string());
         }
         annotations
+    }
+
+    /// An address as the pod itself sees it, for [`crate::client`].
+    pub(crate) fn within(&self, address: Ipv4Addr, port: u16) -> String {
+        match &self.netns {
+            Some(netns) => format!("{netns}@{address}:{port}"),
+            None => format!("{address}:{port}"),
+        }
     }
 
     /// `kubernetes://apis/apps/v1/namespaces/NS/deployments/NAME`, as Istio names owners.

@@ -3,7 +3,7 @@ use serde_json::json;
 
 #[test]
 fn ports_of_root_are_named_with_their_pods_and_the_way_out() {
-    let plan: Plan = serde_json::from_value(json!({ "base": 64, "notes": [], "pods": [{
+    let plan: Plan = serde_json::from_value(json!({ "base": { "Loopback": 64 }, "notes": [], "pods": [{
         "name": "web-1", "namespace": "shop", "kind": "Deployment", "workload": "web", "service_account": "default",
         "services": [], "labels": {}, "annotations": {}, "address": "127.64.1.1", "localhost": "127.64.1.2",
         "sidecar": true, "containers": [],

@@ -41,6 +41,9 @@ impl Up {
         (self.resources, self.numbers) = (reading.resources, numbers);
         crate::say::say!("weft: edit read: {}", Change::between(runs_on(&self.plan, &self.leaving), &wanted));
         self.plan.notes = wanted.notes;
+        self.plan.named = wanted.named;
+        let renamed = self.rename();
+        self.or_say(renamed);
         self.wanted = wanted.pods;
         self.roll_on();
     }
@@ -90,7 +93,8 @@ impl Up {
             .as_ref()
             .context("the run directory is gone")
             .and_then(|run| Ok(self.tokens.write(run, pod)?));
-        self.or_say(token).is_some()
+        let settled = token.and_then(|()| self.settle(pod));
+        self.or_say(settled).is_some()
     }
 
     /// Stops all processes of a pod, once those who call it have learned of it.
@@ -113,6 +117,7 @@ impl Up {
         let pod = self.plan.pods.iter().position(|pod| ready::key(pod) == *key);
         if let Some(pod) = pod.map(|at| self.plan.pods.remove(at)) {
             crate::say::say!("  {} is gone", pod.name);
+            self.unsettle(&pod);
             self.groups.remove(&app_name(&pod));
             self.groups.remove(&sidecar_name(&pod));
             // One that comes back under the same name goes on with its logs.

@@ -54,6 +54,8 @@ impl Up {
                 },
             }
         }
+        // With the processes in them, the namespaces go.
+        self.network = None;
         if let Some(run) = self.run.take()
             && let Err(error) = run.remove()
         {

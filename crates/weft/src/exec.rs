@@ -1,0 +1,55 @@
+//! `weft exec`: a command inside a pod, with the app's user, environment and network.
+
+use crate::find;
+use crate::netns::network::APP_USER;
+use crate::run_directory::{Running, pod_folder};
+use crate::up::programs::own_files;
+use anyhow::Context;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+/// `weft exec`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A Deployment or its like, a Service, or one pod.
+    #[arg(value_name = "WORKLOAD")]
+    workload: String,
+    /// The user to be, by number; only in network namespaces [default: the app's].
+    #[arg(long, short)]
+    user: Option<u32>,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Becomes the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let running = Running::find()?;
+    let pods = find::pods(&running.plan, &args.workload)?;
+    let pod = *pods.first().context("the workload has no pods")?;
+    let mut command = match &pod.netns {
+        Some(netns) => {
+            let folder = pod_folder(&running.path, pod);
+            let mut enter = Command::new("/proc/self/exe");
+            enter.args(["enter", "--netns", netns]);
+            enter.args(own_files(&folder, args.user.unwrap_or(APP_USER))).arg("--").args(&args.command);
+            enter
+        }
+        None => {
+            // On loopback a pod is its environment: its proxy, its services' addresses.
+            anyhow::ensure!(
+                args.user.is_none(),
+                "--user: on loopback all pods are yours; start the mesh with `weft up --netns`"
+            );
+            let [program, rest @ ..] = args.command.as_slice() else { anyhow::bail!("no command") };
+            let mut command = Command::new(program);
+            command.args(rest);
+            command
+        }
+    };
+    command.envs(pod.environment.iter().map(|(name, value)| (name, value)));
+    let error = command.exec();
+    let program = args.command.first().map(|program| program.display().to_string()).unwrap_or_default();
+    Err(error).with_context(|| format!("cannot start {program}"))
+}

@@ -1,0 +1,70 @@
+//! `weft enter`: becomes a program inside a pod: in its network, with its own /etc/hosts and /etc/resolv.conf, as its
+//! own user. What it starts cannot tell it from a container of the pod.
+
+use anyhow::Context;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// `weft enter`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The namespace, as `ip netns` names it.
+    #[arg(long)]
+    netns: String,
+    /// What /etc/hosts is.
+    #[arg(long)]
+    hosts: Option<PathBuf>,
+    /// What /etc/resolv.conf is.
+    #[arg(long)]
+    resolv: Option<PathBuf>,
+    /// The user to be, and the group of the same number.
+    #[arg(long)]
+    user: Option<u32>,
+    /// This binary itself, with these arguments; otherwise the first of them is the program.
+    #[arg(long)]
+    own: bool,
+    /// The program and its arguments.
+    #[arg(required = true, last = true)]
+    command: Vec<OsString>,
+}
+
+/// Enters, and becomes the program; only comes back if that fails.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let path = super::path(&args.netns);
+    let namespace = File::open(&path).with_context(|| format!("namespace {} is gone", args.netns))?;
+    setns(&namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter {}", args.netns))?;
+    let files = [(&args.hosts, "/etc/hosts"), (&args.resolv, "/etc/resolv.conf")];
+    if files.iter().any(|(file, _)| file.is_some()) {
+        unshare(CloneFlags::CLONE_NEWNS).context("cannot have mounts of its own")?;
+        // What is mounted here is nobody else's matter.
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .context("cannot have mounts of its own")?;
+        for (file, place) in files {
+            if let (Some(file), true) = (file, Path::new(place).exists()) {
+                mount(Some(file), place, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                    .with_context(|| format!("cannot put {} at {place}", file.display()))?;
+            }
+        }
+    }
+    let [program, rest @ ..] = args.command.as_slice() else { anyhow::bail!("no command") };
+    let mut command = if args.own {
+        // By this name it can be run even from a folder that its new user may not enter.
+        let mut own = Command::new("/proc/self/exe");
+        own.args(&args.command);
+        own
+    } else {
+        let mut command = Command::new(program);
+        command.args(rest);
+        command
+    };
+    if let Some(user) = args.user {
+        command.uid(user).gid(user);
+    }
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}

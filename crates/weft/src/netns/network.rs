@@ -1,0 +1,193 @@
+//! The network of a mesh: a namespace for each pod, all on one bridge, which stands in a namespace of its own, so that
+//! nothing of the machine's own network is touched.
+//!
+//! | name | what |
+//! |---|---|
+//! | `weft-up-ID` | the hub: the bridge, and the control plane beside it |
+//! | `weft-up-ID-N` | pod N: `eth0` on the bridge, the redirect in force |
+//!
+//! ID is the process of the `weft up`, as in its run directory's name. Names of this shape whose run directory is not
+//! held by a living `weft up` are leftovers, and are taken away.
+
+use crate::up::plan::Pod;
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What all names begin with.
+pub(crate) const PREFIX: &str = "weft-up-";
+/// The kernel's bridge has so many ports.
+pub(crate) const MOST: usize = 1000;
+/// So many pods are made at the same time.
+const AT_ONCE: usize = 8;
+
+/// Makes the hub, with the bridge at `address`.
+pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
+    ip(&["netns", "add", hub]).with_context(|| format!("cannot make the namespace {hub}"))?;
+    batch(
+        hub,
+        &format!(
+            "link set lo up\nlink add br0 type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
+        ),
+    )
+}
+
+/// Makes the namespaces of `pods`, each with its number, and turns their connections to their sidecars.
+pub(crate) fn add(hub: &str, gateway: Ipv4Addr, pods: &[&Pod], weft: &Path) -> anyhow::Result<()> {
+    for some in pods.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let making: Vec<_> =
+                some.iter().map(|pod| scope.spawn(move || add_one(hub, gateway, pod, weft))).collect();
+            let made = making.into_iter().map(|one| one.join());
+            made.map(|one| one.unwrap_or_else(|_| bail!("a thread ended early")))
+                .collect::<anyhow::Result<Vec<()>>>()
+        })?;
+    }
+    Ok(())
+}
+
+fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Result<()> {
+    let Some(name) = &pod.netns else { return Ok(()) };
+    let title = format!("pod {}/{}", pod.namespace, pod.name);
+    let made = (|| {
+        ip(&["netns", "add", name])?;
+        // Interfaces have short names, and the pod's number is all that tells those of a hub apart.
+        let port = format!("pod{}", name.rsplit('-').next().unwrap_or_default());
+        batch(
+            hub,
+            &format!(
+                "link add {port} type veth peer name eth0 netns {name}\nlink set {port} master br0\nlink set {port} up\n"
+            ),
+        )?;
+        // As in a container: any port is the app's to listen on. Nobody here has an address of IPv6.
+        settle(name, &[("ipv4/ip_unprivileged_port_start", "0"), ("ipv6/conf/eth0/disable_ipv6", "1")])?;
+        let address = pod.address;
+        batch(
+            name,
+            &format!(
+                "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"
+            ),
+        )
+    })();
+    let made = made.with_context(|| format!("{title}: cannot make its network"));
+    let turned = made.and_then(|()| match pod.sidecar {
+        true => redirect(name, pod, weft).with_context(|| format!("{title}: its connections")),
+        false => Ok(()),
+    });
+    // Half a network is in the way of the next try.
+    turned.inspect_err(|_| remove(name))
+}
+
+/// Writes settings of the kernel for one namespace; one that this kernel does not have is not needed.
+fn settle(name: &str, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    super::inside(name, || {
+        for (setting, value) in settings {
+            let _ = std::fs::write(Path::new("/proc/sys/net").join(setting), value);
+        }
+    })?;
+    Ok(())
+}
+
+/// `weft redirect`, in the pod's namespace, with what its annotations ask for.
+fn redirect(name: &str, pod: &Pod, weft: &Path) -> anyhow::Result<()> {
+    let output = Command::new(weft)
+        .arg("redirect")
+        .args(flags(&pod.annotations))
+        .arg(format!("--network-namespace={}", super::path(name).display()))
+        // A variable of the user's shell is no wish about a pod's rules.
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// The flags that Istio's injector would give to a pod of these annotations.
+pub(crate) fn flags(annotations: &BTreeMap<String, String>) -> Vec<String> {
+    let said = |name: &str| annotations.get(&format!("traffic.sidecar.istio.io/{name}")).cloned();
+    let excluded = said("excludeInboundPorts").map(|ports| format!(",{ports}")).unwrap_or_default();
+    let all = || "*".to_owned();
+    let values = [
+        ("-p", "15001".to_owned()),
+        ("-z", "15006".to_owned()),
+        ("-u", SIDECAR_USER.to_string()),
+        ("-g", SIDECAR_USER.to_string()),
+        ("-m", "REDIRECT".to_owned()),
+        ("-i", said("includeOutboundIPRanges").unwrap_or_else(all)),
+        ("-x", said("excludeOutboundIPRanges").unwrap_or_default()),
+        ("-b", said("includeInboundPorts").unwrap_or_else(all)),
+        ("-d", format!("15090,15021,15020{excluded}")),
+        ("-o", said("excludeOutboundPorts").unwrap_or_default()),
+        ("-q", said("includeOutboundPorts").unwrap_or_default()),
+        ("-c", said("excludeInterfaces").unwrap_or_default()),
+    ];
+    values.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+}
+
+/// The sidecar's user, whose connections are left alone.
+pub(crate) const SIDECAR_USER: u32 = 1337;
+/// The app's user.
+pub(crate) const APP_USER: u32 = 1000;
+
+/// Takes one namespace away, and the interfaces in it.
+pub(crate) fn remove(name: &str) {
+    let _ = ip(&["netns", "del", name]);
+}
+
+/// Takes away all namespaces of the mesh `id`.
+pub(crate) fn remove_mesh(id: &str) {
+    names().filter(|name| id_of(name) == Some(id)).for_each(|name| remove(&name));
+}
+
+/// Takes away the namespaces of all meshes that are not among those that `lives`.
+pub(crate) fn sweep(lives: impl Fn(&str) -> bool) {
+    names().filter(|name| id_of(name).is_some_and(|id| !lives(id))).for_each(|name| remove(&name));
+}
+
+fn names() -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(super::FOLDER).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+/// The mesh that a namespace of this name belongs to; none, if it is not one of ours.
+fn id_of(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(PREFIX)?;
+    let (id, pod) = rest.split_once('-').unwrap_or((rest, "0"));
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (number(id) && number(pod)).then_some(id)
+}
+
+fn batch(namespace: &str, lines: &str) -> anyhow::Result<()> {
+    run(&["-n", namespace, "-batch", "-"], lines)
+}
+
+fn ip(arguments: &[&str]) -> anyhow::Result<()> {
+    run(arguments, "")
+}
+
+fn run(arguments: &[&str], input: &str) -> anyhow::Result<()> {
+    let mut child = Command::new("ip")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run `ip`: install iproute2 (Debian: `apt-get install iproute2`)")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! What a pod has in network namespaces: its namespace, its files, and users that may read them.
+
+use super::super::Args;
+use super::super::addresses::Base;
+use super::super::named;
+use super::super::plan::{Plan, Pod};
+use crate::netns::network::{self, SIDECAR_USER};
+use crate::run_directory::{self, NAMESPACES, RunDirectory, is_alive_in_namespaces, make_passable};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// Whether namespaces are asked for and can be had; says so if they cannot.
+pub(super) fn wanted(args: &Args) -> bool {
+    if args.netns && !nix::unistd::geteuid().is_root() {
+        crate::say::say!("weft: --netns needs root, to make network namespaces; this mesh runs on loopback");
+        return false;
+    }
+    args.netns
+}
+
+/// The run directory of a mesh. In namespaces its pods' users have to get through to what is theirs.
+pub(super) fn run_directory(base: Base) -> anyhow::Result<RunDirectory> {
+    if base.hub().is_none() {
+        return Ok(RunDirectory::create(&run_directory::base())?);
+    }
+    Ok(RunDirectory::create_passable(Path::new(NAMESPACES), &run_directory::base())?)
+}
+
+/// Writes the files of `pod` that only a pod in a namespace has.
+pub(super) fn furnish(run: &RunDirectory, plan: &Plan, pod: &Pod) -> anyhow::Result<()> {
+    if pod.netns.is_none() {
+        return Ok(());
+    }
+    let folder = run.pod(pod)?;
+    make_passable(&run.path().join("pods"))?;
+    make_passable(&folder)?;
+    let root = run.path().join("root-cert.pem");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o644))?;
+    write_names(&folder, plan, pod)?;
+    hand_over(run, pod)
+}
+
+/// The token is its sidecar's alone.
+pub(super) fn hand_over(run: &RunDirectory, pod: &Pod) -> anyhow::Result<()> {
+    if pod.netns.is_some() {
+        chown(run.pod(pod)?.join("token"), Some(SIDECAR_USER), Some(SIDECAR_USER))?;
+    }
+    Ok(())
+}
+
+/// The names that `pod` knows. The files are written over in place: what is mounted in the pod is these very files.
+fn write_names(folder: &Path, plan: &Plan, pod: &Pod) -> anyhow::Result<()> {
+    for (name, text) in
+        [("hosts", named::hosts(&plan.named, pod)), ("resolv.conf", named::resolv_conf(&pod.namespace))]
+    {
+        let path = folder.join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
+}
+
+/// The namespaces of a mesh; gone when it is dropped.
+pub(super) struct Network {
+    id: String,
+    base: Base,
+    weft: PathBuf,
+}
+
+impl Network {
+    /// The namespaces of `plan`, if it has any; those of meshes that died are taken away first.
+    pub(super) fn create(plan: &Plan, weft: &Path) -> anyhow::Result<Option<Self>> {
+        let (Base::Namespaces(id), Some(hub)) = (plan.base, plan.base.hub()) else { return Ok(None) };
+        network::sweep(is_alive_in_namespaces);
+        // From here on, whatever is half made is taken away again.
+        let network = Self { id: id.to_string(), base: plan.base, weft: weft.to_owned() };
+        network::create_hub(&hub, plan.base.control())?;
+        network.add(&plan.pods.iter().collect::<Vec<_>>())?;
+        Ok(Some(network))
+    }
+
+    /// Namespaces for more pods.
+    pub(super) fn add(&self, pods: &[&Pod]) -> anyhow::Result<()> {
+        let Some(hub) = self.base.hub() else { return Ok(()) };
+        network::add(&hub, self.base.control(), pods, &self.weft)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        network::remove_mesh(&self.id);
+    }
+}
+
+impl super::Up {
+    /// Everybody's names, as an edit left them.
+    pub(super) fn rename(&self) -> anyhow::Result<()> {
+        let Some(run) = self.run.as_ref().filter(|_| self.network.is_some()) else { return Ok(()) };
+        self.plan.pods.iter().try_for_each(|pod| write_names(&run.pod(pod)?, &self.plan, pod))
+    }
+
+    /// What a new pod, or the next of an old one's name, needs before its processes start.
+    pub(super) fn settle(&self, pod: &Pod) -> anyhow::Result<()> {
+        let (Some(network), Some(run)) = (&self.network, &self.run) else { return Ok(()) };
+        furnish(run, &self.plan, pod)?;
+        network.add(&[pod])
+    }
+
+    /// Takes away what `pod` had, once its processes are gone.
+    pub(super) fn unsettle(&mut self, pod: &Pod) {
+        self.waiting_apps.retain(|waiting| super::ready::key(waiting) != super::ready::key(pod));
+        if let Some(netns) = &pod.netns {
+            network::remove(netns);
+        }
+    }
+}

@@ -4,10 +4,19 @@
 
 #[path = "resilience/breakers.rs"]
 mod breakers;
+#[path = "resilience/hostile.rs"]
+mod hostile;
 #[path = "resilience/outliers.rs"]
 mod outliers;
+#[path = "resilience/overload.rs"]
+mod overload;
 #[path = "resilience/retries.rs"]
 mod retries;
+
+#[path = "resilience/churn.rs"]
+mod churn;
+#[path = "resilience/deadlines.rs"]
+mod deadlines;
 
 use std::net::SocketAddr;
 

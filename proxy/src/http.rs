@@ -25,6 +25,7 @@ pub mod peers;
 pub mod plan;
 mod reach;
 pub mod relay;
+mod remaining;
 pub mod reply;
 pub mod serve;
 mod serve_h1;

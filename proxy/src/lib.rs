@@ -10,6 +10,7 @@ pub mod http;
 pub mod identity;
 pub mod listeners;
 pub mod observe;
+pub mod overload;
 pub mod sidecar;
 pub mod snapshot;
 pub mod sniff;

@@ -112,6 +112,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
         secrets: secrets.clone(),
         live: Live::new(Snapshot::default()),
         reclaim: Default::default(),
+        overload: Default::default(),
         observer: observe::Shared::new(&bootstrap),
         bootstrap: bootstrap.clone(),
     });

@@ -80,6 +80,9 @@ impl Way {
             let why = "its listener changed and does not take it any more".to_owned();
             NoWay::new(ResponseFlag::NoRouteFound, "listener_changed", why)
         };
+        if let Some(why) = conn.worker.overloaded() {
+            return Err(NoWay::new(ResponseFlag::OverloadManager, "overload", why));
+        }
         let (snapshot, chain) = conn.current().ok_or_else(changed)?;
         if let Some((policy, why)) = judge(conn) {
             let details = format!("rbac_access_denied_matched_policy[{policy}]");

@@ -17,6 +17,7 @@ use crate::connection::habit::Habits;
 use crate::http::mirror::Copies;
 use crate::http::watch::Running;
 use crate::observe::Observer;
+use crate::overload::Overload;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
 use crate::upstream::line::{Line, Reclaim};
@@ -42,6 +43,8 @@ pub struct Shared {
     pub observer: crate::observe::Shared,
     /// Asks workers to give up what others need.
     pub reclaim: Reclaim,
+    /// Whether new work is taken.
+    pub overload: Overload,
 }
 
 /// One worker's own things: never sent anywhere, so never locked.
@@ -67,6 +70,7 @@ pub struct Worker {
     /// Exchanges that are judged again when the configuration changes.
     pub running: Running,
     connections: Cell<u64>,
+    work: Cell<u32>,
 }
 
 impl Worker {
@@ -84,6 +88,7 @@ impl Worker {
             names: Names::default(),
             running: Running::default(),
             connections: Cell::new(0),
+            work: Cell::new(0),
             shared,
         }
     }
@@ -91,6 +96,15 @@ impl Worker {
     /// The configuration of this moment.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.borrow_mut().load().clone()
+    }
+
+    /// Why a new request or connection is not taken, if it is not: the process uses too much memory.
+    pub fn overloaded(&self) -> Option<String> {
+        self.work.set(self.work.get().wrapping_add(1));
+        let why = self.shared.overload.refuses(self.work.get())?;
+        let help = "Requests and connections refused because the proxy itself used too much memory";
+        self.shared.observer.metrics.counter("weft_overload_refused_total", help, &[]).increment(1);
+        Some(why)
     }
 
     /// Those who wait for a connection to a cluster.

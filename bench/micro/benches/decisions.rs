@@ -1,4 +1,4 @@
-//! What one decision costs: authorization, routing, balancing.
+//! What one decision costs: authorization, routing, balancing, outlier detection and breakers.
 
 use std::hint::black_box;
 
@@ -6,10 +6,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use weft_bench_micro::{Calm, Request, alike, cluster, connection, policies, principal, routes};
-use weft_model::cluster::LbPolicy;
+use weft_model::cluster::{CircuitBreakers, LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
 use weft_policy::balance::{Turn, pick};
-use weft_policy::{authorize, route};
+use weft_policy::{authorize, breaker, outlier, route};
 
 fn authorization(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize");
@@ -85,5 +85,29 @@ fn balancing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(decisions, authorization, routing, balancing);
+/// What each request pays for outlier detection and circuit breakers.
+fn resilience(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("resilience");
+    let settings = outlier::Settings::new(&OutlierDetection::default());
+    let streaks = outlier::Streaks::default();
+    for (name, outcome) in [
+        ("outlier, a success", outlier::Outcome::Answered(200)),
+        ("outlier, a failure", outlier::Outcome::Answered(503)),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| streaks.note(black_box(&settings), black_box(outcome)));
+        });
+    }
+    let (count, limits) = (breaker::Count::default(), breaker::Limits::new(&CircuitBreakers::default()));
+    group.bench_function("breaker, in and out", |bencher| {
+        bencher.iter(|| {
+            let entered = count.enter(breaker::Resource::Requests, black_box(limits.requests));
+            count.leave();
+            entered
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(decisions, authorization, routing, balancing, resilience);
 criterion_main!(decisions);

@@ -4,10 +4,10 @@ use allocation_counter::measure;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use weft_bench_micro::{Calm, Request, cluster, connection, policies, principal, routes};
-use weft_model::cluster::LbPolicy;
+use weft_model::cluster::{LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
 use weft_policy::balance::{Turn, pick};
-use weft_policy::{authorize, route};
+use weft_policy::{authorize, breaker, outlier, route};
 
 /// How often `decide` allocates once it is warm: a regex keeps its scratch space from its first use on.
 fn allocations(mut decide: impl FnMut()) -> u64 {
@@ -66,6 +66,20 @@ fn routing_does_not_allocate() {
             0,
             "{request:?}"
         );
+    }
+}
+
+#[test]
+fn outlier_detection_and_breakers_do_not_allocate() {
+    let settings = outlier::Settings::new(&OutlierDetection::default());
+    let (streaks, count) = (outlier::Streaks::default(), breaker::Count::default());
+    for status in [200, 404, 500, 503] {
+        let counted = allocations(|| {
+            let _ = std::hint::black_box(streaks.note(&settings, outlier::Outcome::Answered(status)));
+            count.enter(breaker::Resource::Requests, 10).expect("nobody else is in");
+            count.leave();
+        });
+        assert_eq!(counted, 0, "{status}");
     }
 }
 

@@ -58,7 +58,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("WorkloadEntry", "spec.network", "every endpoint is reached directly"),
     ("WorkloadGroup", "spec", "no workload registers by itself"),
     ("Sidecar", "spec.ingress", "the proxy takes what its Services say"),
-    ("Sidecar", "spec.inboundConnectionPool", "inbound connections are not limited"),
     ("Sidecar", "spec.egress[].bind", PORTS),
     ("Sidecar", "spec.egress[].captureMode", PORTS),
     ("Gateway", "spec.servers", "no gateway serves it"),

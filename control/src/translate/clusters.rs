@@ -117,7 +117,10 @@ fn inbound(proxy: &Proxy<'_>, port: &InboundPort) -> Cluster {
     };
     let rule = port.service.as_ref().and_then(|(service, _)| proxy.rule(service));
     let of_service = port.service.as_ref().map(|(_, number)| Traffic::of(rule, "", *number));
-    settings::pool(&mut cluster, &of_service.unwrap_or_default(), &proxy.world.mesh);
+    // A Sidecar speaks of what its own app can take, a DestinationRule of what each caller may ask for.
+    let traffic = of_service.unwrap_or_default();
+    let pool = proxy.scope.inbound_pool.as_ref().or(traffic.pool);
+    settings::pool(&mut cluster, &Traffic { pool, ..traffic }, &proxy.world.mesh);
     let said = proxy.world.mesh.config.inbound_traffic_policy.as_ref();
     let by_localhost = said.is_some_and(|policy| policy.mode == InboundMode::Localhost);
     if by_localhost || proxy.node.metadata.interception == Interception::None {

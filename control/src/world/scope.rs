@@ -10,6 +10,7 @@ use super::workload::selects;
 use super::{SharedVirtualService, World};
 use super::{host, named_pods};
 use crate::resources::Object;
+use crate::resources::destination_rule::ConnectionPool;
 use crate::resources::mesh_config::OutboundMode;
 use crate::resources::sidecar::Sidecar;
 use crate::resources::virtual_service::VirtualService;
@@ -25,6 +26,8 @@ pub struct Scope {
     pub outbound: OutboundMode,
     /// Where such traffic is sent instead, as a destination of the Sidecar's namespace.
     pub egress_proxy: Option<EgressProxy>,
+    /// What the way to the app may carry, where the Sidecar says so.
+    pub inbound_pool: Option<ConnectionPool>,
 }
 
 /// A service through which traffic to what nothing names leaves.
@@ -53,6 +56,7 @@ impl Scope {
         let mut scope = Self {
             services: Vec::new(),
             virtual_services: Vec::new(),
+            inbound_pool: sidecar.and_then(|sidecar| sidecar.spec.inbound_connection_pool.clone()),
             outbound: policy.map_or(world.mesh.outbound, |policy| policy.mode),
             egress_proxy: policy.and_then(|policy| policy.egress_proxy.as_ref()).and_then(|to| {
                 let port = to.port.as_ref().and_then(|port| u16::try_from(port.number).ok())?;

@@ -101,6 +101,7 @@ impl Mesh {
             secrets: secrets.clone(),
             live: Live::new(Snapshot::default()),
             reclaim: Default::default(),
+            overload: Default::default(),
             observer: observe::Shared::new(&bootstrap),
             bootstrap,
         });

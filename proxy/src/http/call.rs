@@ -73,6 +73,8 @@ pub struct Ledger {
     pub grpc_status: Option<u32>,
     /// It speaks gRPC.
     pub grpc: bool,
+    /// gRPC's deadline as the client set it, once that was looked at.
+    pub deadline: Option<Option<Duration>>,
 }
 
 impl Default for Ledger {
@@ -102,6 +104,7 @@ impl Default for Ledger {
             sent: 0,
             grpc_status: None,
             grpc: false,
+            deadline: None,
         }
     }
 }

@@ -95,6 +95,9 @@ async fn run<D: Downstream>(
     length: Length,
 ) -> Result<After, End> {
     let watch = Watch::new(conn);
+    if let Some(why) = conn.worker.overloaded() {
+        return Err(overloaded(why).into());
+    }
     let Some((snapshot, chain)) = conn.current() else {
         down.leave();
         return Err(changed("the listener no longer takes this connection: connect again").into());
@@ -117,6 +120,13 @@ async fn run<D: Downstream>(
     let plan = plan?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
     forward(&Exchange { conn, manager, plan: &plan, scheme, length, watch }, call, down).await
+}
+
+/// The proxy itself has no room for it.
+fn overloaded(why: String) -> Reply {
+    let mut reply = Reply::new(503, "envoy overloaded", "overload");
+    reply.headers.push(("x-envoy-overloaded", "true".to_owned()));
+    reply.flag(ResponseFlag::OverloadManager).because(why)
 }
 
 /// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.

@@ -32,7 +32,7 @@ const STEERING: [&str; 16] = [
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
-    "x-envoy-expected-rq-timeout-ms",
+    EXPECTED,
     "x-envoy-retry-on",
     "x-envoy-retry-grpc-on",
     "x-envoy-max-retries",
@@ -55,6 +55,9 @@ const OURS: [&str; 6] = [
     "x-envoy-downstream-service-node",
 ];
 
+/// How long the hop before waits for an answer.
+const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
+
 const XFF: &str = "x-forwarded-for";
 const XFCC: &str = "x-forwarded-client-cert";
 const REQUEST_ID: &str = "x-request-id";
@@ -65,9 +68,12 @@ const REQUEST_ID: &str = "x-request-id";
 /// If a header cannot be written, which a request that was parsed cannot cause.
 pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> Result<(), InvalidHeader> {
     let edge = hop.manager.use_remote_address;
+    let told = !edge && hop.peer.is_some();
     head.headers.retain(|name, _| {
         let among = |list: &[&str]| list.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()));
         !name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"x-envoy-"))
+            // A proven peer's proxy may say how long its caller waits.
+            || (told && name.eq_ignore_ascii_case(EXPECTED.as_bytes()))
             || !(among(&STEERING) || (edge && among(&OURS)))
     });
     let proto = if hop.tls { "https" } else { "http" };

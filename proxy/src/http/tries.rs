@@ -23,6 +23,7 @@ use super::message::{Broken, Length, PumpError};
 use super::mirror;
 use super::plan::Plan;
 use super::relay::Upload;
+use super::remaining;
 use super::reply::Reply;
 use super::watch::Watch;
 use crate::connection::Conn;
@@ -70,6 +71,7 @@ pub(super) async fn forward<D: Downstream>(
             let count = digits.format(call.ledger.attempts);
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
+        remaining::tell(&plan.allowed, call);
         let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, &mut clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {

@@ -42,6 +42,17 @@ fn without_a_rule_it_is_least_request_without_limits_and_mtls_where_the_endpoint
     assert_eq!(sans(tls), ["spiffe://cluster.local/ns/shop/sa/web"]);
 }
 
+#[test]
+fn the_way_to_the_app_has_the_sidecars_limits_before_the_rules() {
+    let rule = rule("web", "connectionPool: {tcp: {maxConnections: 7}, http: {http2MaxRequests: 8}}");
+    let sidecar = "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s, namespace: shop}\nspec: {inboundConnectionPool: {http: {http1MaxPendingRequests: 3}}}\n";
+    let inbound = |yaml: String| cluster(&yaml, "inbound|80||").circuit_breakers;
+    let of_rule = inbound(format!("{SERVICE}{rule}"));
+    assert_eq!((of_rule.max_connections, of_rule.max_requests), (Some(7), Some(8)));
+    let of_sidecar = inbound(format!("{SERVICE}{rule}{sidecar}"));
+    assert_eq!((of_sidecar.max_connections, of_sidecar.max_pending_requests), (Some(u32::MAX), Some(3)));
+}
+
 fn sans(tls: &UpstreamTls) -> Vec<String> {
     let names = tls.common.validation.match_sans.iter();
     names

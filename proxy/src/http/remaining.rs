@@ -1,0 +1,49 @@
+//! What an upstream is told of the time that is left: it need not work on what nobody waits for any more.
+
+use std::time::Duration;
+
+use super::call::Call;
+use super::clock::{Allowed, grpc_timeout};
+
+/// Milliseconds that a try may take.
+const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
+
+/// gRPC's own deadline.
+const GRPC: &str = "grpc-timeout";
+
+/// Writes down how long this try may take: the smaller of a try's own limit and what is left of the whole. A client's gRPC
+/// deadline is shortened by what has passed and by what the route allows, and never made longer.
+pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
+    let passed = call.ledger.start.elapsed();
+    let whole = [allowed.answer, allowed.whole].into_iter().flatten().min();
+    let left = whole.map(|whole| whole.saturating_sub(passed));
+    let limit = [allowed.per_try, left].into_iter().flatten().min();
+    let headers = &mut call.request.headers;
+    if let Some(limit) = limit {
+        // Zero would mean no limit.
+        let mut digits = itoa::Buffer::new();
+        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
+        let _ = headers.set(EXPECTED, digits.format(milliseconds));
+    }
+    if !call.ledger.grpc {
+        return;
+    }
+    let Some(asked) = *call.ledger.deadline.get_or_insert_with(|| headers.text(GRPC).and_then(grpc_timeout))
+    else {
+        return;
+    };
+    let left = limit.map_or(asked, |limit| limit.min(asked)).min(asked.saturating_sub(passed));
+    let _ = headers.set(GRPC, written(left));
+}
+
+/// As gRPC writes it: at most eight digits and a unit, as fine as fits.
+fn written(span: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let units = [(span.as_nanos(), "n"), (span.as_micros(), "u"), (span.as_millis(), "m")];
+    let fits = units.into_iter().find(|(count, _)| *count <= MOST);
+    let (count, unit) = fits.unwrap_or((u128::from(span.as_secs()).min(MOST), "S"));
+    format!("{}{unit}", count.max(1))
+}
+
+#[cfg(test)]
+mod tests;

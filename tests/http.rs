@@ -32,6 +32,8 @@ mod logs;
 mod mirror;
 #[path = "http/peers.rs"]
 mod peers;
+#[path = "http/places.rs"]
+mod places;
 #[path = "http/secure.rs"]
 mod secure;
 #[path = "http/times.rs"]

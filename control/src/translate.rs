@@ -9,6 +9,7 @@ mod http;
 mod inbound_port;
 pub mod jwt;
 mod listeners;
+mod locality;
 mod name_table;
 pub mod names;
 mod routes;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use weft_model::cluster::Cluster;
 use weft_model::compile::{self, CompileError};
-use weft_model::endpoint::LoadAssignment;
+use weft_model::endpoint::{LoadAssignment, Locality};
 use weft_model::listener::Listener;
 use weft_model::names::NameTable;
 use weft_model::node::{Interception, Node};
@@ -70,6 +71,8 @@ pub struct Proxy<'a> {
     pub labels: BTreeMap<String, String>,
     /// Its workload's address, else the one that it claims.
     pub address: Option<IpAddr>,
+    /// Where it stands.
+    pub locality: Locality,
     /// Where its app listens.
     pub localhost: IpAddr,
     /// What it hears of.
@@ -94,6 +97,9 @@ impl<'a> Proxy<'a> {
             let v6 = node.addresses().any(|ip| ip.is_ipv6());
             scope.take_automatic_addresses(!v6 || node.addresses().any(|ip| ip.is_ipv4()), v6);
         }
+        let locality = workload.as_ref().map(|workload| workload.locality.clone());
+        let locality =
+            locality.filter(|at| *at != Locality::default()).unwrap_or_else(|| node.locality.clone());
         let rules = scope.services.iter().filter_map(|service| {
             let rule = world.destination_rule(&namespace, &labels, service)?;
             Some(((service.namespace.clone(), service.host.clone()), Arc::clone(rule)))
@@ -117,6 +123,7 @@ impl<'a> Proxy<'a> {
             namespace,
             labels,
             address,
+            locality,
             localhost: Ipv4Addr::LOCALHOST.into(),
             scope,
             modes,

@@ -8,6 +8,7 @@ pub mod line;
 pub mod names;
 pub mod outlier;
 pub mod outside;
+pub mod panics;
 pub mod pick;
 pub mod places;
 pub mod pool;

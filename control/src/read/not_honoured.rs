@@ -17,7 +17,6 @@ const TOKENS: &str =
     "tokens are not checked: this is unknown, so an ALLOW never matches by it and a DENY always does";
 const TARGETS: &str = "sidecars heed selectors alone, so this is for none of them";
 const LOCALITY: &str = "endpoints are chosen without regard to where they are";
-const WARMUP: &str = "a new endpoint gets its full share at once";
 const SECRET: &str = "certificates come from files, not from a Secret";
 const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
@@ -26,12 +25,6 @@ const BALANCED: &str = "requests go to any endpoint";
 pub(super) const NOT_HONOURED: &[Line] = &[
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
     ("VirtualService", "spec.tcp[].match[].sourceSubnet", "the caller's address is not looked at"),
-    ("DestinationRule", "spec.trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
-    ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmup", WARMUP),
-    ("DestinationRule", "spec.trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
-    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting", LOCALITY),
-    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmup", WARMUP),
-    ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].loadBalancer.warmupDurationSecs", WARMUP),
     ("DestinationRule", "spec.trafficPolicy.portLevelSettings[].tls.credentialName", SECRET),
     (
         "DestinationRule",
@@ -42,9 +35,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("DestinationRule", "spec.trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
     ("DestinationRule", "spec.trafficPolicy.tunnel", "connections go straight to the service"),
     ("DestinationRule", "spec.trafficPolicy.proxyProtocol", "connections begin without the PROXY protocol"),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.localityLbSetting", LOCALITY),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmup", WARMUP),
-    ("DestinationRule", "spec.subsets[].trafficPolicy.loadBalancer.warmupDurationSecs", WARMUP),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tls.credentialName", SECRET),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tls.caCrl", "no certificate counts as revoked"),
     ("DestinationRule", "spec.subsets[].trafficPolicy.tunnel", "connections go straight to the service"),
@@ -87,7 +77,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("MeshConfig", "caCertificates", "no root but the mesh's own is trusted"),
     ("MeshConfig", "ca", "certificates come from weft's own authority"),
     ("MeshConfig", "certificates", "no certificates are made for it"),
-    ("MeshConfig", "localityLbSetting", LOCALITY),
     ("MeshConfig", "discoverySelectors", "every namespace is read"),
     ("MeshConfig", "serviceSettings", BALANCED),
     ("MeshConfig", "serviceScopeConfigs", BALANCED),
@@ -113,8 +102,6 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("Service", "spec.sessionAffinity=ClientIP", "a DestinationRule's consistentHash.useSourceIp does that"),
     ("Service", "spec.externalIPs", "the Service has no such address"),
     ("Service", "spec.internalTrafficPolicy=Local", LOCALITY),
-    ("Service", "spec.trafficDistribution", LOCALITY),
-    ("Service", "metadata.annotations{networking.istio.io/traffic-distribution}", LOCALITY),
     ("Pod", "metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
     ("Pod", "metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
     ("Pod", "metadata.annotations{proxy.istio.io/*}", PROXY),

@@ -71,7 +71,6 @@ fn a_mesh_of_every_feature_is_read_with_warnings_for_what_is_not_honoured() {
     assert_eq!(
         said,
         [
-            "DestinationRule selfmonitor/transactions-service: spec.trafficPolicy.loadBalancer.warmup",
             "Gateway selfmonitor/selfmonitor-gateway: spec.servers",
             "AuthorizationPolicy selfmonitor/user-profile-service: spec.rules[0].to[0].operation.notPaths[0]",
             "AuthorizationPolicy selfmonitor/transactions-service: spec.rules[0].from[0].source.requestPrincipals",

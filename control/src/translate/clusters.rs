@@ -15,6 +15,7 @@ use weft_model::node::{Interception, Node};
 use weft_model::tls::Transport;
 
 use super::inbound_port::InboundPort;
+use super::locality::Preference;
 use super::names::{self, BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
 use super::traffic::Traffic;
 use super::{Proxy, endpoints, upstream_tls};
@@ -74,7 +75,10 @@ fn outbound(
     cluster.http.protocol = settings::protocol(port.protocol, &traffic, &world.mesh);
     settings::pool(&mut cluster, &traffic, &world.mesh);
     settings::balance(&mut cluster, &traffic);
+    let preference = Preference::of(proxy, service, &traffic);
+    cluster.balancing.locality_weighted = preference.is_some_and(|preference| preference.is_weighted());
     if cluster.discovery == Discovery::OriginalDst {
+        cluster.balancing.locality_weighted = false;
         cluster.balancing.policy = LbPolicy::ClusterProvided;
         cluster.balancing.slow_start = None;
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, Locality, LocalityEndpoints};
+use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, Locality};
 
+use super::locality::{self, Candidate, Preference};
+use super::traffic::Traffic;
 use super::{Proxy, names};
 use crate::world::destination_rules::MergedRule;
 use crate::world::service::{Resolution, Service};
@@ -37,7 +39,7 @@ pub(super) fn assignment(
     rule: Option<&MergedRule>,
 ) -> LoadAssignment {
     let labels = rule.and_then(|rule| rule.subset(subset)).map(|subset| &subset.labels);
-    let mut localities: BTreeMap<Locality, Vec<Endpoint>> = BTreeMap::new();
+    let mut localities: BTreeMap<Locality, Vec<Candidate>> = BTreeMap::new();
     let place = service.place(port);
     let cluster = match proxy.node.metadata.cluster_id.as_str() {
         "" => CLUSTER,
@@ -58,27 +60,29 @@ pub(super) fn assignment(
             None => continue,
         };
         let mode = workload.takes_mtls(target).then(|| ("tlsMode".to_owned(), "istio".to_owned()));
-        localities.entry(workload.locality.clone()).or_default().push(Endpoint {
-            address,
-            weight: workload.weight,
-            health: Health::Unknown,
-            transport_match: mode.into_iter().collect(),
-            workload: workload.metadata(cluster),
-            hostname: String::new(),
+        localities.entry(workload.locality.clone()).or_default().push(Candidate {
+            endpoint: Endpoint {
+                address,
+                weight: workload.weight,
+                health: Health::Unknown,
+                transport_match: mode.into_iter().collect(),
+                workload: workload.metadata(cluster),
+                hostname: String::new(),
+            },
+            labels: workload.labels.clone(),
         });
     }
-    let weighed = |endpoints: &[Endpoint]| {
-        endpoints.iter().map(|endpoint| endpoint.weight).fold(0, u32::saturating_add)
+    let traffic = Traffic::of(rule, subset, port);
+    let localities = match Preference::of(proxy, service, &traffic) {
+        Some(preference) => {
+            let by_labels = service.resolution == Resolution::Static;
+            preference.apply(localities, &proxy.locality, &proxy.labels, by_labels)
+        }
+        None => locality::plain(localities),
     };
-    let localities = localities.into_iter().map(|(locality, endpoints)| LocalityEndpoints {
-        locality,
-        weight: Some(weighed(&endpoints)),
-        priority: 0,
-        endpoints,
-    });
     LoadAssignment {
         cluster: names::outbound(port, subset, &service.host),
-        localities: localities.collect(),
+        localities,
         overprovisioning_factor: None,
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
-use weft_model::endpoint::Locality;
 
 use super::peer_authentication::MutualTlsModes;
 use super::protocol::Protocol;
@@ -101,6 +100,7 @@ fn of_spec(
             ports.push(ContainerPort { number, protocol });
         }
     }
+    let locality = super::workload::locality(&labels);
     Workload {
         owner: name.clone(),
         name,
@@ -111,7 +111,7 @@ fn of_spec(
         annotations,
         service_account: account.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned()),
         address: None,
-        locality: Locality::default(),
+        locality,
         weight: 1,
         named_ports,
         ports,

@@ -33,6 +33,8 @@ pub struct Service {
     pub opts_out_of_addresses: bool,
     /// A Kubernetes Service with `clusterIP: None`.
     pub headless: bool,
+    /// Which of its endpoints it wants to be called.
+    pub distribution: Distribution,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// Its ports.
@@ -61,6 +63,30 @@ pub enum Registry {
     Kubernetes,
     /// A ServiceEntry.
     External,
+}
+
+/// `trafficDistribution`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Distribution {
+    /// All alike.
+    #[default]
+    Any,
+    /// Those of the caller's zone first.
+    SameZone,
+    /// Those of the caller's node first.
+    SameNode,
+}
+
+impl Distribution {
+    /// The field's say, else that of the annotation which older clusters have.
+    pub fn of(field: Option<&str>, annotations: &BTreeMap<String, String>) -> Self {
+        let annotation = || annotations.get("networking.istio.io/traffic-distribution").map(String::as_str);
+        match field.or_else(annotation).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "preferclose" | "prefersamezone" => Self::SameZone,
+            "prefersamenode" => Self::SameNode,
+            _ => Self::Any,
+        }
+    }
 }
 
 /// Where a service's endpoints come from.

@@ -15,7 +15,9 @@ use super::mesh::Mesh;
 use super::peer_authentication::MutualTlsModes;
 use super::pods::TLS_MODE;
 use super::protocol::Protocol;
-use super::service::{Port, Registry, Resolution, Service, ServiceEndpoint, Target, Visibility};
+use super::service::{
+    Distribution, Port, Registry, Resolution, Service, ServiceEndpoint, Target, Visibility,
+};
 use super::workload::{Workload, WorkloadAddress, selects};
 use crate::resources::service_entry::{Location, ServiceEntry};
 use crate::resources::workload_entry::WorkloadEntry;
@@ -80,6 +82,7 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         annotations: meta.annotations.clone(),
         automatic: Vec::new(),
         opts_out_of_addresses: true,
+        distribution: Distribution::of(spec.traffic_distribution.as_deref(), &meta.annotations),
         headless: spec.cluster_ip.as_deref() == Some("None"),
         ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
@@ -178,6 +181,7 @@ fn entry<'a>(
                 .labels
                 .get(AUTOMATIC)
                 .is_some_and(|wanted| wanted.eq_ignore_ascii_case("false")),
+            distribution: Distribution::of(None, &meta.annotations),
             headless: false,
             export_to: Visibility::new(
                 &spec.export_to,
@@ -232,7 +236,10 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
     };
     let mut places = entry.locality.splitn(3, '/').map(str::to_owned);
     let mut place = || places.next().unwrap_or_default();
-    let locality = Locality { region: place(), zone: place(), sub_zone: place() };
+    let locality = match entry.locality.as_str() {
+        "" => super::workload::locality(&entry.labels),
+        _ => Locality { region: place(), zone: place(), sub_zone: place() },
+    };
     let mtls = match entry.labels.get(TLS_MODE) {
         Some(mode) => mode == "istio",
         None => !entry.service_account.is_empty(),

@@ -65,6 +65,23 @@ pub struct ContainerPort {
     pub protocol: Protocol,
 }
 
+/// Where labels say that their workload stands: `istio-locality` (with dots, since a label holds no slash), else the labels
+/// that a pod has from its node.
+pub fn locality(labels: &BTreeMap<String, String>) -> Locality {
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    if let Some(said) = labels.get("istio-locality").filter(|said| !said.is_empty()) {
+        let separator = if said.contains('/') { '/' } else { '.' };
+        let mut places = said.splitn(3, separator).map(str::to_owned);
+        let mut place = || places.next().unwrap_or_default();
+        return Locality { region: place(), zone: place(), sub_zone: place() };
+    }
+    Locality {
+        region: label("topology.kubernetes.io/region"),
+        zone: label("topology.kubernetes.io/zone"),
+        sub_zone: label("topology.istio.io/subzone"),
+    }
+}
+
 impl Workload {
     /// Its IP address, if that is known.
     pub const fn ip(&self) -> Option<IpAddr> {

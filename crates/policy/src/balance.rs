@@ -5,6 +5,7 @@
 
 mod choose;
 mod level;
+mod warm;
 
 use rand::Rng;
 use weft_model::cluster::LbPolicy;
@@ -12,6 +13,7 @@ use weft_model::table::Cluster;
 use weft_model::table::endpoints::Hashing;
 
 pub use self::choose::Turn;
+use self::warm::Warm;
 
 /// What the proxy knows of a cluster's endpoints at this moment; an endpoint is meant by its place in the set.
 pub trait Load {
@@ -19,10 +21,29 @@ pub trait Load {
     fn active(&self, endpoint: usize) -> u32;
     /// It may be used: not ejected, not known to be down.
     fn usable(&self, endpoint: usize) -> bool;
+    /// The part of its share that it gets while it warms up, above 0 and at most 1: `warmup`'s say.
+    fn warmth(&self, _endpoint: usize) -> f64 {
+        1.0
+    }
+    /// Somebody may be warming up; if not, nobody's warmth is asked for.
+    fn warming(&self) -> bool {
+        false
+    }
     /// All may be used, which spares asking one by one.
     fn all_usable(&self) -> bool {
         false
     }
+}
+
+/// Who takes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picked {
+    /// Its place in the cluster's set.
+    pub endpoint: usize,
+    /// Its priority.
+    pub priority: usize,
+    /// Too few of that priority are well: all are used, well or not.
+    pub panic: bool,
 }
 
 /// Why there is no endpoint.
@@ -39,7 +60,7 @@ pub enum NoEndpoint {
     },
 }
 
-/// Picks an endpoint: its place in the cluster's set. `hash` is the request's key, for the hashing policies, which go by
+/// Picks an endpoint. `hash` is the request's key, for the hashing policies, which go by
 /// chance without one. `exclude` are endpoints better not taken (those a retry already tried); if only such are left,
 /// one of them is taken.
 ///
@@ -52,7 +73,7 @@ pub fn pick(
     hash: Option<u64>,
     exclude: &[usize],
     rng: &mut impl Rng,
-) -> Result<usize, NoEndpoint> {
+) -> Result<Picked, NoEndpoint> {
     let set = &*cluster.endpoints;
     if set.endpoints.is_empty() {
         return Err(NoEndpoint::Empty);
@@ -61,6 +82,7 @@ pub fn pick(
     let balancing = &cluster.settings.balancing;
     let level = level::choose(set, balancing, load, hash, rng).ok_or(none)?;
     let priority = &set.priorities[level.priority];
+    let picked = |endpoint| Picked { endpoint, priority: level.priority, panic: level.panic };
     let usable = |endpoint: usize| level.panic || load.usable(endpoint);
     let fresh = |endpoint: usize| usable(endpoint) && !exclude.contains(&endpoint);
     let hashing = if level.panic { None } else { priority.hashing.as_ref().zip(hash) };
@@ -69,8 +91,8 @@ pub fn pick(
             Hashing::Ring(ring) => choose::by_key(ring.owners(key), ring.len(), fresh, usable),
             Hashing::Maglev(maglev) => choose::by_key(maglev.owners(key), maglev.len(), fresh, usable),
         };
-        if found.is_some() {
-            return found.ok_or(none);
+        if let Some(endpoint) = found {
+            return Ok(picked(endpoint));
         }
     }
     let group = level.group(priority);
@@ -79,8 +101,15 @@ pub fn pick(
         LbPolicy::LeastRequest { choices } => choose::least(group, choices, load, wanted, rng),
         _ => choose::by_chance(group, wanted, rng),
     };
-    let first = if exclude.is_empty() { None } else { once(turn, &fresh, rng) };
-    first.or_else(|| once(turn, &usable, rng)).ok_or(none)
+    // Envoy warms up by these two policies alone.
+    let warms = matches!(balancing.policy, LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. });
+    let warm = if warms && load.warming() { Warm::of(group, load, &usable) } else { None };
+    let mut choose = |wanted: &dyn Fn(usize) -> bool| match &warm {
+        Some(warm) => warm.choose(|rng| once(turn, wanted, rng), load, rng),
+        None => once(turn, wanted, rng),
+    };
+    let first = if exclude.is_empty() { None } else { choose(&fresh) };
+    first.or_else(|| choose(&usable)).map(picked).ok_or(none)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! [`route`] says where a request goes, [`authorize`] whether it may, [`balance`] which endpoint takes it, by the key of
 //! [`hash_key`] where that is asked for, [`retry`] whether it is tried again, [`path`] what its path means,
 //! [`canary`] which of weighted clusters it goes to, [`limit`] whether there is room for one more, [`outlier`] who is left
-//! alone for a while, [`breaker`] how much may be under way, [`cors`] what a browser is told and [`fault`] what goes wrong
-//! on purpose; [`names`] says which names the mesh answers.
+//! alone for a while, [`warmup`] how little a newcomer gets, [`breaker`] how much may be under way, [`cors`] what a browser
+//! is told and [`fault`] what goes wrong on purpose; [`names`] says which names the mesh answers.
 
 pub mod authorize;
 pub mod balance;
@@ -21,3 +21,4 @@ pub mod retry;
 pub mod route;
 #[cfg(test)]
 mod sample;
+pub mod warmup;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use weft_policy::breaker::{Count, Full, Limits, Resource};
 
 use super::outlier::Ward;
+use super::panics::Panics;
 use super::places::Places;
 
 /// One cluster.
@@ -14,6 +15,8 @@ use super::places::Places;
 pub struct ClusterState {
     /// Who is left alone for a while.
     pub ward: Ward,
+    /// Which priorities are in panic.
+    pub panics: Panics,
     /// Its connections.
     pub places: Arc<Places>,
     /// Requests that wait for a connection.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use weft_policy::breaker::{Full, Resource};
 use weft_policy::outlier::Streaks;
@@ -26,6 +27,9 @@ pub struct EndpointState {
     pub connect_failures: AtomicU64,
     /// Failures in a row.
     pub streaks: Streaks,
+    /// Since when it gets requests: it was seen, or came back, so long after `origin`, in milliseconds.
+    since: AtomicU64,
+    origin: Instant,
     /// It is left alone for a while.
     pub(super) out: AtomicBool,
 }
@@ -41,6 +45,8 @@ impl EndpointState {
             unanswered: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
             streaks: Streaks::default(),
+            since: AtomicU64::new(0),
+            origin: Instant::now(),
             out: AtomicBool::new(false),
         }
     }
@@ -53,6 +59,18 @@ impl EndpointState {
     /// Is it left alone, because too much failed there?
     pub fn is_out(&self) -> bool {
         self.out.load(Ordering::Relaxed)
+    }
+
+    /// For how long has it got requests? From then on it warms up.
+    pub fn age(&self, now: Instant) -> Duration {
+        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.origin).saturating_sub(since)
+    }
+
+    /// It gets requests again, and begins anew to warm up.
+    pub fn comes_back(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.origin).as_millis();
+        self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// One more in flight, until the guard is dropped.
@@ -91,3 +109,6 @@ impl Drop for InFlight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

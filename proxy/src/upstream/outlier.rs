@@ -148,6 +148,7 @@ async fn readmit(state: Arc<ClusterState>, name: String, endpoint: Arc<EndpointS
             return;
         }
         endpoint.streaks.clear();
+        endpoint.comes_back(Instant::now());
         endpoint.out.store(false, Ordering::Relaxed);
         state.ward.out.fetch_sub(1, Ordering::Relaxed);
     }

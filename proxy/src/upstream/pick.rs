@@ -2,30 +2,53 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use weft_model::cluster::Discovery;
+use weft_model::cluster::{Discovery, SlowStart};
 use weft_model::table::ClusterId;
 use weft_policy::balance::{self, Load, NoEndpoint};
+use weft_policy::warmup;
 
 use super::endpoint::EndpointState;
 use super::pool::PoolKey;
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::worker::Worker;
 
-struct Loads<'a>(&'a ClusterView);
+struct Loads<'a> {
+    view: &'a ClusterView,
+    /// Where newcomers get less for a while.
+    slow: Option<(SlowStart, Instant)>,
+}
+
+impl<'a> Loads<'a> {
+    fn of(view: &'a ClusterView) -> Self {
+        Self { view, slow: view.cluster.settings.balancing.slow_start.map(|slow| (slow, Instant::now())) }
+    }
+}
 
 impl Load for Loads<'_> {
     fn active(&self, endpoint: usize) -> u32 {
-        self.0.endpoints.get(endpoint).map_or(0, |e| e.state.active())
+        self.view.endpoints.get(endpoint).map_or(0, |e| e.state.active())
     }
 
     fn usable(&self, endpoint: usize) -> bool {
-        self.all_usable() || self.0.endpoints.get(endpoint).is_some_and(|e| !e.state.is_out())
+        self.all_usable() || self.view.endpoints.get(endpoint).is_some_and(|e| !e.state.is_out())
+    }
+
+    fn warmth(&self, endpoint: usize) -> f64 {
+        match (&self.slow, self.view.endpoints.get(endpoint)) {
+            (Some((slow, now)), Some(e)) => warmup::share(slow, e.state.age(*now)),
+            _ => 1.0,
+        }
+    }
+
+    fn warming(&self) -> bool {
+        self.slow.is_some()
     }
 
     fn all_usable(&self) -> bool {
         // Where nobody asks for it any more, who was ejected is used again.
-        self.0.outlier.is_none() || self.0.state.ward.out() == 0
+        self.view.outlier.is_none() || self.view.state.ward.out() == 0
     }
 }
 
@@ -48,7 +71,9 @@ pub fn pick(
     let mut turns = worker.turns.borrow_mut();
     let turn = turns.entry(id).or_default();
     let mut rng = worker.rng.borrow_mut();
-    let place = balance::pick(&view.cluster, &Loads(view), turn, hash, exclude, &mut *rng)?;
+    let picked = balance::pick(&view.cluster, &Loads::of(view), turn, hash, exclude, &mut *rng)?;
+    view.state.panics.note(view, &picked);
+    let place = picked.endpoint;
     view.endpoints.get(place).map(|e| (place, e.clone())).ok_or(NoEndpoint::Empty)
 }
 

@@ -26,10 +26,10 @@ fn a_field_that_asks_for_nothing_is_left_in_peace() {
 
 #[test]
 fn snake_case_is_no_way_around_the_table() {
-    let said = said("trust_domain: a\nlocality_lb_setting: {enabled: true}\n");
+    let said = said("trust_domain: a\ndiscovery_selectors: [{match_labels: {a: b}}]\n");
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("t.yaml:2:1: warning: locality_lb_setting: weft does not honour this yet"),
+        said[0].starts_with("t.yaml:2:1: warning: discovery_selectors: weft does not honour this yet"),
         "{said:?}"
     );
 }

@@ -15,6 +15,7 @@ use super::*;
 struct Seen {
     active: BTreeMap<usize, u32>,
     down: Vec<usize>,
+    cold: BTreeMap<usize, f64>,
 }
 
 impl Load for Seen {
@@ -23,6 +24,12 @@ impl Load for Seen {
     }
     fn usable(&self, endpoint: usize) -> bool {
         !self.down.contains(&endpoint)
+    }
+    fn warmth(&self, endpoint: usize) -> f64 {
+        self.cold.get(&endpoint).copied().unwrap_or(1.0)
+    }
+    fn warming(&self) -> bool {
+        !self.cold.is_empty()
     }
 }
 
@@ -91,6 +98,10 @@ impl Picker {
     }
 
     fn pick(&mut self, hash: Option<u64>, exclude: &[usize]) -> Result<usize, NoEndpoint> {
+        self.picked(hash, exclude).map(|picked| picked.endpoint)
+    }
+
+    fn picked(&mut self, hash: Option<u64>, exclude: &[usize]) -> Result<Picked, NoEndpoint> {
         pick(&self.cluster, &self.seen, &mut self.turn, hash, exclude, &mut self.rng)
     }
 
@@ -148,6 +159,26 @@ fn load_counts_for_its_weight() {
     let mut picker = Picker::of(weighted(LbPolicy::LeastRequest { choices: 20 }, &[1, 4]));
     picker.seen.active = BTreeMap::from([(0, 2), (1, 4)]);
     assert!(picker.counts(500)[1] > 450, "four on a weight of four are less than two on one");
+}
+
+#[test]
+fn who_warms_up_gets_its_weight_times_its_warmth() {
+    for policy in [LbPolicy::RoundRobin, LEAST] {
+        let mut picker = Picker::of(weighted(policy, &[1, 1, 1, 1, 1]));
+        picker.seen.cold.insert(4, 0.1);
+        let counts = picker.counts(8200);
+        assert!((150..260).contains(&counts[4]), "a tenth of the others': {policy:?} {counts:?}");
+        picker.seen.cold = (0..5).map(|of| (of, 0.1)).collect();
+        let counts = picker.counts(5000);
+        assert!(counts.iter().all(|count| (880..1120).contains(count)), "all new, all alike: {counts:?}");
+        picker.seen.down = vec![0, 1];
+        picker.seen.cold = BTreeMap::from([(4, 0.5)]);
+        let counts = picker.counts(3000);
+        assert!((530..670).contains(&counts[4]), "half of the others': {policy:?} {counts:?}");
+    }
+    let mut picker = Picker::of(weighted(LbPolicy::Random, &[1, 1]));
+    picker.seen.cold.insert(1, 0.1);
+    assert!(picker.counts(1000)[1] > 400, "by chance nobody warms up, as in Envoy");
 }
 
 #[test]
@@ -220,8 +251,10 @@ fn below_half_everybody_is_tried_unless_that_is_switched_off() {
     let mut picker = Picker::of(weighted(LbPolicy::Random, &[1, 1, 1, 1]));
     picker.seen.down = vec![0, 1, 2];
     assert!(picker.counts(400).iter().all(|count| *count > 50), "a quarter is well: panic");
+    assert!(picker.picked(None, &[]).unwrap().panic);
     picker.seen.down = vec![0, 1];
     assert_eq!(picker.counts(400)[..2], [0, 0], "half is well: no panic");
+    assert!(!picker.picked(None, &[]).unwrap().panic);
     picker.seen.down = vec![0, 1, 2, 3];
     assert!(picker.pick(None, &[]).is_ok());
 }

@@ -6,6 +6,8 @@
 mod answers;
 #[path = "http/canary.rs"]
 mod canary;
+#[path = "http/checked.rs"]
+mod checked;
 #[path = "http/connect.rs"]
 mod connect;
 #[path = "http/connect_h2.rs"]

@@ -5,15 +5,18 @@
 //! |---|---|---|
 //! | `weft.dev/sticky` | VirtualService | `header=NAME`, or `cookie=NAME, ttl=1h, path=/`: a session stays on one of weighted destinations |
 //! | `weft.dev/local-rate-limit` | VirtualService, Service, Pod or its template | `max_tokens=100, tokens_per_fill=100, fill_interval=1s` |
+//! | `weft.dev/health-check` | Service, ServiceEntry | `protocol=http, path=/healthz, interval=5s, timeout=1s, unhealthy_threshold=3, healthy_threshold=2`; `protocol=grpc, service=NAME`; `protocol=tcp` |
 //!
 //! A value is a list of `key=value`, with commas between. What cannot be read makes its resource unusable, like any field.
 
+mod health_check;
 mod pairs;
 pub(crate) mod rate_limit;
 mod sticky;
 
 use std::collections::BTreeMap;
 
+use weft_model::health::HealthCheck;
 use weft_model::limit::LocalRateLimit;
 use weft_model::route::HashPolicy;
 
@@ -22,6 +25,9 @@ pub const STICKY: &str = "weft.dev/sticky";
 
 /// How many requests pass.
 pub const LOCAL_RATE_LIMIT: &str = "weft.dev/local-rate-limit";
+
+/// How callers ask the endpoints whether they are well.
+pub const HEALTH_CHECK: &str = "weft.dev/health-check";
 
 type Annotations = BTreeMap<String, String>;
 
@@ -35,6 +41,11 @@ pub fn limit(of: &Annotations, name: &str) -> Option<LocalRateLimit> {
     rate_limit::parse(of.get(LOCAL_RATE_LIMIT)?, name).ok()
 }
 
+/// How the endpoints of a service are asked whether they are well.
+pub fn health_check(of: &Annotations) -> Option<HealthCheck> {
+    health_check::parse(of.get(HEALTH_CHECK)?).ok()
+}
+
 /// What is wrong with the annotations of a resource of that kind: which, and why.
 pub fn check<'a>(kind: &str, of: &'a Annotations) -> Vec<(&'a str, String)> {
     let mut wrong = Vec::new();
@@ -44,6 +55,7 @@ pub fn check<'a>(kind: &str, of: &'a Annotations) -> Vec<(&'a str, String)> {
             LOCAL_RATE_LIMIT => {
                 (&["VirtualService", "Service", "Pod"], rate_limit::parse(value, "a").map(|_| ()))
             }
+            HEALTH_CHECK => (&["Service", "ServiceEntry"], health_check::parse(value).map(|_| ())),
             _ => continue,
         };
         if !on.contains(&kind) {

@@ -152,6 +152,7 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     tokio::spawn(listeners::follow(shared.clone(), workers.handle(), listeners.clone(), bound));
     tokio::spawn(observe::upkeep(shared.clone()));
     tokio::spawn(upstream::outlier::sweep(shared.clone()));
+    tokio::spawn(upstream::health::run(shared.clone()));
     let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
     admin::serve(admin, admin_socket, status_socket, prometheus_socket);
 

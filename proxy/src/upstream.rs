@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod connect;
 pub mod endpoint;
 pub mod h2_client;
+pub mod health;
 pub mod line;
 pub mod names;
 pub mod outlier;

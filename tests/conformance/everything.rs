@@ -6,6 +6,7 @@ use std::time::Duration;
 use weft_model::access_log::{AccessLog, LogFormat};
 use weft_model::cluster::*;
 use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, LocalityEndpoints};
+use weft_model::health::{HealthCheck, Probe};
 use weft_model::http::*;
 use weft_model::limit::{LocalRateLimit, TokenBucket};
 use weft_model::listener::{
@@ -421,6 +422,14 @@ fn cluster(name: &str, discovery: Discovery, address: Address, policy: LbPolicy)
         dns: Dns { family: DnsFamily::All, refresh_rate: Some(Duration::from_secs(5)), respect_ttl: true },
         istio: IstioMetadata { external: true, keep_alpn: true, ..IstioMetadata::default() },
         metadata_exchange: false,
+        health_check: Some(HealthCheck {
+            probe: Probe::Http { path: "/healthz".to_owned(), host: String::new(), patient: true },
+            interval: Duration::from_secs(5),
+            jitter_percent: 10,
+            timeout: Duration::from_secs(1),
+            unhealthy_threshold: 3,
+            healthy_threshold: 2,
+        }),
         ignore_health_on_host_removal: true,
     }
 }

@@ -239,6 +239,7 @@ pub fn cluster(policy: LbPolicy, count: u16, weight: impl Fn(u16) -> u32) -> Clu
         dns: cluster::Dns::default(),
         istio: cluster::IstioMetadata::default(),
         metadata_exchange: false,
+        health_check: None,
         ignore_health_on_host_removal: false,
     };
     compile::cluster(Arc::new(settings), None).expect("the benchmark's own cluster").part

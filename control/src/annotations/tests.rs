@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use weft_model::health::Probe;
 use weft_model::limit::TokenBucket;
 use weft_model::route::HashKey;
 
@@ -54,5 +55,28 @@ fn a_limit_is_a_bucket_of_tokens() {
         for kind in ["VirtualService", "Service", "Pod"] {
             assert_eq!(check(kind, &with(LOCAL_RATE_LIMIT, wrong)).len(), 1, "{wrong}");
         }
+    }
+}
+
+#[test]
+fn endpoints_are_asked_over_http_grpc_or_tcp() {
+    let of = |value: &str| health_check(&with(HEALTH_CHECK, value));
+    let http = |path: &str| Probe::Http { path: path.into(), host: String::new(), patient: true };
+    assert_eq!(of("path=/healthz").unwrap().probe, http("/healthz"));
+    assert_eq!(of("protocol=grpc, service=a.B").unwrap().probe, Probe::Grpc { service: "a.B".into() });
+    let tcp = of("protocol=tcp, interval=250ms, timeout=100ms, unhealthy_threshold=2, healthy_threshold=1")
+        .unwrap();
+    assert_eq!((tcp.probe, tcp.unhealthy_threshold, tcp.healthy_threshold), (Probe::Tcp, 2, 1));
+    assert_eq!((tcp.interval, tcp.timeout), (Duration::from_millis(250), Duration::from_millis(100)));
+    for wrong in [
+        "protocol=icmp",
+        "path=healthz",
+        "interval=0s",
+        "unhealthy_threshold=0",
+        "protocol=tcp, path=/a",
+        "every=1s",
+    ] {
+        assert!(of(wrong).is_none(), "{wrong}");
+        assert_eq!(check("Service", &with(HEALTH_CHECK, wrong)).len(), 1, "{wrong}");
     }
 }

@@ -19,6 +19,7 @@ use super::locality::Preference;
 use super::names::{self, BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
 use super::traffic::Traffic;
 use super::{Proxy, endpoints, upstream_tls};
+use crate::annotations;
 use crate::resources::mesh_config::InboundMode;
 use crate::world::destination_rules::MergedRule;
 use crate::world::service::{Port, Resolution, Service};
@@ -77,7 +78,9 @@ fn outbound(
     settings::balance(&mut cluster, &traffic);
     let preference = Preference::of(proxy, service, &traffic);
     cluster.balancing.locality_weighted = preference.is_some_and(|preference| preference.is_weighted());
+    cluster.health_check = annotations::health_check(&service.annotations);
     if cluster.discovery == Discovery::OriginalDst {
+        cluster.health_check = None;
         cluster.balancing.locality_weighted = false;
         cluster.balancing.policy = LbPolicy::ClusterProvided;
         cluster.balancing.slow_start = None;
@@ -181,6 +184,7 @@ fn empty(name: &str, discovery: Discovery) -> Cluster {
         dns: Dns::default(),
         istio: IstioMetadata::default(),
         metadata_exchange: false,
+        health_check: None,
         ignore_health_on_host_removal: false,
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::endpoint::LoadAssignment;
+use crate::health::HealthCheck;
 use crate::tls::{Transport, UpstreamTls};
 
 /// One upstream cluster.
@@ -22,6 +23,8 @@ pub struct Cluster {
     pub connect_timeout: Option<Duration>,
     /// Limits of the default priority.
     pub circuit_breakers: CircuitBreakers,
+    /// How endpoints are asked whether they are well.
+    pub health_check: Option<HealthCheck>,
     /// When an endpoint is left alone.
     pub outlier_detection: Option<OutlierDetection>,
     /// How HTTP is spoken to it.

@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod cluster;
 pub mod compile;
 pub mod endpoint;
+pub mod health;
 pub mod http;
 pub mod identity;
 pub mod limit;

@@ -29,7 +29,11 @@ pub trait Load {
     fn warming(&self) -> bool {
         false
     }
-    /// All may be used, which spares asking one by one.
+    /// It is to be used after those that are well.
+    fn degraded(&self, _endpoint: usize) -> bool {
+        false
+    }
+    /// All may be used and are well, which spares asking one by one.
     fn all_usable(&self) -> bool {
         false
     }
@@ -83,7 +87,7 @@ pub fn pick(
     let level = level::choose(set, balancing, load, hash, rng).ok_or(none)?;
     let priority = &set.priorities[level.priority];
     let picked = |endpoint| Picked { endpoint, priority: level.priority, panic: level.panic };
-    let usable = |endpoint: usize| level.panic || load.usable(endpoint);
+    let usable = |endpoint: usize| level.panic || (load.usable(endpoint) && level.takes(set, load, endpoint));
     let fresh = |endpoint: usize| usable(endpoint) && !exclude.contains(&endpoint);
     let hashing = if level.panic { None } else { priority.hashing.as_ref().zip(hash) };
     if let Some((table, key)) = hashing {

@@ -2,7 +2,7 @@
 //!
 //! [`route`] says where a request goes, [`authorize`] whether it may, [`balance`] which endpoint takes it, by the key of
 //! [`hash_key`] where that is asked for, [`retry`] whether it is tried again, [`path`] what its path means,
-//! [`canary`] which of weighted clusters it goes to, [`limit`] whether there is room for one more, [`outlier`] who is left
+//! [`canary`] which of weighted clusters it goes to, [`limit`] whether there is room for one more, [`health`] who is not well, [`outlier`] who is left
 //! alone for a while, [`warmup`] how little a newcomer gets, [`breaker`] how much may be under way, [`cors`] what a browser
 //! is told and [`fault`] what goes wrong on purpose; [`names`] says which names the mesh answers.
 
@@ -13,6 +13,7 @@ pub mod canary;
 pub mod cors;
 pub mod fault;
 pub mod hash_key;
+pub mod health;
 pub mod limit;
 pub mod names;
 pub mod outlier;

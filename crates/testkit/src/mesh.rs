@@ -17,7 +17,7 @@ use weft_proxy::listeners::{self, Listeners};
 use weft_proxy::observe;
 use weft_proxy::snapshot::Snapshot;
 use weft_proxy::tls::secrets::{Secrets, Svid, Trust};
-use weft_proxy::upstream::outlier;
+use weft_proxy::upstream::{health, outlier};
 use weft_proxy::worker::{Shared, Worker};
 use weft_runtime::live::Live;
 use weft_runtime::workers::Workers;
@@ -112,6 +112,7 @@ impl Mesh {
         let open = Arc::new(Mutex::new(Listeners::default()));
         tokio::spawn(secrets.files().clone().keep_fresh());
         tokio::spawn(outlier::sweep(shared.clone()));
+        tokio::spawn(health::run(shared.clone()));
         tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
         Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, _workers: workers }
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod endpoint;
 mod ext_authz;
 mod forward;
+mod health;
 mod http;
 mod istio;
 mod jwt;

@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod ext_authz;
 pub(crate) mod forward;
+pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod istio;
 pub(crate) mod jwt;

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
+use weft_policy::health::Verdict;
 
 use super::Admin;
+use crate::snapshot::ClusterView;
+use crate::upstream::endpoint::EndpointState;
 
 pub(super) async fn clusters(State(admin): State<Admin>) -> String {
     let snapshot = admin.0.shared.live.load();
@@ -28,7 +31,7 @@ pub(super) async fn clusters(State(admin): State<Admin>) -> String {
                 let _ = writeln!(out, "{name}::{address}::priority::{}", settings.priority);
                 let _ = writeln!(out, "{name}::{address}::region::{}", settings.locality.region);
                 let _ = writeln!(out, "{name}::{address}::zone::{}", settings.locality.zone);
-                let flags = if state.is_out() { "/failed_outlier_check" } else { "healthy" };
+                let flags = flags(view, state);
                 let _ = writeln!(out, "{name}::{address}::health_flags::{flags}");
             }
         }
@@ -44,4 +47,20 @@ pub(super) async fn listeners(State(admin): State<Admin>) -> String {
         let _ = writeln!(out, "{}::{}", settings.name, settings.address);
     }
     out
+}
+
+/// Why an endpoint gets nothing, or less; in Envoy's words.
+fn flags(view: &ClusterView, state: &EndpointState) -> String {
+    let checks = view.cluster.settings.health_check.is_some();
+    let mut flags = String::new();
+    if checks && state.health.verdict() == Verdict::Ill {
+        flags.push_str("/failed_active_hc");
+    }
+    if state.is_out() {
+        flags.push_str("/failed_outlier_check");
+    }
+    if checks && state.health.verdict() == Verdict::Degraded {
+        flags.push_str("/degraded_active_hc");
+    }
+    if flags.is_empty() { "healthy".to_owned() } else { flags }
 }

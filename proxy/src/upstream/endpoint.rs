@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use weft_policy::breaker::{Full, Resource};
 use weft_policy::outlier::Streaks;
 
+use super::health::Known;
+
 use super::cluster::ClusterState;
 
 /// One endpoint of one cluster.
@@ -27,6 +29,8 @@ pub struct EndpointState {
     pub connect_failures: AtomicU64,
     /// Failures in a row.
     pub streaks: Streaks,
+    /// What active health checks say.
+    pub health: Known,
     /// Since when it gets requests: it was seen, or came back, so long after `origin`, in milliseconds.
     since: AtomicU64,
     origin: Instant,
@@ -45,6 +49,7 @@ impl EndpointState {
             unanswered: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
             streaks: Streaks::default(),
+            health: Known::default(),
             since: AtomicU64::new(0),
             origin: Instant::now(),
             out: AtomicBool::new(false),

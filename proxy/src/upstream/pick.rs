@@ -7,6 +7,7 @@ use std::time::Instant;
 use weft_model::cluster::{Discovery, SlowStart};
 use weft_model::table::ClusterId;
 use weft_policy::balance::{self, Load, NoEndpoint};
+use weft_policy::health::Verdict;
 use weft_policy::warmup;
 
 use super::endpoint::EndpointState;
@@ -32,7 +33,24 @@ impl Load for Loads<'_> {
     }
 
     fn usable(&self, endpoint: usize) -> bool {
-        self.all_usable() || self.view.endpoints.get(endpoint).is_some_and(|e| !e.state.is_out())
+        if self.all_usable() {
+            return true;
+        }
+        // Where nobody asks for it any more, who was ejected or ill is used again.
+        let detects = self.view.outlier.is_some();
+        let checks = self.view.cluster.settings.health_check.is_some();
+        self.view.endpoints.get(endpoint).is_some_and(|e| {
+            !(detects && e.state.is_out()) && !(checks && e.state.health.verdict() == Verdict::Ill)
+        })
+    }
+
+    fn degraded(&self, endpoint: usize) -> bool {
+        self.view.cluster.settings.health_check.is_some()
+            && self
+                .view
+                .endpoints
+                .get(endpoint)
+                .is_some_and(|e| e.state.health.verdict() == Verdict::Degraded)
     }
 
     fn warmth(&self, endpoint: usize) -> f64 {
@@ -47,8 +65,8 @@ impl Load for Loads<'_> {
     }
 
     fn all_usable(&self) -> bool {
-        // Where nobody asks for it any more, who was ejected is used again.
-        self.view.outlier.is_none() || self.view.state.ward.out() == 0
+        self.view.cluster.settings.health_check.is_none()
+            && (self.view.outlier.is_none() || self.view.state.ward.out() == 0)
     }
 }
 

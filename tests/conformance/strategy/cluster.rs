@@ -5,6 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use weft_model::cluster::*;
 use weft_model::endpoint::*;
+use weft_model::health::{HealthCheck, Probe};
 use weft_model::tls::*;
 
 use super::{address, duration, name, string_matcher, text};
@@ -233,6 +234,24 @@ fn istio() -> BoxedStrategy<IstioMetadata> {
         .boxed()
 }
 
+fn health_check() -> BoxedStrategy<HealthCheck> {
+    let probe = prop_oneof![
+        ("/[a-z]{0,9}", text(), any::<bool>()).prop_map(|(path, host, patient)| Probe::Http {
+            path,
+            host,
+            patient
+        }),
+        "[a-z.]{0,9}".prop_map(|service| Probe::Grpc { service }),
+        Just(Probe::Tcp),
+    ];
+    let time = || (1..1_000_000_u64).prop_map(std::time::Duration::from_millis);
+    (probe, time(), any::<u32>(), time(), any::<u32>(), any::<u32>())
+        .prop_map(|(probe, interval, jitter_percent, timeout, unhealthy_threshold, healthy_threshold)| {
+            HealthCheck { probe, interval, jitter_percent, timeout, unhealthy_threshold, healthy_threshold }
+        })
+        .boxed()
+}
+
 pub(crate) fn cluster() -> BoxedStrategy<Cluster> {
     let discovery = prop_oneof![
         // A service name of the cluster's own would be said as the empty one.
@@ -272,7 +291,7 @@ pub(crate) fn cluster() -> BoxedStrategy<Cluster> {
         dns,
         istio(),
     );
-    (first, second, any::<bool>(), any::<bool>())
+    (first, second, (any::<bool>(), of(health_check())), any::<bool>())
         .prop_map(
             |(
                 (
@@ -285,7 +304,7 @@ pub(crate) fn cluster() -> BoxedStrategy<Cluster> {
                     outlier_detection,
                 ),
                 (http, transport, transport_matches, bind_address, tcp_keepalive, dns, istio),
-                metadata_exchange,
+                (metadata_exchange, health_check),
                 ignore_health_on_host_removal,
             )| Cluster {
                 name,
@@ -294,6 +313,7 @@ pub(crate) fn cluster() -> BoxedStrategy<Cluster> {
                 balancing,
                 connect_timeout,
                 circuit_breakers,
+                health_check,
                 outlier_detection,
                 http,
                 transport,

@@ -32,6 +32,7 @@ impl Named for cluster::Cluster {
             dns: cluster::Dns::default(),
             istio: cluster::IstioMetadata::default(),
             metadata_exchange: false,
+            health_check: None,
             ignore_health_on_host_removal: false,
         }
     }

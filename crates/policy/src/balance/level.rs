@@ -3,6 +3,7 @@
 use rand::{Rng, RngExt};
 use smallvec::SmallVec;
 use weft_model::cluster::Balancing;
+use weft_model::endpoint::Health;
 use weft_model::table::endpoints::{EndpointSet, Group, LocalityGroup, Priority};
 use xxhash_rust::xxh64::xxh64;
 
@@ -22,10 +23,20 @@ impl Level {
     /// The endpoints that are meant.
     pub(super) fn group<'a>(&self, priority: &'a Priority) -> &'a Group {
         match self.locality {
-            _ if self.panic => &priority.all,
-            _ if self.degraded => &priority.degraded,
+            _ if self.panic || self.degraded => &priority.all,
             Some(locality) => &priority.localities[locality].healthy,
             None => &priority.healthy,
+        }
+    }
+}
+
+impl Level {
+    /// Outside of panic: is it for this level, which is the healthy's or the degraded's?
+    pub(super) fn takes(&self, set: &EndpointSet, load: &impl Load, endpoint: usize) -> bool {
+        match set.endpoints[endpoint].settings.health {
+            Health::Degraded => self.degraded,
+            Health::Unknown | Health::Healthy => self.degraded == load.degraded(endpoint),
+            Health::Unhealthy | Health::Draining => false,
         }
     }
 }
@@ -55,11 +66,16 @@ pub(super) fn choose(
             panic: false,
         });
     }
-    let usable = |group: &Group| -> usize {
-        if all_usable {
-            group.members.len()
-        } else {
-            group.members.iter().filter(|of| load.usable(**of as usize)).count()
+    let count = |group: &Group, degraded: bool| -> usize {
+        let members = group.members.iter().map(|of| *of as usize);
+        members.filter(|of| load.usable(*of) && load.degraded(*of) == degraded).count()
+    };
+    let usable = |group: &Group| if all_usable { group.members.len() } else { count(group, false) };
+    let degraded = |of: &Priority| match all_usable {
+        true => of.degraded.members.len(),
+        false => {
+            of.degraded.members.iter().filter(|of| load.usable(**of as usize)).count()
+                + count(&of.healthy, true)
         }
     };
     // The draw of a hashed request hangs on its key, so that it stays where it is.
@@ -70,7 +86,7 @@ pub(super) fn choose(
     let counts: Counts = set
         .priorities
         .iter()
-        .map(|of| Count { total: of.total, healthy: usable(&of.healthy), degraded: usable(&of.degraded) })
+        .map(|of| Count { total: of.total, healthy: usable(&of.healthy), degraded: degraded(of) })
         .collect();
     let level = by_share(&counts, set.overprovisioning, balancing, &mut draw);
     let Some(mut level) = level else {

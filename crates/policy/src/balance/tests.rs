@@ -16,6 +16,7 @@ struct Seen {
     active: BTreeMap<usize, u32>,
     down: Vec<usize>,
     cold: BTreeMap<usize, f64>,
+    degraded: Vec<usize>,
 }
 
 impl Load for Seen {
@@ -27,6 +28,9 @@ impl Load for Seen {
     }
     fn warmth(&self, endpoint: usize) -> f64 {
         self.cold.get(&endpoint).copied().unwrap_or(1.0)
+    }
+    fn degraded(&self, endpoint: usize) -> bool {
+        self.degraded.contains(&endpoint)
     }
     fn warming(&self) -> bool {
         !self.cold.is_empty()
@@ -66,6 +70,7 @@ fn cluster_of(balancing: Balancing, localities: Vec<LocalityEndpoints>) -> Clust
         dns: cluster::Dns::default(),
         istio: cluster::IstioMetadata::default(),
         metadata_exchange: false,
+        health_check: None,
         ignore_health_on_host_removal: false,
     };
     compile::cluster(Arc::new(settings), None).unwrap().part
@@ -270,6 +275,24 @@ fn the_draining_and_the_unhealthy_get_nothing_and_the_degraded_come_last() {
     let endpoints = vec![Endpoint { health: Health::Unhealthy, ..endpoint(1, 1) }, with(Health::Degraded)];
     let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![locality(0, "", 1, endpoints)]));
     assert_eq!(picker.counts(100), [0, 100]);
+}
+
+#[test]
+fn who_says_that_it_is_degraded_gets_what_the_others_cannot_take() {
+    let mut picker = Picker::of(weighted(LbPolicy::Random, &[1; 4]));
+    picker.seen.degraded = vec![3];
+    // Three of four carry 105 %: all of it.
+    assert_eq!(picker.counts(400)[3], 0);
+    // Two of four carry 70 %, one degraded 35 %.
+    picker.seen.down = vec![2];
+    let counts = picker.counts(4000);
+    assert!((1080..1320).contains(&counts[3]) && counts[2] == 0, "{counts:?}");
+    picker.seen.degraded = vec![0, 1, 3];
+    let counts = picker.counts(300);
+    assert!(counts[2] == 0 && counts[3] > 50, "better than nobody: {counts:?}");
+    picker.seen.down.clear();
+    picker.seen.degraded = vec![0, 1, 2, 3];
+    assert!(picker.counts(400).iter().all(|count| *count > 50));
 }
 
 #[test]

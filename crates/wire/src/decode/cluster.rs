@@ -10,7 +10,7 @@ use weft_model::cluster::{
 
 use super::at::{At, Decoded, unpack};
 use super::value::{duration, packed, percent, socket_address};
-use super::{balancing, endpoint, metadata, tls, upstream_http};
+use super::{balancing, endpoint, health, metadata, tls, upstream_http};
 use crate::encode;
 use crate::pb::{Any, Kind, UInt32Value, cluster, core};
 
@@ -26,8 +26,8 @@ pub(super) fn cluster(at: &At<'_>, value: cluster::Cluster) -> Decoded<Cluster> 
         typed_extension_protocol_options, http2_protocol_options, transport_socket, transport_socket_matches,
         upstream_bind_config, upstream_connection_options, dns_refresh_rate, dns_jitter, respect_dns_ttl,
         dns_lookup_family, typed_dns_resolver_config, cleanup_interval, metadata, filters,
-        ignore_health_on_host_removal
-    } else { transport_socket_matcher, stats_matcher, per_connection_buffer_limit_bytes, per_connection_buffer_high_watermark_timeout, health_checks, max_requests_per_connection, upstream_http_protocol_options, common_http_protocol_options, http_protocol_options, dns_failure_refresh_rate, dns_resolvers, use_tcp_for_dns_lookups, dns_resolution_config, wait_for_warm_on_init, lb_subset_config, protocol_selection, close_connections_on_host_health_failure, lrs_server, lrs_report_endpoint_metrics, track_timeout_budgets, upstream_config, track_cluster_stats, preconnect_policy, connection_pool_per_downstream_connection, queuing_policies });
+        ignore_health_on_host_removal, health_checks
+    } else { transport_socket_matcher, stats_matcher, per_connection_buffer_limit_bytes, per_connection_buffer_high_watermark_timeout, max_requests_per_connection, upstream_http_protocol_options, common_http_protocol_options, http_protocol_options, dns_failure_refresh_rate, dns_resolvers, use_tcp_for_dns_lookups, dns_resolution_config, wait_for_warm_on_init, lb_subset_config, protocol_selection, close_connections_on_host_health_failure, lrs_server, lrs_report_endpoint_metrics, track_timeout_budgets, upstream_config, track_cluster_stats, preconnect_policy, connection_pool_per_downstream_connection, queuing_policies });
     if name.is_empty() {
         return Err(at.field("name").fault("it is empty"));
     }
@@ -46,7 +46,17 @@ pub(super) fn cluster(at: &At<'_>, value: cluster::Cluster) -> Decoded<Cluster> 
     for (n, value) in transport_socket_matches.into_iter().enumerate() {
         transport_matches.push(transport_match(&at.item("transport_socket_matches", n), value)?);
     }
+    let mut health_check = None;
+    for (n, value) in health_checks.into_iter().enumerate() {
+        let at = at.item("health_checks", n);
+        if health_check.is_some() {
+            at.note("endpoints are asked in one way, the first");
+        } else {
+            health_check = Some(health::check(&at, value)?);
+        }
+    }
     let cluster = Cluster {
+        health_check,
         discovery,
         load_assignment: load_assignment.transpose()?,
         balancing: balancing::balancing(at, lb_policy, lb_config, common_lb_config, load_balancing_policy)?,

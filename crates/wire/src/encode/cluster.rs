@@ -10,7 +10,7 @@ use weft_model::cluster::{
 use super::value::{
     duration, json_object, json_text, long, maybe_duration, number, over_ads, pack, socket_address, typed,
 };
-use super::{endpoint, istio, metadata, tls, upstream_http};
+use super::{endpoint, health, istio, metadata, tls, upstream_http};
 use crate::decode::{CHOICES, HTTP_OPTIONS};
 use crate::pb::{self, cares, cluster, core, types};
 
@@ -37,6 +37,7 @@ pub(crate) fn cluster(value: &Cluster) -> cluster::Cluster {
         load_assignment: value.load_assignment.as_ref().map(endpoint::load_assignment),
         connect_timeout: maybe_duration(value.connect_timeout),
         circuit_breakers: circuit_breakers(&value.circuit_breakers),
+        health_checks: value.health_check.iter().map(health::check).collect(),
         outlier_detection: value.outlier_detection.as_ref().map(outlier),
         transport_socket: tls::upstream(&value.transport),
         transport_socket_matches: value.transport_matches.iter().map(transport_match).collect(),

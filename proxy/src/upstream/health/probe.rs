@@ -1,0 +1,160 @@
+//! One probe: over a connection of its own, which tells of a server that takes no new ones, too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use weft_model::health::{HealthCheck, Probe};
+use weft_policy::health::Probed;
+
+use crate::snapshot::{ClusterView, EndpointView};
+use crate::stream::Io;
+use crate::upstream::connect::{Carrier, SocketSettings, Speaks, connect};
+
+/// A head longer than this is no answer to a probe.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// How an endpoint is reached.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) cluster: String,
+    pub(super) address: SocketAddr,
+    carrier: Arc<Carrier>,
+    socket: SocketSettings,
+}
+
+impl Way {
+    pub(super) fn of(view: &ClusterView, endpoint: &EndpointView) -> Self {
+        Self {
+            cluster: view.cluster.settings.name.clone(),
+            address: endpoint.address,
+            carrier: endpoint.carrier.clone(),
+            socket: view.socket,
+        }
+    }
+}
+
+/// What came of a probe, and why in words.
+pub(super) struct Answer {
+    pub(super) outcome: Probed,
+    pub(super) said: String,
+}
+
+pub(super) async fn probe(way: &Way, check: &HealthCheck) -> Answer {
+    let asked = tokio::time::timeout(check.timeout, ask(way, &check.probe, check.timeout)).await;
+    match asked {
+        Ok(Ok(outcome)) => Answer { outcome, said: String::new() },
+        Ok(Err(No::Refused(said))) => Answer { outcome: Probed::Refused, said },
+        Ok(Err(No::Failed(said))) => Answer { outcome: Probed::Failed, said },
+        Err(_) => Answer { outcome: Probed::Failed, said: format!("no answer within {:?}", check.timeout) },
+    }
+}
+
+enum No {
+    Failed(String),
+    Refused(String),
+}
+
+impl<E: std::error::Error> From<E> for No {
+    fn from(error: E) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+async fn ask(way: &Way, probe: &Probe, limit: Duration) -> Result<Probed, No> {
+    let speaks = match probe {
+        Probe::Http { .. } => Speaks::Http1,
+        Probe::Grpc { .. } => Speaks::Http2,
+        Probe::Tcp => Speaks::Tcp,
+    };
+    let host = way.cluster.rsplit('|').next().unwrap_or_default();
+    let connected = connect(way.address, &way.carrier, speaks, way.socket, limit, Some(host)).await?;
+    match probe {
+        Probe::Http { path, host, patient } => {
+            let host = if host.is_empty() { &way.cluster } else { host };
+            http(connected.io, path, host, *patient).await
+        }
+        Probe::Grpc { service } => grpc(connected.io, host, service).await,
+        Probe::Tcp => Ok(Probed::Well),
+    }
+}
+
+async fn http(mut io: Io, path: &str, host: &str, patient: bool) -> Result<Probed, No> {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: weft/health\r\nconnection: close\r\n\r\n"
+    );
+    io.write_all(request.as_bytes()).await?;
+    io.flush().await?;
+    let mut seen = Vec::new();
+    let end = loop {
+        if let Some(end) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        if seen.len() > LONGEST_HEAD || io.read_buf(&mut seen).await? == 0 {
+            return Err(No::Failed("the connection ended before an answer".to_owned()));
+        }
+    };
+    let head = String::from_utf8_lossy(&seen[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    if status != "200" {
+        let said = format!("the answer was {status:?}, not 200");
+        return Err(if patient { No::Failed(said) } else { No::Refused(said) });
+    }
+    let mut names = lines.filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+    let degraded = names.any(|name| name.eq_ignore_ascii_case("x-envoy-degraded"));
+    Ok(if degraded { Probed::Degraded } else { Probed::Well })
+}
+
+/// `grpc.health.v1.Health/Check`, whose two messages have a field each.
+async fn grpc(io: Io, host: &str, service: &str) -> Result<Probed, No> {
+    let (send, connection) = h2::client::handshake(io).await?;
+    let connection = tokio::spawn(connection);
+    let asked = grpc_on(send, host, service).await;
+    connection.abort();
+    asked
+}
+
+async fn grpc_on(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) -> Result<Probed, No> {
+    let request = http::Request::post(format!("http://{host}/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())?;
+    let (answer, mut body) = send.ready().await?.send_request(request, false)?;
+    body.send_data(message(service), true)?;
+    let (parts, mut body) = answer.await?.into_parts();
+    let mut seen = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        seen.extend_from_slice(&piece);
+        if seen.len() > LONGEST_HEAD {
+            return Err(No::Failed("the answer is too long".to_owned()));
+        }
+    }
+    let trailers = body.trailers().await?.unwrap_or_default();
+    let status = trailers.get("grpc-status").or_else(|| parts.headers.get("grpc-status"));
+    if status.is_none_or(|status| status.as_bytes() != b"0") {
+        return Err(No::Failed(format!("gRPC answered {status:?}")));
+    }
+    // status = 1 (SERVING), after five bytes of frame.
+    match seen.get(5..) {
+        Some([0x08, 1, ..]) => Ok(Probed::Well),
+        _ => Err(No::Refused("it is not SERVING".to_owned())),
+    }
+}
+
+/// `HealthCheckRequest { service = 1 }` in gRPC's frame.
+fn message(service: &str) -> Bytes {
+    let service = &service.as_bytes()[..service.len().min(120)];
+    let mut body = Vec::new();
+    if !service.is_empty() {
+        body.extend([0x0a, u8::try_from(service.len()).unwrap_or(0)]);
+        body.extend_from_slice(service);
+    }
+    let mut framed = vec![0, 0, 0, 0, u8::try_from(body.len()).unwrap_or(0)];
+    framed.extend(body);
+    framed.into()
+}

@@ -1,0 +1,163 @@
+//! Active health checks: who does not answer them gets nothing, and who says that it is degraded comes last.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use weft_model::health::{HealthCheck, Probe};
+use weft_testkit::{eventually, settings};
+
+use super::Lone;
+
+const DEGRADED: u16 = 299;
+
+/// An app that calls itself by a number, and answers health checks as it is told.
+#[derive(Clone)]
+struct App {
+    address: SocketAddr,
+    health: Arc<AtomicU16>,
+}
+
+impl App {
+    async fn new(number: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let app = Self { address: listener.local_addr().unwrap(), health: Arc::new(AtomicU16::new(200)) };
+        let health = app.health.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, number, health.clone()));
+            }
+        });
+        app
+    }
+
+    fn is(&self, health: u16) {
+        self.health.store(health, Ordering::Relaxed);
+    }
+}
+
+async fn serve(mut socket: TcpStream, number: u16, health: Arc<AtomicU16>) {
+    let mut seen = [0; 4096];
+    while let Ok(n) = socket.read(&mut seen).await {
+        if n == 0 {
+            return;
+        }
+        let answer = if !seen.starts_with(b"GET /healthz ") {
+            format!("HTTP/1.1 {number} Mine\r\nContent-Length: 0\r\n\r\n")
+        } else if health.load(Ordering::Relaxed) == DEGRADED {
+            "HTTP/1.1 200 OK\r\nX-Envoy-Degraded: yes\r\nContent-Length: 0\r\n\r\n".to_owned()
+        } else {
+            format!("HTTP/1.1 {} Told\r\nContent-Length: 0\r\n\r\n", health.load(Ordering::Relaxed))
+        };
+        if socket.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn check(probe: Probe) -> HealthCheck {
+    HealthCheck {
+        probe,
+        interval: Duration::from_millis(20),
+        jitter_percent: 50,
+        timeout: Duration::from_secs(2),
+        unhealthy_threshold: 2,
+        healthy_threshold: 2,
+    }
+}
+
+fn http() -> Probe {
+    Probe::Http { path: "/healthz".into(), host: String::new(), patient: true }
+}
+
+async fn checked(addresses: &[SocketAddr], probe: Probe) -> Lone {
+    let lone = Lone::new().await;
+    let mut cluster = settings::cluster("outbound|80||app", addresses);
+    cluster.balancing.panic_threshold = Some(0.0);
+    cluster.health_check = Some(check(probe));
+    lone.sidecar.apply(&[cluster], &[]).await;
+    lone
+}
+
+/// Who answers ten requests.
+async fn answered(lone: &Lone) -> Vec<String> {
+    let mut client = lone.client().await;
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        client.send(super::GET).await;
+        let (head, _) = client.response().await;
+        seen.push(head[9..12].to_owned());
+    }
+    seen.sort();
+    seen.dedup();
+    seen
+}
+
+#[tokio::test]
+async fn who_fails_gets_nothing_until_it_answers_again() {
+    let (one, two) = (App::new(201).await, App::new(202).await);
+    let lone = checked(&[one.address, two.address], http()).await;
+    assert_eq!(answered(&lone).await, ["201", "202"]);
+    one.is(500);
+    eventually("the ill one is left alone", async || answered(&lone).await == ["202"]).await;
+    two.is(500);
+    eventually("nobody is well", async || answered(&lone).await == ["503"]).await;
+    one.is(200);
+    eventually("it is back", async || answered(&lone).await == ["201"]).await;
+}
+
+#[tokio::test]
+async fn who_says_that_it_is_degraded_gets_what_the_others_cannot_take() {
+    let (one, two) = (App::new(201).await, App::new(202).await);
+    let lone = checked(&[one.address, two.address], http()).await;
+    one.is(DEGRADED);
+    // One well of two carries 70 %, the degraded one the rest; when it alone is left it has all.
+    eventually("both are used", async || answered(&lone).await == ["201", "202"]).await;
+    two.is(500);
+    eventually("the degraded one is better than nobody", async || answered(&lone).await == ["201"]).await;
+}
+
+#[tokio::test]
+async fn grpcs_own_health_service_is_asked_and_a_port_that_nobody_has_is_ill() {
+    let serving = Arc::new(AtomicU16::new(1));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let status = serving.clone();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let status = status.clone();
+            tokio::spawn(async move {
+                let mut first = [0; 3];
+                // What is no HTTP/2 is an actual request, over HTTP/1.1.
+                if socket.peek(&mut first).await.is_ok() && &first != b"PRI" {
+                    return serve(socket, 201, Arc::new(AtomicU16::new(200))).await;
+                }
+                let mut connection = h2::server::handshake(socket).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
+                    let head = http::Response::builder().header("content-type", "application/grpc");
+                    let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                    let status = u8::try_from(status.load(Ordering::Relaxed)).unwrap();
+                    body.send_data(Bytes::from(vec![0, 0, 0, 0, 2, 8, status]), false).unwrap();
+                    let mut trailers = http::HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    body.send_trailers(trailers).unwrap();
+                }
+            });
+        }
+    });
+    let lone = checked(&[address], Probe::Grpc { service: "a.B".into() }).await;
+    assert_eq!(answered(&lone).await, ["201"]);
+    serving.store(2, Ordering::Relaxed);
+    eventually("it is NOT_SERVING", async || answered(&lone).await == ["503"]).await;
+    serving.store(1, Ordering::Relaxed);
+    eventually("it serves again", async || answered(&lone).await == ["201"]).await;
+
+    let one = App::new(201).await;
+    let lone = checked(&[one.address, weft_testkit::free_address()], Probe::Tcp).await;
+    eventually("only one is there", async || answered(&lone).await == ["201"]).await;
+}

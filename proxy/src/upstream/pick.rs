@@ -40,7 +40,9 @@ impl Load for Loads<'_> {
         let detects = self.view.outlier.is_some();
         let checks = self.view.cluster.settings.health_check.is_some();
         self.view.endpoints.get(endpoint).is_some_and(|e| {
-            !(detects && e.state.is_out()) && !(checks && e.state.health.verdict() == Verdict::Ill)
+            let out = detects && e.state.is_out();
+            let ill = checks && e.state.health.verdict() == Verdict::Ill;
+            !out && !ill
         })
     }
 

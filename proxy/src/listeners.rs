@@ -122,6 +122,15 @@ impl Listeners {
         }
     }
 
+    /// The ports that are listened on.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        self.open
+            .keys()
+            .map(|(_, address)| address.port())
+            .chain(self.early.keys().map(SocketAddr::port))
+            .collect()
+    }
+
     /// Connections and requests that are still open.
     pub fn active(&self) -> usize {
         self.open.values().map(|open| open.drain.active()).sum()

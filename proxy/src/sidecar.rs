@@ -6,8 +6,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weft_model::node::Interception;
 use weft_runtime::live::Live;
 use weft_runtime::readiness::{Condition, Readiness};
@@ -20,7 +22,9 @@ use crate::config::apply::Applier;
 use crate::config::subscribe::{self, Conditions};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, Dns, Naming};
+use crate::farewell::farewell;
 use crate::listeners::{self, Listeners};
+use crate::probes::{self, Probes};
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
 use crate::worker::{Shared, Worker};
@@ -28,6 +32,10 @@ use crate::{identity, observe, upstream};
 
 /// What is in flight when the process is told to end may take this long.
 const GRACE: Duration = Duration::from_secs(5);
+/// With an app beside it that is told to end at the same moment: within the half minute that a cluster gives to both.
+const GRACE_WITH_APP: Duration = Duration::from_secs(25);
+/// Where probes are asked for.
+const PROBES: u16 = 15020;
 
 /// Where interception hands connections over: outbound, inbound.
 const INTERCEPTED: [u16; 2] = [15001, 15006];
@@ -56,8 +64,21 @@ pub struct SidecarArgs {
 pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
     let env: BTreeMap<String, String> = std::env::vars().collect();
     let bootstrap = Bootstrap::from_environment(&env, &args.domain)?;
+    let with_app = bootstrap.node.metadata.interception != Interception::None;
+    let ends = Ends {
+        probes: probes::read(env.get("ISTIO_KUBE_APP_PROBERS").map_or("{}", String::as_str))
+            .context("ISTIO_KUBE_APP_PROBERS is not the JSON that an injector writes")?,
+        limit: match env.get("TERMINATION_DRAIN_DURATION_SECONDS").filter(|text| !text.is_empty()) {
+            Some(text) => Duration::from_secs(
+                text.parse().with_context(|| format!("TERMINATION_DRAIN_DURATION_SECONDS={text:?}"))?,
+            ),
+            None if with_app => GRACE_WITH_APP,
+            None => GRACE,
+        },
+        with_app,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(bootstrap, log))
+    runtime.block_on(run(bootstrap, ends, log))
 }
 
 /// Begins to answer the pod's DNS; until `known` is met, with nothing.
@@ -95,7 +116,18 @@ fn intercepted(bootstrap: &Bootstrap) -> Listeners {
     Listeners::early(&addresses, interception == Interception::Tproxy)
 }
 
-async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
+/// What a sidecar shares with the app beside it: how that is asked for its health, and how both end.
+struct Ends {
+    probes: Probes,
+    limit: Duration,
+    with_app: bool,
+}
+
+async fn run(
+    bootstrap: Bootstrap,
+    ends: Ends,
+    log: Option<weft_telemetry::log::LogControl>,
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let secrets = Secrets::default();
     let readiness = Readiness::new();
@@ -125,6 +157,14 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let admin_socket = TcpListener::bind(bootstrap.admin).await?;
     let status_socket = TcpListener::bind(bootstrap.status).await?;
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
+    let quit = Arc::new(Notify::new());
+    if let (true, Some(ip)) = (ends.with_app, bootstrap.node.ip) {
+        let at = SocketAddr::new(bootstrap.status.ip(), PROBES);
+        match TcpListener::bind(at).await {
+            Ok(socket) => probes::serve(socket, ends.probes, ip, quit.clone()),
+            Err(error) => tracing::warn!(%at, %error, "probes of the app and /quitquitquit are not served"),
+        }
+    }
     let _dns = match &bootstrap.dns {
         Some(capture) => {
             let known = readiness.expect("names", "the control plane's first answer to NDS");
@@ -156,23 +196,17 @@ async fn run(bootstrap: Bootstrap, log: Option<weft_telemetry::log::LogControl>)
     let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
     admin::serve(admin, admin_socket, status_socket, prometheus_socket);
 
-    let signal = loop {
-        match signals.next().await {
-            Signal::ReopenLogs => shared.observer.files.reopen(),
-            other => break other,
+    let why = loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::ReopenLogs => shared.observer.files.reopen(),
+                other => break format!("{other:?}"),
+            },
+            () = quit.notified() => break "/quitquitquit".to_owned(),
         }
     };
-    tracing::info!(?signal, "ending: connections drain");
-    listeners.lock().unwrap_or_else(PoisonError::into_inner).drain();
-    let deadline = tokio::time::Instant::now() + GRACE;
-    while listeners.lock().unwrap_or_else(PoisonError::into_inner).active() > 0
-        && tokio::time::Instant::now() < deadline
-    {
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(20)) => {}
-            _ = signals.next() => break,
-        }
-    }
+    tracing::info!(%why, "ending: connections drain");
+    farewell(&listeners, ends.with_app && why != "/quitquitquit", ends.limit, &mut signals).await;
     listeners.lock().unwrap_or_else(PoisonError::into_inner).close();
     workers.stop(Duration::from_millis(200)).await;
     shared.observer.files.flush(Duration::from_secs(1));

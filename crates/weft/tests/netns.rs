@@ -188,6 +188,17 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     let headless = curl(&home, "web", &["http://set:8080/"]);
     assert!(headless.ends_with(" 200") && headless.contains("spiffe://"), "{headless}");
 
+    // Its sidecar answers its DNS, too, in all spellings, and knows nothing of what is not there.
+    let known = text(&exec(&home, "web", &["getent", "-s", "dns", "ahostsv4", "api.shop.svc.cluster.local"]));
+    assert!(known.starts_with("10.96."), "{known}");
+    let short = text(&exec(&home, "web", &["getent", "-s", "dns", "ahostsv4", "set"]));
+    assert!(short.starts_with("10.244."), "{short}");
+    let unknown = exec(&home, "web", &["getent", "-s", "dns", "ahostsv4", "nobody.shop.svc.cluster.local"]);
+    assert!(!unknown.status.success(), "{unknown:?}");
+    // A kubelet's way in, which speaks no mTLS, is there, and knows of no probe that nobody defined.
+    let probed = curl(&home, "web", &["http://127.0.0.1:15020/app-health/app/readyz"]);
+    assert!(probed.ends_with(" 404"), "{probed}");
+
     // A server that speaks first, on a port of which nobody says so; and once more, now that it is known.
     for _ in 0..2 {
         let greeted = text(&exec(&home, "web", &["python3", "-c", GREETED]));

@@ -127,7 +127,9 @@ pub(crate) fn flags(annotations: &BTreeMap<String, String>) -> Vec<String> {
         ("-q", said("includeOutboundPorts").unwrap_or_default()),
         ("-c", said("excludeInterfaces").unwrap_or_default()),
     ];
-    values.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    let flags = values.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+    // Whatever resolver an app asks, the sidecar answers.
+    flags.chain(["--redirect-dns", "--capture-all-dns"].map(str::to_owned)).collect()
 }
 
 /// The sidecar's user, whose connections are left alone.

@@ -115,7 +115,7 @@ pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
     text
 }
 
-/// The `/etc/resolv.conf` of a pod of `namespace`. Nobody answers at that address but a DNS proxy of the pod's own.
+/// The `/etc/resolv.conf` of a pod of `namespace`. At that address answers whom the kernel hands queries to: the sidecar.
 pub(crate) fn resolv_conf(namespace: &str) -> String {
     format!(
         "search {namespace}.svc.cluster.local svc.cluster.local cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n"

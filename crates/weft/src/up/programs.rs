@@ -108,6 +108,9 @@ impl Mesh {
         ] {
             environment.push((name.into(), value.into()));
         }
+        if pod.netns.is_some() {
+            environment.push(("ISTIO_META_DNS_CAPTURE".into(), "true".into()));
+        }
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
         let args = args.map(OsString::from).to_vec();
         let args = match &pod.netns {

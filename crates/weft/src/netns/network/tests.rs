@@ -21,6 +21,6 @@ fn a_pods_annotations_become_the_injectors_flags() {
     let flags = flags(&annotations).join(" ");
     assert_eq!(
         flags,
-        "-p 15001 -z 15006 -u 1337 -g 1337 -m REDIRECT -i 10.0.0.0/8 -x  -b * -d 15090,15021,15020,9000 -o 3306 -q  -c "
+        "-p 15001 -z 15006 -u 1337 -g 1337 -m REDIRECT -i 10.0.0.0/8 -x  -b * -d 15090,15021,15020,9000 -o 3306 -q  -c  --redirect-dns --capture-all-dns"
     );
 }

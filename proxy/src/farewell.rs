@@ -1,0 +1,55 @@
+//! The end of a sidecar: it goes on taking connections, for peers send until they have learned of it, but asks them to
+//! go; and it lives as long as its app does, whose last words still need a way out.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weft_runtime::signals::Signals;
+
+use crate::listeners::Listeners;
+
+/// How often it is looked whether somebody is still there.
+const LOOK: Duration = Duration::from_millis(50);
+/// Ports of the sidecar itself, or of what stands beside it in the same container.
+const OWN: [u16; 8] = [15000, 15001, 15004, 15006, 15020, 15021, 15053, 15090];
+
+/// Drains until nothing is in flight and, where `with_app`, the app listens nowhere any more; at most for `limit`, and
+/// until the next signal.
+pub async fn farewell(listeners: &Mutex<Listeners>, with_app: bool, limit: Duration, signals: &mut Signals) {
+    let listeners = || listeners.lock().unwrap_or_else(PoisonError::into_inner);
+    listeners().drain();
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let own = listeners().ports();
+        if listeners().active() == 0 && !(with_app && app_listens(&own)) {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = signals.next() => return,
+        }
+    }
+    tracing::info!(?limit, "the time to drain is over; what is still open is cut");
+}
+
+/// Whether anybody but the sidecar listens in this pod.
+fn app_listens(own: &BTreeSet<u16>) -> bool {
+    let table = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let tables = [table("/proc/net/tcp"), table("/proc/net/tcp6")];
+    tables.iter().flat_map(|table| listening(table)).any(|port| !OWN.contains(&port) && !own.contains(&port))
+}
+
+/// The ports that somebody listens on, by a table of the kernel's.
+fn listening(table: &str) -> impl Iterator<Item = u16> + '_ {
+    table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, state) = (fields.next()?, fields.nth(1)?);
+        let port = local.rsplit(':').next()?;
+        (state == "0A").then(|| u16::from_str_radix(port, 16).ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests;

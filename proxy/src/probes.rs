@@ -1,0 +1,129 @@
+//! Probes of a cluster's kubelet, which speaks no mTLS: it asks this port (`/app-health/...`), and the sidecar asks the
+//! app, from the address that nobody turns.
+//!
+//! What to ask for each path comes from the injector, as JSON in `ISTIO_KUBE_APP_PROBERS`.
+
+mod ask;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// One probe, as the pod's manifest had it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    http_get: Option<HttpGet>,
+    tcp_socket: Option<TcpSocket>,
+    grpc: Option<Grpc>,
+    timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HttpGet {
+    #[serde(default)]
+    path: String,
+    port: u16,
+    #[serde(default)]
+    host: Option<String>,
+    #[serde(default)]
+    scheme: Option<String>,
+    #[serde(default)]
+    http_headers: Vec<Header>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct TcpSocket {
+    port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Grpc {
+    port: u16,
+    #[serde(default)]
+    service: Option<String>,
+}
+
+/// Probes by path.
+pub type Probes = BTreeMap<String, Probe>;
+
+/// Reads what the injector wrote.
+///
+/// # Errors
+/// If it is no such JSON.
+pub fn read(text: &str) -> Result<Probes, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+#[derive(Clone)]
+struct Pod {
+    probes: Arc<Probes>,
+    address: IpAddr,
+    end: Arc<Notify>,
+}
+
+/// Serves probes of the app at `address`, and `/quitquitquit`, which ends the sidecar, until the process ends.
+pub fn serve(socket: TcpListener, probes: Probes, address: IpAddr, end: Arc<Notify>) {
+    let routes = Router::new()
+        .route("/app-health/{*rest}", get(health))
+        .route("/quitquitquit", post(quit))
+        .with_state(Pod { probes: Arc::new(probes), address, end });
+    tokio::spawn(async move {
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(socket, routes).await {
+            tracing::error!(%error, "the port of probes is closed");
+        }
+    });
+}
+
+async fn health(State(pod): State<Pod>, Path(rest): Path<String>) -> (StatusCode, String) {
+    let path = format!("/app-health/{rest}");
+    let Some(probe) = pod.probes.get(&path) else {
+        return (StatusCode::NOT_FOUND, format!("ISTIO_KUBE_APP_PROBERS has no probe {path}\n"));
+    };
+    let limit = Duration::from_secs(probe.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(1));
+    let asked = async {
+        match (&probe.http_get, &probe.tcp_socket, &probe.grpc) {
+            (Some(http), ..) => ask::http(pod.address, http).await,
+            (_, Some(tcp), _) => ask::tcp(pod.address, tcp.port).await.map(|_| StatusCode::OK),
+            (_, _, Some(grpc)) => ask::grpc(pod.address, grpc).await,
+            (None, None, None) => Err("the probe asks for nothing".to_owned()),
+        }
+    };
+    match tokio::time::timeout(limit, asked).await {
+        Ok(Ok(status)) => (status, String::new()),
+        Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the app did not answer within {limit:?}\n")),
+    }
+}
+
+/// A Job's last step: only who is in the pod may ask for it.
+async fn quit(
+    State(pod): State<Pod>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+) -> (StatusCode, &'static str) {
+    if !from.ip().to_canonical().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from the pod's own localhost\n");
+    }
+    pod.end.notify_one();
+    (StatusCode::OK, "OK\n")
+}
+
+#[cfg(test)]
+mod tests;

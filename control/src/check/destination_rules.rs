@@ -52,15 +52,10 @@ impl Checked<'_> {
 
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {
         let running = service.endpoints.iter().any(|endpoint| selects(labels, &endpoint.workload.labels));
-        let selector =
-            self.world.resources.services.iter().find(|object| {
-                object.meta.name == service.name && object.meta.namespace == service.namespace
-            });
-        let selector = selector.and_then(|object| object.spec.selector.as_ref());
-        let described = selector.filter(|selector| !selector.is_empty()).is_some_and(|selector| {
-            self.selected(Some(&service.namespace), selector)
-                .any(|workload| selects(labels, &workload.labels))
-        });
+        let described = !service.selector.is_empty()
+            && self
+                .selected(Some(&service.namespace), &service.selector)
+                .any(|workload| selects(labels, &workload.labels));
         running || described
     }
 

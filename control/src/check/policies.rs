@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::authorization_policy::{Action, AuthorizationPolicy, Rule};
-use crate::world::workload::Workload;
+use crate::world::workload::{Workload, selects};
 
 const KIND: &str = "AuthorizationPolicy";
 
@@ -27,6 +27,10 @@ impl Checked<'_> {
         }
         for object in &resources.peer_authentications {
             let labels = object.spec.selector.as_ref().map(|s| s.match_labels.clone()).unwrap_or_default();
+            // It is ignored as a whole, which is said of its selector.
+            if object.meta.namespace == self.world.mesh.root_namespace && !labels.is_empty() {
+                continue;
+            }
             let Some(known) = self.ports_of(&object.meta.namespace, &labels) else { continue };
             for port in object.spec.port_level_mtls.keys().filter(|port| !known.contains(port)) {
                 let message =
@@ -113,12 +117,13 @@ impl Checked<'_> {
         }
         let mut ports: BTreeSet<u16> =
             selected.iter().flat_map(|workload| &workload.ports).map(|port| port.number).collect();
-        // A service may lead to a port that no container declares.
+        // A service may lead to a port that no container declares, whether or not anything runs.
         for service in self.world.services.iter().filter(|service| service.namespace == namespace) {
-            for endpoint in &service.endpoints {
-                if selected.iter().any(|workload| workload.labels == endpoint.workload.labels) {
-                    ports.extend(endpoint.ports.iter().flatten());
-                }
+            let behind = |workload: &&&Workload| {
+                !service.selector.is_empty() && selects(&service.selector, &workload.labels)
+            };
+            for workload in selected.iter().filter(behind) {
+                ports.extend(service.ports.iter().filter_map(|port| port.of(workload)));
             }
         }
         Some(ports)

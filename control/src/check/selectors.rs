@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Checked, listed};
 use crate::resources::Object;
+use crate::resources::peer_authentication::PeerAuthentication;
 use crate::resources::selector::Selector;
 
 impl Checked<'_> {
@@ -26,7 +27,7 @@ impl Checked<'_> {
             self.policy("DestinationRule", object, "spec.workloadSelector.matchLabels", selector);
         }
         for object in &resources.peer_authentications {
-            self.policy("PeerAuthentication", object, MATCH_LABELS, object.spec.selector.as_ref());
+            self.peer_authentication(object);
         }
         for object in &resources.authorization_policies {
             self.policy("AuthorizationPolicy", object, MATCH_LABELS, object.spec.selector.as_ref());
@@ -37,6 +38,22 @@ impl Checked<'_> {
         for object in &resources.telemetries {
             self.policy("Telemetry", object, MATCH_LABELS, object.spec.selector.as_ref());
         }
+    }
+
+    /// Alone of its kind, it is nothing at all with a selector in the root namespace.
+    fn peer_authentication(&mut self, object: &Object<PeerAuthentication>) {
+        let labels = object.spec.selector.as_ref().map(|selector| &selector.match_labels);
+        let root = &self.world.mesh.root_namespace;
+        if object.meta.namespace != *root || labels.is_none_or(BTreeMap::is_empty) {
+            self.policy("PeerAuthentication", object, MATCH_LABELS, object.spec.selector.as_ref());
+            return;
+        }
+        let message = format!(
+            "in the root namespace {root} a PeerAuthentication with a selector is ignored: it applies to nothing"
+        );
+        let hint =
+            "write it in the workloads' own namespace, or leave out the selector: then it is the mesh's";
+        self.warn("PeerAuthentication", object, MATCH_LABELS.to_owned(), message, Some(hint.to_owned()));
     }
 
     fn policy<S>(&mut self, kind: &str, object: &Object<S>, path: &str, selector: Option<&Selector>) {
@@ -66,8 +83,10 @@ impl Checked<'_> {
         so: &str,
     ) {
         let namespace = object.meta.namespace.as_str();
-        // The root namespace's policies are for the workloads of all.
-        let reach = (namespace != self.world.mesh.root_namespace).then_some(namespace);
+        // These of the root namespace are for the workloads of all.
+        let is_for_all = matches!(kind, "AuthorizationPolicy" | "RequestAuthentication")
+            && namespace == self.world.mesh.root_namespace;
+        let reach = (!is_for_all).then_some(namespace);
         if labels.is_empty() || self.selected(reach, labels).next().is_some() {
             return;
         }

@@ -131,3 +131,55 @@ fn outlier_detection_that_can_never_act_is_named() {
         ]
     );
 }
+
+#[test]
+fn a_port_that_a_service_alone_names_is_a_port_whether_or_not_anything_runs() {
+    let yaml = r"
+apiVersion: v1
+kind: Service
+metadata: {name: metrics, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 90, targetPort: 9000}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: shop}
+spec: {selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {ports: ['9000', '9001']}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: p, namespace: shop}
+spec: {selector: {matchLabels: {app: web}}, portLevelMtls: {'9000': {mode: DISABLE}, '90': {mode: DISABLE}}}
+";
+    let reading = crate::read::read_str("mesh.yaml", &format!("{WEB}{yaml}"));
+    let world = crate::world::World::new(std::sync::Arc::new(reading.resources), &[]);
+    let paths: Vec<String> = check(&world).into_iter().map(|warning| warning.path).collect();
+    assert_eq!(paths, ["spec.rules[0].to[0].operation.ports[1]", "spec.portLevelMtls[\"90\"]"]);
+}
+
+#[test]
+fn a_peer_authentication_with_a_selector_in_the_root_namespace_is_named_once() {
+    let yaml = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: istio-system}\nspec: {selector: {matchLabels: {app: web}}, portLevelMtls: {'1': {mode: DISABLE}}}";
+    assert_eq!(
+        found(yaml),
+        [
+            "spec.selector.matchLabels: in the root namespace istio-system a PeerAuthentication with a selector is ignored: it applies to nothing"
+        ]
+    );
+}
+
+#[test]
+fn only_some_policies_of_the_root_namespace_select_in_all_namespaces() {
+    let of = |kind: &str, group: &str, spec: &str| {
+        found(&format!(
+            "apiVersion: {group}/v1\nkind: {kind}\nmetadata: {{name: p, namespace: istio-system}}\nspec: {{{spec}}}"
+        ))
+    };
+    let selector = "selector: {matchLabels: {app: web}}";
+    assert_eq!(of("AuthorizationPolicy", "security.istio.io", selector), [""; 0]);
+    assert_eq!(
+        of("Telemetry", "telemetry.istio.io", selector),
+        [
+            "spec.selector.matchLabels: no workload of namespace istio-system has app=web: it applies to nothing"
+        ]
+    );
+}

@@ -29,7 +29,7 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<Cluster> {
     let mut clusters = Vec::new();
     for service in &proxy.scope.services {
         let rule = proxy.rule(service);
-        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+        for port in &service.ports {
             clusters.push(outbound(proxy, service, port, "", rule));
             for subset in rule.iter().flat_map(|rule| &rule.subsets) {
                 clusters.push(outbound(proxy, service, port, &subset.name, rule));

@@ -20,7 +20,7 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<LoadAssignment> {
     let mut assignments = Vec::new();
     for service in proxy.scope.services.iter().filter(|service| service.resolution == Resolution::Static) {
         let rule = proxy.rule(service);
-        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+        for port in &service.ports {
             assignments.push(assignment(proxy, service, port.number, "", rule));
             for subset in rule.iter().flat_map(|rule| &rule.subsets) {
                 assignments.push(assignment(proxy, service, port.number, &subset.name, rule));

@@ -32,7 +32,7 @@ pub(super) fn of(world: &World, workload: &Workload, interception: Interception)
         let behind = service.endpoints.iter().chain(&service.unready);
         for endpoint in behind.filter(|endpoint| *endpoint.workload == *workload) {
             for (port, target) in service.ports.iter().zip(&endpoint.ports) {
-                let Some(number) = target.filter(|_| port.protocol.is_carried()) else { continue };
+                let Some(number) = *target else { continue };
                 let service = Some((Arc::clone(service), port.number));
                 ports.entry(number).or_insert(InboundPort { number, protocol: port.protocol, service });
             }

@@ -33,6 +33,9 @@ pub struct MergedRule {
     /// Only for callers with these labels, of the same namespace.
     pub selector: BTreeMap<String, String>,
     export_to: Visibility,
+    /// Clients of its own namespace go by it: unless its `exportTo` names others alone. What the mesh exports by
+    /// default is for others, and does not take it away from them.
+    at_home: bool,
 }
 
 impl MergedRule {
@@ -60,6 +63,7 @@ impl DestinationRules {
         for object in sorted {
             let (meta, spec) = (&object.meta, &object.spec);
             let default = &mesh.config.default_destination_rule_export_to;
+            let said = Visibility::new(&spec.export_to, &[], &meta.namespace);
             let rule = MergedRule {
                 host: host::full(&spec.host, &meta.namespace),
                 namespace: meta.namespace.clone(),
@@ -68,12 +72,14 @@ impl DestinationRules {
                 subsets: spec.subsets.clone(),
                 selector: spec.workload_selector.as_ref().map(|s| s.match_labels.clone()).unwrap_or_default(),
                 export_to: Visibility::new(&spec.export_to, default, &meta.namespace),
+                at_home: said.sees(&meta.namespace),
             };
             let here = merged.entry(meta.namespace.clone()).or_default();
             let same = here.iter_mut().find(|known| {
                 known.host == rule.host
                     && known.selector == rule.selector
                     && known.export_to == rule.export_to
+                    && known.at_home == rule.at_home
             });
             match same {
                 Some(known) => known.absorb(rule),
@@ -97,7 +103,7 @@ impl DestinationRules {
         // The root namespace is everybody's default, so a client of its own does not make it come first.
         let own = || {
             let rules = self.by_namespace.get(client).filter(|_| client != root_namespace);
-            best(rules, &service.host, |rule| selects(&rule.selector, labels))
+            best(rules, &service.host, |rule| rule.at_home && selects(&rule.selector, labels))
         };
         let exported = |namespace: &str| {
             best(self.by_namespace.get(namespace), &service.host, |rule| {

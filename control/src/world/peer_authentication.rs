@@ -35,7 +35,7 @@ impl MutualTlsModes {
     }
 
     /// Those of a workload with these labels: its own policy before its namespace's before the mesh's, and of each
-    /// level the oldest.
+    /// level the oldest. In the root namespace a policy with a selector is ignored, as in Istio, by its own pods too.
     pub(crate) fn new(
         resources: &Resources,
         mesh: &Mesh,
@@ -44,7 +44,10 @@ impl MutualTlsModes {
     ) -> Self {
         let own = oldest(resources, |object| {
             let selector = selector(object);
-            object.meta.namespace == namespace && !selector.is_empty() && selects(selector, labels)
+            object.meta.namespace == namespace
+                && namespace != mesh.root_namespace
+                && !selector.is_empty()
+                && selects(selector, labels)
         });
         let of_namespace =
             oldest(resources, |object| object.meta.namespace == namespace && selector(object).is_empty());

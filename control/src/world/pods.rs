@@ -93,10 +93,13 @@ fn of_spec(
             continue;
         };
         let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref(), number);
+        if !protocol.is_carried() {
+            continue;
+        }
         if let Some(name) = &port.name {
             named_ports.entry(name.clone()).or_insert(number);
         }
-        if protocol.is_carried() && !ports.iter().any(|known| known.number == number) {
+        if !ports.iter().any(|known| known.number == number) {
             ports.push(ContainerPort { number, protocol });
         }
     }

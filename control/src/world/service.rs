@@ -37,8 +37,10 @@ pub struct Service {
     pub distribution: Distribution,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
-    /// Its ports.
+    /// Its ports, without those that the mesh does not carry (UDP): of one number there is one.
     pub ports: Vec<Port>,
+    /// Which workloads of its namespace are behind it; empty: none are by their labels.
+    pub selector: BTreeMap<String, String>,
     /// Namespaces that see it.
     pub export_to: Visibility,
     /// Names that its certificates may carry besides its accounts' (`subjectAltNames`).
@@ -158,6 +160,21 @@ impl Visibility {
         match self {
             Self::All => true,
             Self::Only(names) => names.contains(namespace),
+        }
+    }
+}
+
+impl Port {
+    /// The port of `workload` that it leads to.
+    pub fn of(&self, workload: &Workload) -> Option<u16> {
+        if workload.entry
+            && let Some(own) = workload.named_ports.get(&self.name)
+        {
+            return Some(*own);
+        }
+        match &self.target {
+            Target::Number(number) => Some(*number),
+            Target::Name(name) => workload.named_ports.get(name).copied(),
         }
     }
 }

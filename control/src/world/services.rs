@@ -84,7 +84,8 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         opts_out_of_addresses: true,
         distribution: Distribution::of(spec.traffic_distribution.as_deref(), &meta.annotations),
         headless: spec.cluster_ip.as_deref() == Some("None"),
-        ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
+        ports: spec.ports.iter().flatten().filter_map(kubernetes_port).filter(is_carried).collect(),
+        selector: spec.selector.clone().unwrap_or_default(),
         export_to: Visibility::new(&export_to, &mesh.config.default_service_export_to, &meta.namespace),
         subject_alt_names: Vec::new(),
         endpoints: Vec::new(),
@@ -102,11 +103,11 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         }
         return service;
     }
-    let selector = spec.selector.clone().unwrap_or_default();
+    let selector = &service.selector;
     if !selector.is_empty() {
         let published = spec.publish_not_ready_addresses == Some(true);
         let behind = |workload: &&Arc<Workload>| {
-            workload.namespace == meta.namespace && selects(&selector, &workload.labels)
+            workload.namespace == meta.namespace && selects(selector, &workload.labels)
         };
         (service.endpoints, service.unready) = workloads
             .iter()
@@ -115,6 +116,11 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
             .partition(|endpoint| endpoint.workload.ready || published);
     }
     service
+}
+
+/// Beside a UDP port there may be a TCP port of the same number, which is the one that counts.
+const fn is_carried(port: &Port) -> bool {
+    port.protocol.is_carried()
 }
 
 fn kubernetes_port(port: &k8s_openapi::api::core::v1::ServicePort) -> Option<Port> {
@@ -138,7 +144,7 @@ fn entry<'a>(
     workloads: &'a [Arc<Workload>],
 ) -> impl Iterator<Item = Service> + 'a {
     let (meta, spec) = (&object.meta, &object.spec);
-    let ports: Vec<Port> = spec.ports.iter().filter_map(entry_port).collect();
+    let ports: Vec<Port> = spec.ports.iter().filter_map(entry_port).filter(is_carried).collect();
     let resolution = match spec.resolution {
         service_entry::Resolution::Static => Resolution::Static,
         service_entry::Resolution::Dns => Resolution::Dns,
@@ -193,6 +199,7 @@ fn entry<'a>(
             aliases: Vec::new(),
             endpoints: behind.iter().map(|workload| endpoint(&ports, workload)).collect(),
             ports: ports.clone(),
+            selector: spec.workload_selector.as_ref().map(|s| s.labels.clone()).unwrap_or_default(),
             age: meta.age,
             source: object.source.clone(),
         }
@@ -211,18 +218,8 @@ fn entry_port(port: &service_entry::ServicePort) -> Option<Port> {
 }
 
 fn endpoint(ports: &[Port], workload: &Arc<Workload>) -> ServiceEndpoint {
-    let of = |port: &Port| {
-        if workload.entry
-            && let Some(own) = workload.named_ports.get(&port.name)
-        {
-            return Some(*own);
-        }
-        match &port.target {
-            Target::Number(number) => Some(*number),
-            Target::Name(name) => workload.named_ports.get(name).copied(),
-        }
-    };
-    ServiceEndpoint { workload: Arc::clone(workload), ports: ports.iter().map(of).collect() }
+    let own = ports.iter().map(|port| port.of(workload));
+    ServiceEndpoint { workload: Arc::clone(workload), ports: own.collect() }
 }
 
 /// The workload that an entry describes.

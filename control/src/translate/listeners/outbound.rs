@@ -24,7 +24,7 @@ pub(super) fn at_services(proxy: &Proxy<'_>) -> Vec<Listener> {
     let mut own: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
     let mut shared: BTreeMap<u16, Wildcard> = BTreeMap::new();
     for service in &proxy.scope.services {
-        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+        for port in &service.ports {
             let addresses = addresses(service, port);
             if port.protocol.is_http() || addresses.is_empty() {
                 shared.entry(port.number).or_default().add(proxy, service, port);

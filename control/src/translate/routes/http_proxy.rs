@@ -27,8 +27,8 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
     let mut claims: Vec<(usize, &Service, &Port, String)> = Vec::new();
     for service in &proxy.scope.services {
         let names = domains::of(service, &proxy.namespace);
-        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
-            let only = service.ports.iter().filter(|port| port.protocol.is_carried()).count() == 1;
+        for port in &service.ports {
+            let only = service.ports.len() == 1;
             for (rank, name) in names.iter().enumerate() {
                 claims.push((rank, service, port, format!("{name}:{}", port.number)));
                 if port.number == HTTP || (only && !service.ports.iter().any(|other| other.number == HTTP)) {
@@ -45,7 +45,7 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
         }
     }
     for service in &proxy.scope.services {
-        for port in service.ports.iter().filter(|port| port.protocol.is_carried()) {
+        for port in &service.ports {
             let mine = |claim: &&(&Service, &Port, String)| std::ptr::eq(claim.1, port);
             let domains: Vec<String> = granted.iter().filter(mine).map(|claim| claim.2.clone()).collect();
             hosts.push(of_port(proxy, service, port, domains));

@@ -83,3 +83,25 @@ fn a_rule_for_some_callers_comes_before_the_one_for_all_of_them() {
     // A selector reaches no further than its namespace.
     assert_eq!(pool("front", &[("app", "cart")], &[some]), None);
 }
+
+#[test]
+fn a_rule_that_is_exported_to_others_alone_is_not_used_at_home() {
+    let away = rule("shop", "s", "web", 2, ", exportTo: [front]");
+    assert_eq!(pool("shop", &[], std::slice::from_ref(&away)), None);
+    assert_eq!(pool("front", &[], std::slice::from_ref(&away)), Some(2));
+    let behind = rule("istio-system", "r", WEB, 3, "");
+    assert_eq!(pool("shop", &[], &[away, behind]), Some(3));
+    for home in ["'*'", "'.'", "shop"] {
+        let rule = rule("shop", "s", "web", 2, &format!(", exportTo: [{home}]"));
+        assert_eq!(pool("shop", &[], &[rule]), Some(2), "{home}");
+    }
+}
+
+#[test]
+fn what_the_mesh_exports_by_default_takes_no_rule_away_from_its_own_namespace() {
+    let mesh = "---\napiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: mesh}\nspec: {meshConfig: {defaultDestinationRuleExportTo: [front]}}\n";
+    let rules = [mesh.to_owned(), rule("shop", "s", "web", 2, "")];
+    assert_eq!(pool("shop", &[], &rules), Some(2));
+    assert_eq!(pool("front", &[], &rules), Some(2));
+    assert_eq!(pool("back", &[], &rules), None);
+}

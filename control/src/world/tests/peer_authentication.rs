@@ -60,3 +60,10 @@ fn another_namespace_s_policies_and_other_selectors_do_not_count() {
     let root = policy("istio-system", "r", &format!("{OWN}, mtls: {{mode: STRICT}}"));
     assert_eq!(mode(80, &[foreign, other, root]), Permissive);
 }
+
+#[test]
+fn with_a_selector_in_the_root_namespace_it_is_ignored_even_there() {
+    let root = policy("istio-system", "r", &format!("{OWN}, mtls: {{mode: STRICT}}"));
+    let labels = [("app".to_owned(), "web".to_owned())].into();
+    assert_eq!(sample::world(&root).mutual_tls("istio-system", &labels).of(80), Permissive);
+}

@@ -91,3 +91,28 @@ spec: {address: 10.0.0.2, labels: {app: vm}}
     assert_eq!(facts, [(true, Some(8080), 3), (false, Some(80), 1)]);
     assert_eq!(service.accounts().into_iter().collect::<Vec<_>>(), [("shop", "vm")]);
 }
+
+#[test]
+fn a_udp_port_of_the_same_number_does_not_take_the_tcp_port_s_place() {
+    let world = sample::world(
+        r"
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {app: web}
+  ports:
+  - {name: quic, port: 80, protocol: UDP, targetPort: 7001}
+  - {name: http, port: 80, targetPort: 8080}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: app, image: a}]}
+",
+    );
+    let service = only(&world);
+    assert_eq!(service.port(80).unwrap().name, "http");
+    let place = service.place(80).unwrap();
+    assert_eq!(service.endpoints[0].ports[place], Some(8080));
+}

@@ -3,6 +3,7 @@
 //! Pure. What is missing (a Secret that is not among the files) leaves its variable out and is told.
 
 use super::expand::expand;
+use super::protocol::Protocol;
 use super::quantity;
 use super::services::Service;
 use k8s_openapi::api::core::v1 as core;
@@ -123,9 +124,10 @@ pub(crate) fn service_variables(
                 let name = name.to_ascii_uppercase().replace('-', "_");
                 variables.push((format!("{prefix}_SERVICE_PORT_{name}"), number.to_string()));
             }
-            let link = format!("{prefix}_PORT_{number}_TCP");
-            variables.push((link.clone(), format!("tcp://{host}:{number}")));
-            variables.push((format!("{link}_PROTO"), "tcp".to_owned()));
+            let transport = if port.protocol == Protocol::Udp { "udp" } else { "tcp" };
+            let link = format!("{prefix}_PORT_{number}_{}", transport.to_ascii_uppercase());
+            variables.push((link.clone(), format!("{transport}://{host}:{number}")));
+            variables.push((format!("{link}_PROTO"), transport.to_owned()));
             variables.push((format!("{link}_PORT"), number.to_string()));
             variables.push((format!("{link}_ADDR"), host.clone()));
         }

@@ -320,20 +320,28 @@ fn ports(draft: &Draft, selecting: &[&Service]) -> Vec<Port> {
         let Some(number) = u16::try_from(port.container_port).ok().filter(|number| *number != 0) else {
             continue;
         };
-        if ports.iter().any(|known| known.number == number) {
-            continue;
-        }
         let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref(), number);
-        ports.push(Port { name: port.name.clone(), number, protocol });
+        let own = Port { name: port.name.clone(), number, protocol };
+        match ports.iter_mut().find(|known| known.number == number) {
+            // Of two transports the one counts that is carried.
+            Some(known) if known.protocol == Protocol::Udp => *known = own,
+            Some(_) => {}
+            None => ports.push(own),
+        }
     }
-    for exposed in selecting.iter().flat_map(|service| &service.ports) {
+    let exposed = || selecting.iter().flat_map(|service| &service.ports);
+    let is_carried =
+        |target: &Target| exposed().any(|other| other.target == *target && other.protocol != Protocol::Udp);
+    for exposed in exposed().filter(|port| port.protocol != Protocol::Udp || !is_carried(&port.target)) {
         let known = ports.iter_mut().find(|port| match &exposed.target {
             Target::Number(number) => port.number == *number,
             Target::Name(name) => port.name.as_ref() == Some(name),
         });
         match (known, &exposed.target) {
             // What a service declares about a port, callers' sidecars believe: so the stand-in speaks it.
-            (Some(port), _) if exposed.protocol != Protocol::Auto => port.protocol = exposed.protocol,
+            (Some(port), _) if exposed.protocol != Protocol::Auto || port.protocol == Protocol::Udp => {
+                port.protocol = exposed.protocol;
+            }
             (None, Target::Number(number)) => {
                 ports.push(Port { name: exposed.name.clone(), number: *number, protocol: exposed.protocol });
             }
@@ -378,7 +386,8 @@ fn proxied(environment: &mut Environment, block: Block, addresses: &BTreeMap<Str
 /// `HOST` and `PORT`: where this app is to listen, whatever the manifest said.
 fn own_address(environment: &mut Environment, address: Ipv4Addr, ports: &[Port]) {
     environment.set("HOST", address.to_string());
-    let main = ports.iter().find(|port| port.protocol == Protocol::Http).or_else(|| ports.first());
+    let carried = || ports.iter().filter(|port| port.protocol != Protocol::Udp);
+    let main = carried().find(|port| port.protocol == Protocol::Http).or_else(|| carried().next());
     if let Some(port) = main {
         environment.set("PORT", port.number.to_string());
     }

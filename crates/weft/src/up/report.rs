@@ -138,8 +138,15 @@ pub(crate) fn groups(plan: &Plan) -> BTreeMap<(String, String), Vec<&Pod>> {
     groups
 }
 
+/// What a service is called here: by its namespace too where there is more than one.
+pub(crate) fn name_of(plan: &Plan, namespace: &str, service: &str) -> String {
+    let is_alone = plan.pods.iter().all(|pod| pod.namespace == namespace);
+    if is_alone { service.to_owned() } else { format!("{namespace}/{service}") }
+}
+
 fn rows(plan: &Plan, app: impl Fn(&Pod) -> App) -> Vec<Row> {
-    let rows = groups(plan).into_iter().filter_map(|((_, name), pods)| {
+    let rows = groups(plan).into_iter().filter_map(|((namespace, name), pods)| {
+        let name = name_of(plan, &namespace, &name);
         let first = pods.first()?;
         let ports: Vec<String> =
             first.ports.iter().map(|port| format!("{} {}", port.number, protocol(port.protocol))).collect();
@@ -190,12 +197,15 @@ pub(crate) fn summary(plan: &Plan, app: impl Fn(&Pod) -> App, took: Duration) ->
 }
 
 /// A call that an app of this mesh would make.
-fn example(plan: &Plan) -> Option<(&str, &str)> {
+fn example(plan: &Plan) -> Option<(String, &str)> {
     plan.pods.iter().filter(|pod| pod.sidecar).find_map(|pod| {
         let calls = |(name, value): &&(String, String)| {
             value.starts_with("http://") && !name.to_ascii_lowercase().ends_with("_proxy")
         };
         let (_, url) = pod.environment.iter().find(calls)?;
-        Some((pod.workload.as_str(), url.as_str()))
+        Some((name_of(plan, &pod.namespace, &pod.workload), url.as_str()))
     })
 }
+
+#[cfg(test)]
+mod tests;

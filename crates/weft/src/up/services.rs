@@ -97,9 +97,9 @@ impl Service {
         }
     }
 
-    /// The port of that number.
+    /// The port of that number, if the mesh carries it: beside it there may be a UDP port of the same.
     pub(crate) fn port(&self, number: u16) -> Option<&Port> {
-        self.ports.iter().find(|port| port.number == number)
+        self.ports.iter().find(|port| port.number == number && port.protocol != Protocol::Udp)
     }
 
     /// Whether apps reach that port over an address of their own. Outside the mesh only plain TCP needs one:

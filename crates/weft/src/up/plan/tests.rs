@@ -198,3 +198,27 @@ fn a_stateful_sets_pod_is_written_by_its_own_name_and_has_an_address_of_its_own(
     assert_eq!(db.resource()["spec"]["hostname"], "db-0");
     assert_eq!(db.resource()["spec"]["subdomain"], "db");
 }
+
+#[test]
+fn of_a_udp_and_a_tcp_port_of_one_number_the_app_has_the_tcp_one() {
+    let mut manifests = shop();
+    let quic = json!({ "name": "quic", "port": 80, "protocol": "UDP", "targetPort": 7001 });
+    let http = json!({ "name": "http", "port": 80, "targetPort": 8080 });
+    let dns = json!({ "name": "dns", "port": 53, "protocol": "UDP" });
+    let dns_tcp = json!({ "name": "tcp-dns", "port": 53 });
+    let spec = json!({ "selector": { "app": "alone" }, "ports": [quic, http, dns_tcp, dns] });
+    manifests.services.push(Service::read("alone", "shop", &serde_json::from_value(spec).unwrap()).unwrap());
+    let containers = json!([{ "name": "app", "ports": [
+        { "containerPort": 8080, "protocol": "UDP", "name": "a" },
+        { "containerPort": 8080, "name": "http" },
+    ] }]);
+    let alone = manifests.workloads.iter_mut().find(|workload| workload.name == "alone").unwrap();
+    alone.spec.containers = serde_json::from_value(containers).unwrap();
+    assert_eq!(manifests.services[3].port(80).unwrap().protocol, Protocol::Http);
+    let plan = planned(&manifests, &[]);
+    let pod = pod_named(&plan, "alone-1");
+    let ports: Vec<_> = pod.ports.iter().map(|port| (port.number, port.protocol)).collect();
+    assert_eq!(ports, [(8080, Protocol::Http), (7001, Protocol::Udp), (53, Protocol::Tcp)]);
+    assert_eq!(value(pod, "ALONE_PORT_53_UDP"), "udp://127.64.1.10:53");
+    assert_eq!(value(pod, "ALONE_PORT_53_TCP"), "tcp://127.64.1.10:53");
+}

@@ -8,6 +8,7 @@ use super::farewell::Leaving;
 use crate::up::plan::{self, Manifests, Plan, Pod};
 use crate::up::programs::{app_name, sidecar_name};
 use crate::up::ready::{self, Key};
+use crate::up::report;
 use crate::up::rollout::{self, There};
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -116,7 +117,8 @@ impl Up {
     pub(super) fn gone(&mut self, key: &Key) {
         let pod = self.plan.pods.iter().position(|pod| ready::key(pod) == *key);
         if let Some(pod) = pod.map(|at| self.plan.pods.remove(at)) {
-            crate::say::say!("  {} is gone", pod.name);
+            let name = report::name_of(&self.plan, &pod.namespace, &pod.name);
+            crate::say::say!("  {name} is gone");
             self.unsettle(&pod);
             self.groups.remove(&app_name(&pod));
             self.groups.remove(&sidecar_name(&pod));

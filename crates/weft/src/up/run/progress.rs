@@ -17,14 +17,17 @@ impl Up {
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
         let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
         self.serves(&new, true);
-        for (_, pod) in new.iter().filter(|_| self.state.ready) {
-            crate::say::say!("  {pod} is ready");
+        for (namespace, pod) in new.iter().filter(|_| self.state.ready) {
+            crate::say::say!("  {} is ready", report::name_of(&self.plan, namespace, pod));
         }
         self.warn_of_open_apps()?;
-        for ((_, service), pods) in report::groups(&self.plan).into_iter().filter(|_| !self.state.ready) {
+        for ((namespace, service), pods) in
+            report::groups(&self.plan).into_iter().filter(|_| !self.state.ready)
+        {
             let all = |set: &BTreeSet<Key>| pods.iter().all(|pod| set.contains(&ready::key(pod)));
             if all(&self.ready) && !all(&before) {
                 let count = if pods.len() == 1 { String::new() } else { format!(" ({} pods)", pods.len()) };
+                let service = report::name_of(&self.plan, &namespace, &service);
                 crate::say::say!(
                     "  {service}{count} is ready after {:.1} s",
                     self.started.elapsed().as_secs_f32()

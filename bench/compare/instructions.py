@@ -1,0 +1,118 @@
+"""Counts the instructions that a pair of sidecars spends on a fixed script of requests.
+
+Under callgrind, so that the machine and whoever else uses it have no part in the figure. What varies is one in a hundred
+(the seeds of hash tables, where timers and threads happen to meet), so each is counted several times and the lowest is it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pairs
+import processes
+
+BODY = 786
+# What is left running at its own speed: everything but the sidecars.
+APART = "control,stand-in,child"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench/instructions", description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=300, help="that are counted (%(default)s)")
+    parser.add_argument("--warm", type=int, default=100, help="before those (%(default)s)")
+    parser.add_argument("--times", type=int, default=3, help="to count (%(default)s)")
+    parser.add_argument("--against", metavar="REV", help="counts an older state of the repository, too, and compares")
+    parser.add_argument("--worse", type=float, default=1.5, help="per cent that are a failure (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="writes the figures there")
+    return parser.parse_args()
+
+
+def main():
+    given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    figures = {"now": lowest(os.environ["WEFT_BIN"], "now", given)}
+    if given.against:
+        figures[given.against] = lowest(os.environ["WEFT_BIN_AGAINST"], "against", given)
+    rows = [f"{'instructions a request':<24}" + "".join(f"{side:>12}" for side in ("client's", "server's", "both"))]
+    for name, sides in figures.items():
+        rows.append(f"{name:<24}" + "".join(f"{count:>12.0f}" for count in (*sides, sum(sides))))
+    print("\n".join(rows))
+    if given.json:
+        with open(given.json, "w") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+    if not given.against:
+        return 0
+    now, before = (sum(sides) for sides in figures.values())
+    change = (now / before - 1) * 100
+    print(f"{change:+.2f} % against {given.against}")
+    return 1 if change > given.worse else 0
+
+
+def lowest(weft, name, given):
+    """The least of several counts."""
+    return min((counted(weft, name, given) for _ in range(given.times)), key=sum)
+
+
+def counted(weft, name, given):
+    """Instructions a request of the client's and of the server's sidecar."""
+    scratch = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], f"instructions-{name}")
+    os.makedirs(scratch, mode=0o700, exist_ok=True)
+    for old in os.listdir(scratch):
+        if old.startswith("callgrind."):
+            os.unlink(os.path.join(scratch, old))
+    grind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--trace-children=yes"]
+    grind += [f"--trace-children-skip-by-arg={APART}", f"--callgrind-out-file={scratch}/callgrind.%p"]
+    with pairs.Stage(scratch, weft, 1) as stage:
+        pair = stage.mesh("mesh", "mesh", "access-log/on", before=grind, patience=400)
+        with socket.create_connection(pair.address, 60) as connection:
+            connection.settimeout(60)
+            ask(connection, 1)
+            for pid in pair.pids:
+                control(scratch, "--instr=on", pid)
+            # Caches of the program are filled before anything counts.
+            ask(connection, given.warm)
+            for pid in pair.pids:
+                control(scratch, "--zero", pid)
+            ask(connection, given.requests)
+            for pid in pair.pids:
+                control(scratch, "--dump", pid)
+        return [total(scratch, pid) / given.requests for pid in pair.pids]
+
+
+def control(scratch, what, pid):
+    subprocess.run(["callgrind_control", what, str(pid)], cwd=scratch, check=True, capture_output=True, timeout=120)
+
+
+def ask(connection, times):
+    """One request after another on one connection, each answer checked."""
+    request = b"GET /things/7?page=2 HTTP/1.1\r\nHost: server\r\nUser-Agent: script\r\nAccept: */*\r\n\r\n"
+    for _ in range(times):
+        connection.sendall(request)
+        answer = b""
+        while b"\r\n\r\n" not in answer or len(answer.split(b"\r\n\r\n", 1)[1]) < BODY:
+            part = connection.recv(65536)
+            if not part:
+                raise SystemExit(f"the connection ended: {answer[:300]!r}")
+            answer += part
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"not answered as expected: {answer[:300]!r}")
+
+
+def total(scratch, pid):
+    """What the last dump of a process says all in all."""
+    dumps = [name for name in os.listdir(scratch) if name.startswith(f"callgrind.{pid}.")]
+    newest = max(dumps, key=lambda name: int(name.rsplit(".", 1)[1]))
+    with open(os.path.join(scratch, newest)) as text:
+        totals = [line for line in text if line.startswith(("totals:", "summary:"))]
+    if not totals:
+        raise SystemExit(f"{newest} has no total")
+    return int(totals[-1].split()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

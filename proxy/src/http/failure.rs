@@ -116,7 +116,12 @@ impl Failure {
 
     /// It says something of the endpoint that was tried, rather than of how busy the proxy is.
     pub fn is_endpoints(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Reset { .. })
+        match self {
+            Self::Connect(_) => true,
+            // A head that cannot be written as the upstream's protocol wants it is the client's doing.
+            Self::Reset { broken, .. } => !matches!(broken, Broken::Head(_) | Broken::Header(_)),
+            _ => false,
+        }
     }
 
     /// May an app have seen the request?

@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod arrive;
+pub mod asked;
 pub mod habit;
 pub mod origin;
 mod secure;
@@ -17,6 +18,7 @@ use weft_model::request::{Connection as PolicyConnection, Peer};
 use weft_model::table::chain::{Arrival, Chain, Listener};
 use weft_runtime::drain::DrainWatch;
 
+use self::asked::Asked;
 use crate::snapshot::Snapshot;
 use crate::tls::names::PeerNames;
 use crate::worker::Worker;
@@ -74,8 +76,8 @@ pub struct Conn {
     pub peer: Option<Peer>,
     /// For people who read logs.
     pub id: u64,
-    /// What it carries stands in a CONNECT tunnel, which may hold no other.
-    pub tunnelled: bool,
+    /// What it carries stands in this CONNECT tunnel, which may hold no other.
+    pub tunnel: Option<Rc<Asked>>,
     /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
     current: RefCell<(Weak<Snapshot>, Arc<Chain>)>,
 }
@@ -120,21 +122,21 @@ impl Conn {
             names,
             peer,
             id,
-            tunnelled: false,
+            tunnel: None,
             current: RefCell::new((Arc::downgrade(snapshot), chain)),
         }
     }
 
     /// The same connection, as what stands in a CONNECT tunnel of it sees it.
     #[must_use]
-    pub fn within(&self) -> Self {
+    pub fn within(&self, asked: Rc<Asked>) -> Self {
         Self {
             arrived: self.arrived.clone(),
             tls: self.tls,
             names: self.names.clone(),
             peer: self.peer.clone(),
             id: self.id,
-            tunnelled: true,
+            tunnel: Some(asked),
             current: self.current.clone(),
         }
     }

@@ -114,3 +114,49 @@ async fn connect_with_a_body_or_where_no_proxy_is_gets_no_tunnel() {
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "what follows a refused CONNECT is not served");
     assert!(lone.app.is_left_alone().await);
 }
+
+/// A proxy whose service `two` has two ports, each of its own virtual host; the first named leads to the app.
+fn two_ports(name: &'static str) -> impl FnOnce(&mut HttpConnectionManager) {
+    move |manager| {
+        proxy(manager);
+        let routes = routes(manager);
+        let mut port = routes.virtual_hosts[0].clone();
+        port.name = "two:8000".into();
+        port.domains = vec!["two:8000".into()];
+        port.routes[0].name = name.into();
+        // All else is answered 404.
+        routes.virtual_hosts[0].domains = vec!["two".into(), "two:80".into(), "elsewhere:8000".into()];
+        routes.virtual_hosts[0].routes.clear();
+        routes.virtual_hosts.push(port);
+    }
+}
+
+async fn within(name: &'static str, host: &str) -> (Lone, Peer) {
+    let lone = Lone::with(two_ports(name), |_| {}).await;
+    let mut client = lone.client().await;
+    client.send("CONNECT two:8000 HTTP/1.1\r\nHost: two:8000\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200"));
+    client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    (lone, client)
+}
+
+#[tokio::test]
+async fn http_within_is_for_the_port_of_the_connect_whatever_port_its_host_names() {
+    for host in ["two", "two:80", "two:8000"] {
+        let (lone, _client) = within("connect", host).await;
+        let head = lone.app.accept().await.head().await;
+        assert!(head.contains(&format!("host: {host}\r\n")), "Host stays as it was: {head}");
+    }
+    let (lone, mut client) = within("connect", "elsewhere").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 404"), "another host of that port is another host");
+    assert!(lone.app.is_left_alone().await);
+}
+
+#[tokio::test]
+async fn a_sniffed_port_takes_any_host_within_and_a_port_of_bytes_is_not_looked_into() {
+    let (lone, _client) = within("connect_sniffed", "elsewhere").await;
+    assert!(lone.app.accept().await.head().await.contains("x-envoy-attempt-count: 1"));
+    let (lone, _client) = within("connect_bytes", "elsewhere").await;
+    let head = lone.app.accept().await.head().await;
+    assert_eq!(head, "GET / HTTP/1.1\r\nHost: elsewhere\r\n\r\n", "untouched");
+}

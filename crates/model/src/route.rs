@@ -47,6 +47,12 @@ pub enum TlsRequirement {
     ExternalOnly,
 }
 
+/// Names of routes that take CONNECT, where they say what the tunnel carries: bytes, into which nobody looks.
+pub const CONNECT_BYTES: &str = "connect_bytes";
+
+/// Of a port that nobody declared: HTTP in it is for its service, under whatever name.
+pub const CONNECT_SNIFFED: &str = "connect_sniffed";
+
 /// One route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {

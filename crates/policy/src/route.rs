@@ -113,7 +113,17 @@ pub enum Choice<'a> {
 
 /// Decides where a request goes. `rng` chooses for routes that take only a share.
 pub fn route<'a>(table: &'a RouteTable, request: &impl RequestView, rng: &mut impl Rng) -> Decision<'a> {
-    let Some(host) = table.host(request.authority()) else { return Decision::NoHost };
+    route_at(table, request.authority(), request, rng)
+}
+
+/// Decides where a request goes whose virtual host is that of `authority`, whatever the request itself says.
+pub fn route_at<'a>(
+    table: &'a RouteTable,
+    authority: &str,
+    request: &impl RequestView,
+    rng: &mut impl Rng,
+) -> Decision<'a> {
+    let Some(host) = table.host(authority) else { return Decision::NoHost };
     if wants_tls(host, request) {
         return Decision::TlsRedirect { host };
     }

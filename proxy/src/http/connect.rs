@@ -20,6 +20,7 @@ use super::plan::plan;
 use super::reply::Reply;
 use super::{admit, hop, upgrade};
 use crate::connection::Conn;
+use crate::connection::asked::Asked;
 use crate::sniff::{self, Protocol};
 use crate::tcp::{Opened, Way};
 
@@ -32,8 +33,8 @@ const LATE: Duration = Duration::from_secs(2);
 /// Serves a CONNECT over HTTP/1.1 whose head is in `call`.
 pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
     call.ledger = Ledger::default();
-    let way = match decide(&conn, &mut call).await {
-        Ok(way) => way,
+    let (way, asked) = match decide(&conn, &mut call).await {
+        Ok(decided) => decided,
         Err(reply) => {
             let mut down = DownH1::new(&mut h1, &call.request, true);
             return refuse(&conn, &mut call, &mut down, reply).await;
@@ -46,28 +47,30 @@ pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
         return;
     }
     drop(call);
-    carry(&conn, h1, way).await;
+    carry(&conn, h1, (way, asked)).await;
 }
 
 /// Serves a CONNECT that is a stream of HTTP/2. What the client sends before it is answered stays unread.
 pub(super) async fn serve_stream(conn: &Conn, mut down: DownH2, call: &mut Call) {
     call.ledger = Ledger::default();
-    let way = match decide(conn, call).await {
-        Ok(way) => way,
+    let (way, asked) = match decide(conn, call).await {
+        Ok(decided) => decided,
         Err(reply) => return refuse(conn, call, &mut down, reply).await,
     };
     call.response.clear();
     call.response.set_status(200);
     if down.open(&call.response).is_ok() {
-        carry(conn, H1::new(down.into_io(), Limits::default()), way).await;
+        carry(conn, H1::new(down.into_io(), Limits::default()), (way, asked)).await;
     }
 }
 
 /// Carries the content of a tunnel that stands.
-async fn carry(conn: &Conn, mut h1: H1, way: Way) {
-    let conn = conn.within();
-    match content(&conn, &mut h1, &way).await {
-        // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `tunnelled` keeps it from being one of calls.
+async fn carry(conn: &Conn, mut h1: H1, (way, asked): (Way, Rc<Asked>)) {
+    let bytes = asked.is_bytes();
+    let conn = conn.within(asked);
+    let content = if bytes { Content::Bytes(None) } else { content(&conn, &mut h1, &way).await };
+    match content {
+        // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `Conn::tunnel` keeps it from being one of calls.
         Content::Http => Box::pin(super::serve::serve(Rc::new(conn), upgrade::whole(h1), None)).await,
         Content::Gone => {}
         Content::Bytes(opened) => {
@@ -82,8 +85,8 @@ async fn carry(conn: &Conn, mut h1: H1, way: Way) {
     }
 }
 
-async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
-    if conn.tunnelled {
+async fn decide(conn: &Conn, call: &mut Call) -> Result<(Way, Rc<Asked>), Reply> {
+    if conn.tunnel.is_some() {
         return Err(Reply::new(403, "", "upgrade_failed")
             .flag(ResponseFlag::DownstreamProtocolError)
             .because("a CONNECT tunnel may hold no other"));
@@ -100,6 +103,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
     let authority = call.request.target().to_owned();
     let plan = plan(conn, manager, &snapshot, &table, call, "http")?;
+    let asked = Rc::new(Asked::new(&authority, call.ledger.route.as_deref()));
     let original = if plan.cluster.cluster.settings.discovery == Discovery::OriginalDst {
         let resolved = crate::upstream::outside::resolve(&authority, 443, conn, &plan.cluster).await;
         let refused = |why: String| {
@@ -109,7 +113,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Way, Reply> {
     } else {
         None
     };
-    Ok(Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None })
+    Ok((Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None }, asked))
 }
 
 /// What stands in a tunnel.

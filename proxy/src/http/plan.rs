@@ -82,7 +82,10 @@ pub fn plan(
 ) -> Result<Plan, Reply> {
     let mut rng = conn.worker.rng.borrow_mut();
     let view = View { head: &call.request, scheme };
-    let decision = route::route(table, &view, &mut *rng);
+    let decision = match &conn.tunnel {
+        None => route::route(table, &view, &mut *rng),
+        Some(asked) => route::route_at(table, &asked.routed(view.head.authority()), &view, &mut *rng),
+    };
     if let Some(route) = decision.route() {
         call.ledger.route = Some(route.name.to_string());
         let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);

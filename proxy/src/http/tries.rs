@@ -426,8 +426,7 @@ async fn original_destination(
     let refused = |why: String| {
         Reply::new(502, "", "dns_resolution_failed").flag(ResponseFlag::DnsResolutionFailed).because(why)
     };
-    crate::upstream::outside::resolve(call.request.authority(), 80, conn, &plan.cluster)
-        .await
-        .map(Some)
-        .map_err(refused)
+    let named = call.request.authority();
+    let named = conn.tunnel.as_ref().map_or(named.into(), |asked| asked.routed(named));
+    crate::upstream::outside::resolve(&named, 80, conn, &plan.cluster).await.map(Some).map_err(refused)
 }

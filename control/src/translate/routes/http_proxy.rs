@@ -1,23 +1,31 @@
 //! The routes of the HTTP proxy: every name that the proxy hears of, with each of its ports.
 //!
 //! A client names its port, or means 80. So each port of a service is a virtual host of its own; names without a port
-//! are those of port 80, else of the only port. CONNECT leads to the same cluster; what comes through it is sniffed.
+//! are those of port 80, else of the only port. CONNECT leads to the same cluster; what comes through it is sniffed, but
+//! on ports of bytes. There TLS goes by the name that CONNECT is for, which is the server name that is asked for in it.
+
+mod server_names;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use weft_model::route::{
-    Forward, HeaderOperations, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, Target,
-    Upgrade, VirtualHost, WeightedCluster,
+    CONNECT_BYTES, CONNECT_SNIFFED, Forward, HeaderOperations, PathMatch, Route, RouteAction,
+    RouteConfiguration, RouteMatch, Target, Upgrade, VirtualHost, WeightedCluster,
 };
 
 use super::{blocked, catch_all, domains, plain};
 use crate::resources::mesh_config::OutboundMode;
+use crate::translate::virtual_service::ConnectionRoute;
 use crate::translate::{Proxy, names, virtual_service};
 use crate::world::protocol::Protocol;
 use crate::world::service::{Port, Service};
 
 /// What a client means that names no port.
 const HTTP: u16 = 80;
+
+/// A route of CONNECT to what may be HTTP.
+const CONNECT: &str = "connect";
 
 pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
     // A name belongs to the first that claims it: a proxy refuses two virtual hosts of one domain.
@@ -48,7 +56,12 @@ pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
         for port in &service.ports {
             let mine = |claim: &&(&Service, &Port, String)| std::ptr::eq(claim.1, port);
             let domains: Vec<String> = granted.iter().filter(mine).map(|claim| claim.2.clone()).collect();
-            hosts.push(of_port(proxy, service, port, domains));
+            let host = of_port(proxy, service, port, domains);
+            if port.protocol.is_tls() {
+                hosts.extend(server_names::split(proxy, service, port, host, &mut taken));
+            } else {
+                hosts.push(host);
+            }
         }
     }
     for number in http_ports(proxy) {
@@ -92,11 +105,16 @@ fn http_ports(proxy: &Proxy<'_>) -> BTreeSet<u16> {
 }
 
 fn of_port(proxy: &Proxy<'_>, service: &Service, port: &Port, domains: Vec<String>) -> VirtualHost {
+    let connect = connect_to_service(proxy, service, port);
     let mut routes = Vec::new();
     if port.protocol.is_http() || port.protocol == Protocol::Auto {
         routes = virtual_service::routes(proxy, service, port);
+    } else if let (Protocol::Tcp, RouteAction::Forward(to)) = (port.protocol, &connect.action) {
+        // A client that takes it for HTTP sends bytes like any other: they go where the port's bytes do.
+        let bytes = Forward { timeout: Some(Duration::ZERO), target: to.target.clone(), ..Forward::to("") };
+        routes.push(Route { config: connect.config.clone(), ..plain("bytes", bytes) });
     }
-    routes.insert(0, connect_to_service(proxy, service, port));
+    routes.insert(0, connect);
     named(service.at(port.number), domains, routes)
 }
 
@@ -106,12 +124,24 @@ fn named(name: String, domains: Vec<String>, routes: Vec<Route>) -> VirtualHost 
 
 /// As VirtualServices route the port's bytes, else to the service.
 fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Route {
-    let own = connect(&names::outbound(port.number, "", &service.host));
-    if port.protocol.is_http() {
+    let name = match port.protocol {
+        Protocol::Auto => CONNECT_SNIFFED,
+        protocol if protocol.is_http() => CONNECT,
+        _ => CONNECT_BYTES,
+    };
+    let own = Route { name: name.to_owned(), ..connect(&names::outbound(port.number, "", &service.host)) };
+    if port.protocol.is_http() || port.protocol.is_tls() {
         return own;
     }
     let routes = virtual_service::connection_routes(proxy, service, port, false);
-    let Some(route) = routes.into_iter().find(|route| route.takes_everything()) else { return own };
+    match routes.iter().find(|route| route.takes_everything()) {
+        Some(route) => led_by(route, own),
+        None => own,
+    }
+}
+
+/// `own`, but to where the VirtualService's route leads.
+fn led_by(route: &ConnectionRoute, own: Route) -> Route {
     let target = match &route.clusters[..] {
         [(only, _)] => Target::Cluster(only.clone()),
         several => Target::Weighted(
@@ -129,7 +159,7 @@ fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Rout
     match own.action {
         RouteAction::Forward(forward) => {
             let action = RouteAction::Forward(Box::new(Forward { target, ..*forward }));
-            Route { action, config: route.config, ..own }
+            Route { action, config: route.config.clone(), ..own }
         }
         action => Route { action, ..own },
     }
@@ -143,10 +173,10 @@ fn connect(cluster: &str) -> Route {
 fn connect_as(to: Forward) -> Route {
     let upgrade = Upgrade { token: "CONNECT".to_owned(), enabled: true, terminate_connect: true };
     let forward = Forward {
-        timeout: Some(std::time::Duration::ZERO),
+        timeout: Some(Duration::ZERO),
         upgrades: vec![upgrade],
         target: to.target,
         ..Forward::to("")
     };
-    Route { matches: RouteMatch::path(PathMatch::Connect), ..plain("connect", forward) }
+    Route { matches: RouteMatch::path(PathMatch::Connect), ..plain(CONNECT, forward) }
 }

@@ -120,7 +120,10 @@ fn connect_leads_where_requests_do_and_bytes_take_connect_alone() {
     assert_eq!(leads_to(web, false), leads_to(web, true));
     let db = &host("db.shop.svc.cluster.local:5432").routes;
     assert_eq!(leads_to(db, true).as_deref(), Some("outbound|5432||db.shop.svc.cluster.local"));
-    assert_eq!(leads_to(db, false), None);
+    assert_eq!(leads_to(db, false), leads_to(db, true), "what a client takes for HTTP are bytes, too");
+    let name = |host: &[weft_model::route::Route]| host[0].name.clone();
+    assert_eq!((name(web), name(db)), ("connect".into(), "connect_bytes".into()));
+    assert_eq!(name(&host("auto.shop.svc.cluster.local:7000").routes), "connect_sniffed");
     let RouteAction::Forward(forward) = &db[0].action else { unreachable!("it is a tunnel") };
     assert!(forward.upgrades[0].terminate_connect && forward.upgrades[0].token == "CONNECT");
 }
@@ -175,4 +178,41 @@ fn each_address_of_the_annotation_is_a_listener_for_its_service() {
     let rest = auto.default_filter_chain.as_ref().unwrap();
     assert_eq!(cluster(&rest.filters), "outbound|7000||auto.shop.svc.cluster.local");
     assert!(!configuration.listeners.iter().any(|listener| listener.name.starts_with("127.64.1.13")));
+}
+
+const TLS: &str = r"
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: tls, namespace: shop}
+spec:
+  hosts: [one.example.com, two.example.com, '*.wild.example.com', egress.example.com]
+  location: MESH_EXTERNAL
+  resolution: NONE
+  ports: [{number: 443, name: tls, protocol: TLS}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: sni, namespace: shop}
+spec:
+  hosts: [one.example.com, '*.wild.example.com']
+  tls:
+  - match: [{port: 443, sniHosts: [one.example.com, a.wild.example.com]}]
+    route: [{destination: {host: egress.example.com, port: {number: 443}}}]
+";
+
+#[test]
+fn connect_to_a_name_that_a_tls_route_speaks_of_goes_where_its_server_name_would() {
+    let configuration = cart(TLS);
+    let routes = proxy_routes(&configuration);
+    let owners = owners(routes);
+    let target = |domain: &str| {
+        let host = routes.virtual_hosts.iter().find(|host| host.name == owners[domain]).unwrap();
+        leads_to(&host.routes, true).unwrap()
+    };
+    assert_eq!(target("one.example.com:443"), "outbound|443||egress.example.com");
+    assert_eq!(target("one.example.com.:443"), "outbound|443||egress.example.com");
+    assert_eq!(target("two.example.com:443"), "outbound|443||two.example.com");
+    assert_eq!(target("a.wild.example.com:443"), "outbound|443||egress.example.com");
+    assert_eq!(target("*.wild.example.com:443"), "outbound|443||*.wild.example.com");
 }

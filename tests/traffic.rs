@@ -320,3 +320,30 @@ async fn tcp_passes_in_mtls_even_if_the_server_speaks_first_and_only_who_is_allo
     let read = tokio::time::timeout(Duration::from_secs(5), late.read_to_end(&mut rest)).await.unwrap();
     assert!(read.is_err() || rest.is_empty());
 }
+
+fn counted(side: &Sidecar, code: &str) -> Option<String> {
+    let wanted = format!("response_code=\"{code}\"");
+    let text = side.metrics();
+    text.lines().find(|l| l.starts_with("istio_requests_total{") && l.contains(&wanted)).map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_denied_is_counted_for_its_service_and_the_client_knows_who_answered() {
+    let pair = Pair::new(vec![allow("client", &["/open"])]).await;
+    assert_eq!(pair.get("/open").await.0, 200);
+    assert_eq!(pair.get("/shut").await.0, 403);
+    weft_testkit::eventually("all is counted", async || {
+        counted(&pair.server, "403").is_some() && counted(&pair.client, "200").is_some()
+    })
+    .await;
+    let denied = counted(&pair.server, "403").unwrap();
+    assert!(
+        denied.contains("destination_service_name=\"inbound|80||\""),
+        "where all of the port goes: {denied}"
+    );
+    let principal = format!("destination_principal=\"{}\"", Mesh::uri("server"));
+    for code in ["200", "403"] {
+        let line = counted(&pair.client, code).unwrap();
+        assert!(line.contains(&principal), "{line}");
+    }
+}

@@ -115,6 +115,14 @@ impl Observer {
         self.peers.borrow_mut().peer(header, principal)
     }
 
+    /// The workload behind an endpoint, with the identity that its certificate proves.
+    pub fn proven(&self, endpoint: &Arc<Peer>, principal: Option<&str>) -> Arc<Peer> {
+        if principal.is_none() {
+            return endpoint.clone();
+        }
+        self.peer(Some(endpoint.metadata().encode().as_bytes()), principal)
+    }
+
     /// A request is over.
     pub fn finished(&self, conn: &Conn, call: &Call, protocol: Protocol) {
         let ledger = &call.ledger;

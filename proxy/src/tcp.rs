@@ -294,7 +294,7 @@ async fn reach(
     let mut tried = Vec::new();
     loop {
         let picked = pick(&conn.worker, id, cluster, hash, &tried, original);
-        let (place, endpoint) =
+        let (place, mut endpoint) =
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
         let in_flight = endpoint.state.begin();
@@ -305,8 +305,10 @@ async fn reach(
         };
         let limit = cluster.connect_timeout;
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
-            Ok(Connected { io, .. }) => {
+            Ok(Connected { io, peer, .. }) => {
                 note(cluster, &endpoint, Outcome::CONNECTED);
+                let principal = peer.as_ref().and_then(|names| names.uris.first());
+                endpoint.peer = conn.worker.observer.proven(&endpoint.peer, principal.map(String::as_str));
                 return Ok(Reached { io, endpoint, in_flight, place: counted });
             }
             Err(error) => {

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod files;
 pub mod names;
+pub mod roots;
 pub mod secrets;
 pub mod server;
 mod signatures;

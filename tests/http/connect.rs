@@ -145,7 +145,7 @@ async fn http_within_is_for_the_port_of_the_connect_whatever_port_its_host_names
     for host in ["two", "two:80", "two:8000"] {
         let (lone, _client) = within("connect", host).await;
         let head = lone.app.accept().await.head().await;
-        assert!(head.contains(&format!("host: {host}\r\n")), "Host stays as it was: {head}");
+        assert!(head.contains(&format!("Host: {host}\r\n")), "Host stays as it was: {head}");
     }
     let (lone, mut client) = within("connect", "elsewhere").await;
     assert!(client.head().await.starts_with("HTTP/1.1 404"), "another host of that port is another host");

@@ -240,3 +240,44 @@ async fn across_a_hop_in_mtls_the_app_is_told_the_chain_of_clients_and_no_metada
         weft_testkit::eventually("each side names the other", async || side.metrics().contains(wanted)).await;
     }
 }
+
+#[tokio::test]
+async fn answers_of_our_own_carry_what_their_route_sets_on_answers() {
+    let sets = |m: &mut HttpConnectionManager| {
+        route(m).headers.response_set = vec![
+            set("content-type", "application/json", HeaderAction::Overwrite),
+            set("x-added", "yes", HeaderAction::Append),
+        ];
+    };
+    let all = Fraction { numerator: 100, denominator: 100 };
+    let direct = |m: &mut HttpConnectionManager| {
+        route(m).action = RouteAction::DirectResponse { status: 503, body: b"{}".to_vec() };
+    };
+    let redirect =
+        |m: &mut HttpConnectionManager| route(m).action = RouteAction::Redirect(Redirect::default());
+    let fault = |m: &mut HttpConnectionManager| {
+        m.filters.insert(0, HttpFilter::Fault);
+        route(m).fault = Some(Fault { delay: None, abort: Some((FaultAbort::Http(418), all)) });
+    };
+    let elsewhere = |m: &mut HttpConnectionManager| {
+        forward(m).target = weft_model::route::Target::Cluster("outbound|80||nowhere".into());
+    };
+    let cases: [(&str, &dyn Fn(&mut HttpConnectionManager)); 4] =
+        [("503", &direct), ("301", &redirect), ("418", &fault), ("503", &elsewhere)];
+    for (status, change) in cases {
+        let lone = Lone::with(
+            |m| {
+                sets(m);
+                change(m)
+            },
+            |_| {},
+        )
+        .await;
+        let mut client = lone.client().await;
+        client.send(super::GET).await;
+        let answer = client.head().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_eq!((value(&answer, "content-type"), count(&answer, "content-type")), ("application/json", 1));
+        assert_eq!(count(&answer, "x-added"), 1, "{answer}");
+    }
+}

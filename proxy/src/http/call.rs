@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use weft_http1::{Headers, RequestHead, ResponseHead};
 use weft_model::request::RequestView;
+use weft_model::route::HeaderOperations;
 use weft_telemetry::{Fields, Peer, ResponseFlags};
 
 use crate::snapshot::ClusterView;
@@ -47,7 +48,9 @@ pub struct Ledger {
     pub delay: Option<Duration>,
     /// What its answer, whoever gives it, says in place of what it may say itself: CORS, rate limits.
     pub said: Vec<(&'static str, String)>,
-    /// The cluster it went to.
+    /// What its route does to its answer, whoever gives it; innermost first.
+    pub on_response: Vec<HeaderOperations>,
+    /// The cluster it went to, or was to go to.
     pub cluster: Option<Arc<ClusterView>>,
     /// The endpoint it went to.
     pub upstream: Option<SocketAddr>,
@@ -91,6 +94,7 @@ impl Default for Ledger {
             route: None,
             delay: None,
             said: Vec::new(),
+            on_response: Vec::new(),
             cluster: None,
             upstream: None,
             peer_told: false,

@@ -39,7 +39,7 @@ pub(super) async fn deliver<D: Downstream>(
     if down.needs_upgrade() && !tunnel && (200..300).contains(&call.response.status) {
         return Err(unusable("it does not change to the protocol that was asked for"));
     }
-    if dress(of, call, tunnel, &endpoint.peer).is_err() {
+    if dress(of, call, tunnel, (&endpoint.peer, upstream.principal())).is_err() {
         return Err(unusable("one of its headers cannot be written"));
     }
     call.ledger.details = "via_upstream".into();
@@ -196,7 +196,7 @@ fn dress(
     of: &Exchange<'_>,
     call: &mut Call,
     tunnel: bool,
-    peer: &std::sync::Arc<Peer>,
+    peer: (&std::sync::Arc<Peer>, Option<&str>),
 ) -> Result<(), InvalidHeader> {
     let (conn, manager, plan) = (of.conn, of.manager, of.plan);
     let head = &mut call.response;
@@ -209,7 +209,7 @@ fn dress(
         let mut digits = itoa::Buffer::new();
         head.headers.set("x-envoy-upstream-service-time", digits.format(time.as_millis()))?;
     }
-    for layer in &plan.on_response {
+    for layer in &call.ledger.on_response {
         operations::on_response(layer, &mut head.headers, conn)?;
     }
     for (name, value) in &call.ledger.said {

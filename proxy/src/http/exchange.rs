@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weft_model::table::RouteTable;
 use weft_model::table::chain::{HttpManager, RouteSource, Terminal};
+use weft_model::table::route::{Action, Target};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, Ledger};
@@ -16,7 +17,7 @@ use super::tries::forward;
 use super::watch::Watch;
 use super::{admit, local, peers};
 use crate::connection::Conn;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ClusterView, Snapshot};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::places::Place;
 
@@ -112,7 +113,10 @@ async fn run<D: Downstream>(
     }
     let scheme = admit::scheme(&call.request);
     peers::on_request(conn, manager, call);
-    admit::authorize(conn, manager, call, scheme)?;
+    if let Err(reply) = admit::authorize(conn, manager, call, scheme) {
+        call.ledger.cluster = only_cluster(manager, &snapshot);
+        return Err(reply.into());
+    }
     let (snapshot, table) = routes(conn, manager, snapshot).await?;
     let plan = plan(conn, manager, &snapshot, &table, call, scheme);
     drop((snapshot, table));
@@ -127,6 +131,16 @@ fn overloaded(why: String) -> Reply {
     let mut reply = Reply::new(503, "envoy overloaded", "overload");
     reply.headers.push(("x-envoy-overloaded", "true".to_owned()));
     reply.flag(ResponseFlag::OverloadManager).because(why)
+}
+
+/// Where all requests of an inbound port go: those that are denied are its service's, too.
+fn only_cluster(manager: &HttpManager, snapshot: &Snapshot) -> Option<Arc<ClusterView>> {
+    let RouteSource::Inline(table) = &manager.routes else { return None };
+    let [host] = &table.hosts[..] else { return None };
+    let [route] = &host.routes[..] else { return None };
+    let Action::Forward(forward) = &route.action else { return None };
+    let Target::Cluster(only) = &forward.target else { return None };
+    snapshot.cluster(only.cluster.id).cloned()
 }
 
 /// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.

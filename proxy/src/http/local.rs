@@ -11,7 +11,7 @@ use super::call::{Call, Ledger};
 use super::downstream::Downstream;
 use super::message::{Broken, Length};
 use super::reply::Reply;
-use super::{hop, peers};
+use super::{hop, operations, peers};
 use crate::connection::Conn;
 
 /// A client that does not read is told no more after this.
@@ -36,6 +36,9 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
         // What cannot be said of us stays unsaid: the answer matters more.
         let _ = hop::on_response(&mut call.response, &manager.settings);
         let _ = peers::on_own_answer(conn, manager, &mut call.response, &call.ledger);
+    }
+    for operations in &call.ledger.on_response {
+        let _ = operations::on_response(operations, &mut call.response.headers, conn);
     }
     for (name, value) in &call.ledger.said {
         let _ = call.response.headers.set(name, value);

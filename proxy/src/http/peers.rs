@@ -48,7 +48,8 @@ pub fn to_upstream(conn: &Conn, manager: &HttpManager, call: &mut Call, cluster:
     let _ = call.request.headers.append(PEER_METADATA_ID, &own.node_id);
 }
 
-/// Takes the server's account of itself from an answer, and gives ours to a client that gave its own.
+/// Takes the server's account of itself from an answer (or what its endpoint says of it) beside the identity that its
+/// certificate proves, and gives ours to a client that gave its own.
 ///
 /// # Errors
 /// Never for what this proxy writes itself.
@@ -57,15 +58,15 @@ pub fn on_response(
     manager: &HttpManager,
     head: &mut ResponseHead,
     ledger: &mut Ledger,
-    endpoint: &Arc<Peer>,
+    (endpoint, principal): (&Arc<Peer>, Option<&str>),
 ) -> Result<(), InvalidHeader> {
     if conn.direction == Direction::Inbound {
         return on_own_answer(conn, manager, head, ledger);
     }
     let header = head.headers.get(PEER_METADATA);
     ledger.destination = Some(match header {
-        Some(header) => conn.worker.observer.peer(Some(header), endpoint.principal()),
-        None => endpoint.clone(),
+        Some(header) => conn.worker.observer.peer(Some(header), principal),
+        None => conn.worker.observer.proven(endpoint, principal),
     });
     head.headers.remove(PEER_METADATA);
     head.headers.remove(PEER_METADATA_ID);

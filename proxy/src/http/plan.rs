@@ -10,7 +10,7 @@ use weft_model::table::chain::HttpManager;
 use weft_model::table::retry::Retry;
 use weft_model::table::route::{Action, Mirror};
 use weft_policy::hash_key;
-use weft_policy::route::{self, Choice, Decision};
+use weft_policy::route::{self, Choice, Decision, Forwarding};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, View};
@@ -46,8 +46,6 @@ pub struct Plan {
     pub count_attempts: bool,
     /// Host follows the endpoint.
     pub auto_host: bool,
-    /// Applied to the answer, innermost first.
-    pub on_response: Vec<HeaderOperations>,
 }
 
 impl Plan {
@@ -63,7 +61,6 @@ impl Plan {
             mirrors: Vec::new(),
             count_attempts: false,
             auto_host: false,
-            on_response: Vec::new(),
         }
     }
 }
@@ -88,6 +85,8 @@ pub fn plan(
     };
     if let Some(route) = decision.route() {
         call.ledger.route = Some(route.name.to_string());
+        call.ledger.cluster = leads_to(&decision, snapshot);
+        call.ledger.on_response = on_response(&decision, table);
         let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);
         filters::ask(manager, route, &view, &mut call.ledger, since, &mut *rng)?;
     }
@@ -104,6 +103,7 @@ pub fn plan(
     };
     if let Some(key) = hash {
         forwarding.stick(key);
+        call.ledger.on_response = on_response(&Decision::Forward(forwarding), table);
     }
     let (id, name, destination) = match forwarding.to {
         Choice::Cluster(destination) => {
@@ -139,7 +139,6 @@ pub fn plan(
         mirrors: mirrors(&forwarding.forward.mirrors, snapshot, &mut *rng),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,
-        on_response: layers.iter().map(|operations| (*operations).clone()).collect(),
     };
     let no_upgrade = call.request.headers.get("upgrade").is_some_and(|asked| {
         let of_route = settings.upgrades.iter().find(|u| asked.eq_ignore_ascii_case(u.token.as_bytes()));
@@ -175,6 +174,32 @@ pub fn plan(
     };
     write(call)?;
     Ok(plan)
+}
+
+/// The cluster that a request was on its way to, even if it never gets there: who refuses it counts it as the service's.
+fn leads_to(decision: &Decision<'_>, snapshot: &Snapshot) -> Option<Arc<ClusterView>> {
+    match decision {
+        Decision::Forward(Forwarding { to: Choice::Cluster(destination), .. }) => {
+            snapshot.cluster(destination.cluster.id).cloned()
+        }
+        _ => None,
+    }
+}
+
+/// What the route does to any answer, innermost first.
+fn on_response(decision: &Decision<'_>, table: &RouteTable) -> Vec<HeaderOperations> {
+    let (host, route, destination) = match decision {
+        Decision::Forward(Forwarding { host, route, to: Choice::Cluster(destination), .. }) => {
+            (host, route, Some(&destination.headers))
+        }
+        Decision::Forward(Forwarding { host, route, .. })
+        | Decision::Redirect { host, route, .. }
+        | Decision::DirectResponse { host, route, .. } => (host, route, None),
+        _ => return Vec::new(),
+    };
+    let layers = destination.into_iter().chain([&route.operations, &host.headers, &table.headers]);
+    let alters = |o: &&HeaderOperations| !o.response_set.is_empty() || !o.response_remove.is_empty();
+    layers.filter(alters).cloned().collect()
 }
 
 /// Where copies of this request go; each mirror draws for itself.

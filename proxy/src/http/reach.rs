@@ -195,7 +195,7 @@ async fn dial(
     let address = endpoint.address;
     let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, race: false };
     // Several requests may have dialled at once; each connection serves from now on.
-    let home = Home { place, line: ask.worker.line(ask.plan.id) };
+    let home = Home { place, line: ask.worker.line(ask.plan.id), peer };
     let client = H2Client::start(io, made_for, home).await.map_err(reset)?;
     ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
     Ok(Way::H2(client))

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{
-    ClientConfig, ResolvesClientCert, Resumption, verify_server_cert_signed_by_trust_anchor,
-};
-use rustls::server::ParsedCertificate;
+use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use weft_model::matcher::StringMatcher;
@@ -16,6 +13,7 @@ use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, UpstreamTls
 
 use super::files::Held;
 use super::names::PeerNames;
+use super::roots::{Named, verify};
 use super::secrets::Secrets;
 use super::server::{TlsError, foreign_name, no_bundle, versions};
 use super::signatures;
@@ -143,9 +141,9 @@ enum Believed {
     /// The mesh's bundle, as it is at the moment.
     Mesh,
     /// These.
-    Fixed(Arc<RootCertStore>),
+    Fixed(Arc<Named>),
     /// Those that stand in a file, as it was read last.
-    File(Arc<Held<RootCertStore>>),
+    File(Arc<Held<Named>>),
     /// Anybody: no roots are configured, as `tls.mode: SIMPLE` without CA means in Envoy.
     Anybody,
 }
@@ -174,9 +172,7 @@ fn trust(tls: &UpstreamTls, secrets: &Secrets) -> Result<Believed, TlsError> {
 }
 
 fn fixed(certs: Vec<CertificateDer<'static>>) -> Option<Believed> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(certs);
-    (!store.is_empty()).then(|| Believed::Fixed(Arc::new(store)))
+    Named::new(certs).map(|named| Believed::Fixed(Arc::new(named)))
 }
 
 #[derive(Debug)]
@@ -223,16 +219,16 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let roots = match &self.trust {
-            Believed::Mesh => Some(self.secrets.trust().ok_or_else(|| no_bundle("server"))?.roots.clone()),
-            Believed::Fixed(roots) => Some(roots.clone()),
-            Believed::File(held) => Some(held.current().map_err(rustls::Error::General)?),
-            Believed::Anybody => None,
-        };
-        if let Some(roots) = roots {
-            let parsed = ParsedCertificate::try_from(leaf)?;
-            let algorithms = super::provider().signature_verification_algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, algorithms)?;
+        match &self.trust {
+            Believed::Mesh => {
+                let trust = self.secrets.trust().ok_or_else(|| no_bundle("server"))?;
+                verify(&trust.roots, leaf, intermediates, now)?;
+            }
+            Believed::Fixed(named) => named.vouch(leaf, intermediates, now)?,
+            Believed::File(held) => {
+                held.current().map_err(rustls::Error::General)?.vouch(leaf, intermediates, now)?;
+            }
+            Believed::Anybody => {}
         }
         if self.wanted.is_empty() && !self.check_sni {
             return Ok(ServerCertVerified::assertion());

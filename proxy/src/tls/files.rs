@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::roots::Named;
 use super::secrets::Svid;
 use super::server::TlsError;
 
@@ -48,7 +48,7 @@ impl Files {
     }
 
     /// Roots.
-    pub fn roots(&self, path: &str) -> Arc<Held<RootCertStore>> {
+    pub fn roots(&self, path: &str) -> Arc<Held<Named>> {
         self.hold(vec![path.to_owned()], roots)
     }
 
@@ -148,14 +148,14 @@ fn identity(paths: &[String]) -> Result<CertifiedKey, TlsError> {
     Ok((*svid.key).clone())
 }
 
-fn roots(paths: &[String]) -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
+fn roots(paths: &[String]) -> Result<Named, TlsError> {
+    let mut all = Vec::new();
     for path in paths {
-        store.add_parsable_certificates(certificates(path)?);
+        all.extend(certificates(path)?);
     }
     let none =
         || TlsError::File { path: paths.join(", "), error: "it holds no usable root certificate".into() };
-    if store.is_empty() { Err(none()) } else { Ok(store) }
+    Named::new(all).ok_or_else(none)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::pool::MadeFor;
 use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
 use crate::stream::Io;
+use crate::tls::names::PeerNames;
 
 /// So many streams share one connection at most, so that the windows of all of them fit into the connection's: whoever does
 /// not read his answer holds up nobody else's.
@@ -37,6 +38,8 @@ pub struct Home {
     pub place: Place,
     /// Those of this worker who wait for one.
     pub line: Rc<Line>,
+    /// Who is at the other end.
+    pub peer: Option<Arc<PeerNames>>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,7 @@ struct State {
     made_for: MadeFor,
     place: RefCell<Option<Place>>,
     line: Rc<Line>,
+    peer: Option<Arc<PeerNames>>,
     born: Instant,
     /// It takes no more streams: it has ended, or the server wants it to.
     closed: Cell<bool>,
@@ -71,6 +75,7 @@ impl H2Client {
             made_for,
             place: RefCell::new(Some(home.place)),
             line: home.line,
+            peer: home.peer,
             born: now,
             closed: Cell::new(false),
             active: Cell::new(0),
@@ -91,6 +96,11 @@ impl H2Client {
     /// What it was made for.
     pub fn made_for(&self) -> &MadeFor {
         &self.state.made_for
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> Option<&Arc<PeerNames>> {
+        self.state.peer.as_ref()
     }
 
     /// Has it lived for longer than a connection may?

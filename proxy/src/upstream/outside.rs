@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use weft_model::cluster::IstioService;
+
 use crate::connection::Conn;
 use crate::snapshot::ClusterView;
 
@@ -20,12 +22,11 @@ pub async fn resolve(
     let port = port.ok_or_else(|| format!("{authority:?} names no valid port"))?;
     let name = host.trim_matches(['[', ']']).trim_end_matches('.').to_owned();
     let found = conn.worker.names.address(&name).await;
-    let ip = found.map_err(|why| {
-        format!("no service of the mesh is called {name:?}, and it does not resolve outside: {why}")
-    })?;
+    let named = &cluster.cluster.settings.istio.services;
+    let ip = found.map_err(|why| format!("{}: {why}", unresolved(&name, named)))?;
     let address = SocketAddr::new(ip.to_canonical(), port);
     // A ServiceEntry without resolution names its hosts itself; what nobody named must not lead inside.
-    if cluster.cluster.settings.istio.services.is_empty() && is_local(address.ip()) {
+    if named.is_empty() && is_local(address.ip()) {
         return Err(format!(
             "{authority:?} is {}, an address of this machine: only a service or a ServiceEntry leads there",
             address.ip()
@@ -40,6 +41,18 @@ pub async fn resolve(
         return Err(format!("{authority} is this proxy itself: the request would go in a circle"));
     }
     Ok(address)
+}
+
+/// Whose name does not resolve: a ServiceEntry's (with a wildcard, mostly), or nobody's.
+fn unresolved(name: &str, named: &[IstioService]) -> String {
+    match named.first() {
+        Some(entry) => format!(
+            "{name:?} is of the ServiceEntry for {:?}, which has no addresses of its own (resolution NONE), and it does \
+             not resolve",
+            entry.host
+        ),
+        None => format!("no service of the mesh is called {name:?}, and it does not resolve outside"),
+    }
 }
 
 /// Addresses that name a machine to itself or its own link: nobody outside, but this proxy, other pods' admin pages, a

@@ -2,6 +2,7 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use h2::client::ResponseFuture;
@@ -14,6 +15,7 @@ use super::places::Place;
 use super::pool::Spare;
 use crate::http::h2::{Incoming, Outgoing, response_head, to_request};
 use crate::http::message::{Broken, Event, Inlet, Length, Outlet};
+use crate::tls::names::PeerNames;
 
 /// A stream to an endpoint.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub struct UpH2 {
     response: Option<ResponseFuture>,
     incoming: Incoming,
     outgoing: Outgoing,
+    peer: Option<Arc<PeerNames>>,
     _guard: Streaming,
 }
 
@@ -94,6 +97,7 @@ impl Upstream {
             response: Some(response),
             incoming: Incoming::none(),
             outgoing,
+            peer: client.peer().cloned(),
             _guard: guard,
         })))
     }
@@ -199,6 +203,15 @@ impl Upstream {
                 up.incoming = Incoming::none();
             }
         }
+    }
+
+    /// The identity that the server's certificate proves: its first URI.
+    pub fn principal(&self) -> Option<&str> {
+        let peer = match self {
+            Self::H1(up) => &up.spare.peer,
+            Self::H2(up) => &up.peer,
+        };
+        peer.as_ref()?.uris.first().map(String::as_str)
     }
 
     /// Is it HTTP/2?

@@ -60,9 +60,19 @@ impl Labels {
         labels.push_peer(&SOURCE, record.source.map(AsRef::as_ref));
         labels.push_peer(&DESTINATION, record.destination.map(AsRef::as_ref));
         let service = record.service;
-        labels.push_known("destination_service", service.map(|service| service.host()));
-        labels.push_known("destination_service_name", service.map(|service| service.name()));
-        labels.push_known("destination_service_namespace", service.map(|service| service.namespace()));
+        // What reaches a workload is its own, even if it never got as far as a service's port.
+        let own = record.destination.filter(|_| record.reporter == Reporter::Destination);
+        let own = own.map(|own| own.metadata());
+        let canonical = own.map(|own| own.canonical_service.as_str());
+        labels.push_known("destination_service", said(service.map(|service| service.host())).or(canonical));
+        labels.push_known(
+            "destination_service_name",
+            said(service.map(|service| service.name())).or(canonical),
+        );
+        labels.push_known(
+            "destination_service_namespace",
+            said(service.map(|service| service.namespace())).or(own.map(|own| own.namespace.as_str())),
+        );
         labels.push("request_protocol", protocol);
         labels.push("response_flags", &flags.to_string());
         labels.push("connection_security_policy", record.security.name());
@@ -72,8 +82,14 @@ impl Labels {
     fn push_peer(&mut self, names: &PeerLabels, peer: Option<&Peer>) {
         let metadata = peer.map(Peer::metadata);
         self.push_known(names.workload, metadata.map(|metadata| metadata.workload.as_str()));
-        self.push_known(names.workload_namespace, metadata.map(|metadata| metadata.namespace.as_str()));
-        self.push_known(names.principal, peer.and_then(Peer::principal));
+        let principal = peer.and_then(Peer::principal);
+        // A certificate proves where its holder lives; what the header says counts where there is none.
+        let proven = principal.and_then(namespace_of);
+        self.push_known(
+            names.workload_namespace,
+            proven.or(metadata.map(|metadata| metadata.namespace.as_str())),
+        );
+        self.push_known(names.principal, principal);
         self.push_known(names.app, metadata.map(|metadata| metadata.app.as_str()));
         self.push_known(names.version, metadata.map(|metadata| metadata.version.as_str()));
         self.push_known(
@@ -87,7 +103,7 @@ impl Labels {
     }
 
     fn push_known(&mut self, label: &'static str, value: Option<&str>) {
-        self.push(label, value.filter(|value| !value.is_empty()).unwrap_or(UNKNOWN));
+        self.push(label, said(value).unwrap_or(UNKNOWN));
     }
 
     fn push(&mut self, label: &'static str, value: &str) {
@@ -108,6 +124,21 @@ impl Labels {
     pub(super) fn for_exposition(&self) -> String {
         let labels: Vec<_> = self.0.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         labels.join(",")
+    }
+}
+
+/// What is not empty.
+fn said(value: Option<&str>) -> Option<&str> {
+    value.filter(|value| !value.is_empty())
+}
+
+/// The namespace in an identity of a mesh: `spiffe://trust-domain/ns/namespace/sa/account`.
+fn namespace_of(principal: &str) -> Option<&str> {
+    let (_, path) = principal.strip_prefix("spiffe://")?.split_once('/')?;
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("ns"), Some(namespace), Some("sa")) => Some(namespace),
+        _ => None,
     }
 }
 

@@ -317,3 +317,31 @@ fn nanoseconds_of_a_hit() {
     }
     println!("{:.1} ns a hit", start.elapsed().as_nanos() as f64 / f64::from(rounds));
 }
+
+#[test]
+fn what_reached_no_service_is_the_workloads_own_and_a_certificate_tells_whose_namespace_a_peer_is_of() {
+    let (metrics, now) = metrics(100);
+    let mut requests = metrics.requests();
+    let liar = PeerMetadata { namespace: "bank".into(), ..productpage().metadata().clone() };
+    let liar = Arc::new(Peer::new(liar, productpage().principal()));
+    let (own, nobody) = (productpage(), Arc::new(Service::new("", "", "")));
+    requests.record(&Record { destination: Some(&own), service: None, ..request(&liar, &nobody) });
+    requests.record(&Record { destination: Some(&own), ..request(&liar, &nobody) });
+    let source = Record {
+        reporter: Reporter::Source,
+        destination: Some(&own),
+        service: None,
+        ..request(&liar, &nobody)
+    };
+    requests.record(&source);
+    metrics.upkeep(now);
+    let samples = parse(&metrics.render(now));
+    for (labels, _) in find(&samples, "istio_requests_total") {
+        assert_eq!(labels["source_workload_namespace"], "default", "proven, whatever the header says");
+        let here = labels["reporter"] == "destination";
+        let (name, namespace) = if here { ("productpage", "default") } else { ("unknown", "unknown") };
+        assert_eq!(labels["destination_service"], name);
+        assert_eq!(labels["destination_service_name"], name);
+        assert_eq!(labels["destination_service_namespace"], namespace);
+    }
+}

@@ -63,7 +63,7 @@ fn what_is_not_there_yet_is_read_when_it_comes() {
     assert!(held.current().unwrap_err().contains("ca.pem"));
     folder.write("ca.pem", &pair().0);
     files.look();
-    assert_eq!(held.current().unwrap().len(), 1);
+    assert_eq!(held.current().unwrap().count(), 1);
 }
 
 #[test]

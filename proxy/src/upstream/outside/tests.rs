@@ -12,3 +12,15 @@ fn what_a_machine_calls_itself_is_not_outside_in_any_disguise() {
         assert!(!is_local(ip.parse().unwrap()), "{ip}");
     }
 }
+
+#[test]
+fn a_name_that_a_service_entry_covers_is_said_to_be_its_own() {
+    let entry = IstioService {
+        host: "*.wild.example".into(),
+        name: "*.wild.example".into(),
+        namespace: "shop".into(),
+    };
+    let why = unresolved("x.wild.example", &[entry]);
+    assert!(why.contains("ServiceEntry for \"*.wild.example\"") && !why.contains("no service"), "{why}");
+    assert!(unresolved("x.example", &[]).starts_with("no service of the mesh is called"));
+}

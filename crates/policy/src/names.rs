@@ -128,7 +128,9 @@ impl Names {
     /// A name that is one of a host's own.
     fn exact(&self, name: &str) -> Option<usize> {
         let full = self.full.get(name);
-        let qualified = || self.qualified.get(name.strip_suffix(".svc").unwrap_or(name));
+        // A namespace may itself be called `svc`.
+        let qualified =
+            || self.qualified.get(name).or_else(|| self.qualified.get(name.strip_suffix(".svc")?));
         full.or_else(qualified).or_else(|| self.own.get(name)).copied()
     }
 

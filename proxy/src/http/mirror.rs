@@ -1,8 +1,8 @@
 //! Copies of requests: sent beside the original by a task of their own, their answers read and dropped.
 //!
 //! The original never waits for a copy and never fails by one. Its body reaches a copy as it streams, through a pipe
-//! that holds [`pipe::MOST_HELD`] at most: a mirror that falls further behind loses its copy, not the original its pace.
-//! So many copies are on their way in one worker at once as [`MOST_COPIES`] says; beyond that none are begun.
+//! that holds `MOST_HELD` at most: a mirror that falls further behind loses its copy, not the original its pace.
+//! So many copies are on their way in one worker at once as `MOST_COPIES` says; beyond that none are begun.
 
 mod pipe;
 

@@ -125,6 +125,15 @@ fn a_full_name_is_nobody_elses_short_form() {
     assert_eq!(a(&names, "reviews").unwrap().0, ["10.96.0.1".parse::<IpAddr>().unwrap()]);
 }
 
+#[test]
+fn a_namespace_may_be_called_svc() {
+    let hosts = [kubernetes("reviews", "svc", &["10.96.0.1"])];
+    let names = Names::new(&NameTable { hosts: hosts.into() }, "shop", None);
+    for name in ["reviews.svc", "reviews.svc.svc"] {
+        assert_eq!(a(&names, name).unwrap().0, ["10.96.0.1".parse::<IpAddr>().unwrap()], "{name}");
+    }
+}
+
 fn label() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "svc", "shop", "cluster", "local", "*"]).prop_map(str::to_owned)
 }

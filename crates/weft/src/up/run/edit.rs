@@ -1,6 +1,6 @@
 //! Edits while the mesh runs: pods come, go and are replaced as a rollout would, or nothing changes at all.
 //!
-//! An edit says what is wanted; [`rollout`](crate::up::rollout) says, again and again, what the next steps are; here
+//! An edit says what is wanted; [`rollout`] says, again and again, what the next steps are; here
 //! they are taken. What cannot be written down is said, and tried again: it never ends the mesh.
 
 use super::Up;

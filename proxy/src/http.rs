@@ -1,10 +1,13 @@
 //! HTTP on its way through the sidecar, codec by codec and step by step.
 //!
-//! A request's life: [`serve`] and its two codecs read its head, [`admit`] makes it what the next hop will see and asks authorization,
-//! [`plan`] decides where it goes and `filters` what faults and CORS have to say, `tries` and [`attempt`] send it on a connection that `reach` finds, and [`mirror`] its copies, [`relay`] moves bodies, `deliver` brings the answer,
-//! [`clock`] keeps its limits of time, [`exchange`] holds the steps together. [`local`] sends the answers that are ours.
+//! A request's life: [`serve`] and its two codecs read its head, [`admit`] makes it what the next hop will see and asks
+//! authorization, [`plan`] decides where it goes and `filters` what faults and CORS have to say. `tries` and [`attempt`]
+//! send it on a connection that `reach` finds, `again` says whether once more, [`mirror`] sends its copies. [`relay`]
+//! moves bodies, `deliver` brings the answer, [`clock`] keeps its limits of time, [`watch`] asks authorization again when
+//! its policy changes, [`exchange`] holds the steps together. [`local`] sends the answers that are ours.
 
 pub mod admit;
+mod again;
 pub mod attempt;
 pub mod call;
 pub mod clock;

@@ -262,7 +262,8 @@ async fn answers_of_our_own_carry_what_their_route_sets_on_answers() {
     let elsewhere = |m: &mut HttpConnectionManager| {
         forward(m).target = weft_model::route::Target::Cluster("outbound|80||nowhere".into());
     };
-    let cases: [(&str, &dyn Fn(&mut HttpConnectionManager)); 4] =
+    type Change<'a> = &'a dyn Fn(&mut HttpConnectionManager);
+    let cases: [(&str, Change<'_>); 4] =
         [("503", &direct), ("301", &redirect), ("418", &fault), ("503", &elsewhere)];
     for (status, change) in cases {
         let lone = Lone::with(

@@ -85,7 +85,8 @@ class Stage:
         """The least that two proxies with mTLS can do."""
         backend, (outer, inner) = self.backend(), processes.free_ports(2)
         pids = []
-        for side, listen, upstream in [("client", outer, f"127.0.0.1:{inner}"), ("server", inner, "{}:{}".format(*backend))]:
+        # The server's side first: whoever asks whether the client's listens, connects through it.
+        for side, listen, upstream in [("server", inner, "{}:{}".format(*backend)), ("client", outer, f"127.0.0.1:{inner}")]:
             words = [side, f"127.0.0.1:{listen}", upstream, self.certificates, str(self.threads)]
             pids.append(self.start(f"limit-{side}", [os.environ["WEFT_BENCH_LIMIT"], *words]).pid)
             processes.wait_until(lambda: processes.listens(("127.0.0.1", listen)), f"limit listens at {listen}")

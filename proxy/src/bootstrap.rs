@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use weft_model::endpoint::Locality;
 use weft_model::node::{Agent, Interception, Node, NodeMetadata, Role};
@@ -34,12 +35,14 @@ pub struct Bootstrap {
     pub prometheus: SocketAddr,
     /// The pod's DNS; `None`: it is not captured.
     pub dns: Option<DnsCapture>,
+    /// What is open when it is told to end may take so long.
+    pub drain: Duration,
     /// Worker threads; `None`: as many as there are cores.
     pub concurrency: Option<usize>,
     /// How long a connection waits for a configuration or certificate that is not there yet.
-    pub hold: std::time::Duration,
+    pub hold: Duration,
     /// A client that must speak first, because its port takes nothing but TLS, has so long where the listener sets no limit.
-    pub first_byte: std::time::Duration,
+    pub first_byte: Duration,
 }
 
 /// Where the pod's DNS is answered (`ISTIO_META_DNS_CAPTURE`).
@@ -74,13 +77,19 @@ const ROOT: &str = "/var/run/secrets/istio/root-cert.pem";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const DNS: u16 = 15053;
 
+/// What is in flight when the process is told to end may take this long.
+const DRAIN: Duration = Duration::from_secs(5);
+/// With an app beside it that is told to end at the same moment: within the half minute that a cluster gives to both.
+const DRAIN_WITH_APP: Duration = Duration::from_secs(25);
+
 impl Bootstrap {
     /// Reads an environment. `domain` is the node's DNS domain (`--domain`).
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn from_environment(env: &BTreeMap<String, String>, domain: &str) -> Result<Self, BootstrapError> {
-        let more = proxy_metadata(env)?;
+        let config = proxy_config(env)?;
+        let more = &config.proxy_metadata;
         let text = |name: &str| {
             env.get(name).or_else(|| more.get(name)).map(String::as_str).filter(|v| !v.is_empty())
         };
@@ -130,6 +139,11 @@ impl Bootstrap {
         };
         let app = metadata.labels.get("app").cloned().unwrap_or_else(|| "istio-proxy".to_owned());
         let concurrency = text("PROXY_CONCURRENCY").map(|v| parse("PROXY_CONCURRENCY", v)).transpose()?;
+        let usual = if interception == Interception::None { DRAIN } else { DRAIN_WITH_APP };
+        let drain = match text("TERMINATION_DRAIN_DURATION_SECONDS") {
+            Some(seconds) => Some(Duration::from_secs(parse("TERMINATION_DRAIN_DURATION_SECONDS", seconds)?)),
+            None => config.termination_drain_duration.as_deref().map(seconds).transpose()?,
+        };
         Ok(Self {
             node: Node {
                 role: Role::Sidecar,
@@ -155,30 +169,45 @@ impl Bootstrap {
             status: SocketAddr::new(if interception == Interception::None { ip } else { any(ip) }, 15021),
             prometheus: SocketAddr::new(if interception == Interception::None { ip } else { any(ip) }, 15090),
             dns: dns_capture.then_some(dns),
-            concurrency,
-            hold: std::time::Duration::from_secs(10),
-            first_byte: std::time::Duration::from_secs(15),
+            concurrency: concurrency.or(config.concurrency),
+            drain: drain.unwrap_or(usual),
+            hold: Duration::from_secs(10),
+            first_byte: Duration::from_secs(15),
         })
     }
 }
 
-/// `proxyMetadata` of the ProxyConfig that the injector passes on whole: as if each were a variable of its own.
-fn proxy_metadata(env: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, BootstrapError> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct ProxyConfig {
-        proxy_metadata: BTreeMap<String, String>,
-    }
-    const NAME: &str = "PROXY_CONFIG";
-    let Some(value) = env.get(NAME).filter(|value| !value.trim().is_empty()) else {
-        return Ok(BTreeMap::new());
+/// What of a ProxyConfig is heeded here, which the injector passes on whole.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ProxyConfig {
+    /// As if each were a variable of its own.
+    proxy_metadata: BTreeMap<String, String>,
+    concurrency: Option<usize>,
+    termination_drain_duration: Option<String>,
+}
+
+const PROXY_CONFIG: &str = "PROXY_CONFIG";
+
+fn proxy_config(env: &BTreeMap<String, String>) -> Result<ProxyConfig, BootstrapError> {
+    let Some(value) = env.get(PROXY_CONFIG).filter(|value| !value.trim().is_empty()) else {
+        return Ok(ProxyConfig::default());
     };
-    let config: ProxyConfig = serde_json::from_str(value).map_err(|e| BootstrapError::Wrong {
-        name: NAME,
+    serde_json::from_str(value).map_err(|e| BootstrapError::Wrong {
+        name: PROXY_CONFIG,
         value: value.clone(),
         why: format!("it must be a ProxyConfig as JSON: {e}"),
-    })?;
-    Ok(config.proxy_metadata)
+    })
+}
+
+/// A length of time as protobuf's JSON has it: `1.5s`.
+fn seconds(text: &str) -> Result<Duration, BootstrapError> {
+    let number = text.strip_suffix('s').and_then(|number| number.parse().ok());
+    number.and_then(|number| Duration::try_from_secs_f64(number).ok()).ok_or_else(|| BootstrapError::Wrong {
+        name: PROXY_CONFIG,
+        value: text.to_owned(),
+        why: "terminationDrainDuration must be seconds, such as 1.5s".to_owned(),
+    })
 }
 
 /// A flag as Istio reads it.

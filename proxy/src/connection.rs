@@ -7,7 +7,7 @@ pub mod habit;
 pub mod origin;
 mod secure;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -19,8 +19,10 @@ use weft_model::table::chain::{Arrival, Chain, Listener};
 use weft_runtime::drain::DrainWatch;
 
 use self::asked::Asked;
+use self::habit::Habit;
 use crate::snapshot::Snapshot;
 use crate::tls::names::PeerNames;
+use crate::upstream::connect::OriginalSource;
 use crate::worker::Worker;
 
 /// What is still open so long after its listener began to drain is cut; Istio's default for proxies that end.
@@ -39,8 +41,12 @@ pub struct Arrived {
     pub source: SocketAddr,
     /// Where it was going.
     pub destination: SocketAddr,
+    /// Nobody declared what is spoken there: it is told by the first bytes, or by who speaks first.
+    pub undeclared: bool,
     /// The kernel turned it here from there.
     pub intercepted: bool,
+    /// The other end's address, where connections to the app go on under that (TPROXY).
+    pub original_source: Option<OriginalSource>,
     /// The TLS server name that was asked for; empty if none.
     pub sni: String,
     /// What was offered or seen, as chains are matched by it.
@@ -78,6 +84,8 @@ pub struct Conn {
     pub id: u64,
     /// What it carries stands in this CONNECT tunnel, which may hold no other.
     pub tunnel: Option<Rc<Asked>>,
+    /// It is known that requests on it are answered in HTTP.
+    answered: Cell<bool>,
     /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
     current: RefCell<(Weak<Snapshot>, Arc<Chain>)>,
 }
@@ -123,6 +131,7 @@ impl Conn {
             peer,
             id,
             tunnel: None,
+            answered: Cell::new(false),
             current: RefCell::new((Arc::downgrade(snapshot), chain)),
         }
     }
@@ -137,6 +146,7 @@ impl Conn {
             peer: self.peer.clone(),
             id: self.id,
             tunnel: Some(asked),
+            answered: Cell::new(true),
             current: self.current.clone(),
         }
     }
@@ -204,6 +214,14 @@ impl Conn {
             ));
         }
         Ok(self.destination)
+    }
+
+    /// The place where it was going has answered in HTTP: whoever is silent there later is only slow.
+    pub fn note_answer(&self) {
+        let tells = self.undeclared || self.direction == Direction::Inbound;
+        if !self.answered.replace(true) && tells {
+            self.worker.shared.habits.note(self.destination, Habit::Http);
+        }
     }
 
     /// Waits until its listener has drained for so long that what is still open is cut; says so.

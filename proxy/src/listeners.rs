@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use weft_runtime::Acceptor;
 use weft_runtime::drain::Drain;
-use weft_runtime::listen::{ListenSettings, listen};
+use weft_runtime::listen::{ListenError, ListenSettings, listen};
 use weft_runtime::workers::WorkersHandle;
 
 use crate::connection::arrivals::{Arrivals, MOST};
@@ -63,11 +63,20 @@ pub async fn follow(
 impl Listeners {
     /// Listens where interception will hand connections over, so that none of them is refused before the configuration
     /// is there. What cannot be had is told when the configuration asks for it.
-    pub fn early(addresses: &[SocketAddr], transparent: bool) -> Self {
+    ///
+    /// # Errors
+    /// A right is missing without which no connection will ever be taken.
+    pub fn early(addresses: &[SocketAddr], transparent: bool) -> Result<Self, ListenError> {
         let settings = ListenSettings { transparent, ..ListenSettings::default() };
-        let opened =
-            addresses.iter().filter_map(|address| Some((*address, listen(*address, settings).ok()?)));
-        Self { early: opened.collect(), ..Self::default() }
+        let mut early = BTreeMap::new();
+        for address in addresses {
+            match listen(*address, settings) {
+                Ok(socket) => drop(early.insert(*address, socket)),
+                Err(missing @ ListenError::NotTransparent(_)) => return Err(missing),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { early, ..Self::default() })
     }
 
     fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>) {

@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use weft_model::node::Interception;
+use weft_runtime::listen::ListenError;
 use weft_runtime::live::Live;
 use weft_runtime::readiness::{Condition, Readiness};
 use weft_runtime::signals::{Signal, Signals};
@@ -30,10 +31,6 @@ use crate::tls::secrets::Secrets;
 use crate::worker::{Shared, Worker};
 use crate::{identity, observe, upstream};
 
-/// What is in flight when the process is told to end may take this long.
-const GRACE: Duration = Duration::from_secs(5);
-/// With an app beside it that is told to end at the same moment: within the half minute that a cluster gives to both.
-const GRACE_WITH_APP: Duration = Duration::from_secs(25);
 /// Where probes are asked for.
 const PROBES: u16 = 15020;
 
@@ -68,13 +65,6 @@ pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>)
     let ends = Ends {
         probes: probes::read(env.get("ISTIO_KUBE_APP_PROBERS").map_or("{}", String::as_str))
             .context("ISTIO_KUBE_APP_PROBERS is not the JSON that an injector writes")?,
-        limit: match env.get("TERMINATION_DRAIN_DURATION_SECONDS").filter(|text| !text.is_empty()) {
-            Some(text) => Duration::from_secs(
-                text.parse().with_context(|| format!("TERMINATION_DRAIN_DURATION_SECONDS={text:?}"))?,
-            ),
-            None if with_app => GRACE_WITH_APP,
-            None => GRACE,
-        },
         with_app,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -106,10 +96,10 @@ fn answer_dns(
 }
 
 /// The sockets that the kernel hands connections over to, wherever it is told to.
-fn intercepted(bootstrap: &Bootstrap) -> Listeners {
+fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     let interception = bootstrap.node.metadata.interception;
     if interception == Interception::None {
-        return Listeners::default();
+        return Ok(Listeners::default());
     }
     let any = bootstrap.status.ip();
     let addresses = INTERCEPTED.map(|port| SocketAddr::new(any, port));
@@ -119,7 +109,6 @@ fn intercepted(bootstrap: &Bootstrap) -> Listeners {
 /// What a sidecar shares with the app beside it: how that is asked for its health, and how both end.
 struct Ends {
     probes: Probes,
-    limit: Duration,
     with_app: bool,
 }
 
@@ -144,6 +133,7 @@ async fn run(
         secrets: secrets.clone(),
         live: Live::new(Snapshot::default()),
         reclaim: Default::default(),
+        habits: Default::default(),
         overload: Default::default(),
         observer: observe::Shared::new(&bootstrap),
         bootstrap: bootstrap.clone(),
@@ -153,7 +143,7 @@ async fn run(
     let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone()))?;
     workers.handle().run_on_each(Worker::housekeeping)?;
 
-    let early = intercepted(&bootstrap);
+    let early = intercepted(&bootstrap)?;
     let admin_socket = TcpListener::bind(bootstrap.admin).await?;
     let status_socket = TcpListener::bind(bootstrap.status).await?;
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
@@ -206,7 +196,7 @@ async fn run(
         }
     };
     tracing::info!(%why, "ending: connections drain");
-    farewell(&listeners, ends.with_app && why != "/quitquitquit", ends.limit, &mut signals).await;
+    farewell(&listeners, ends.with_app && why != "/quitquitquit", bootstrap.drain, &mut signals).await;
     listeners.lock().unwrap_or_else(PoisonError::into_inner).close();
     workers.stop(Duration::from_millis(200)).await;
     shared.observer.files.flush(Duration::from_secs(1));

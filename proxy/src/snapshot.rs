@@ -296,6 +296,7 @@ impl Memory {
             service: service(&settings),
             carrier,
             socket: SocketSettings {
+                original_source: None,
                 bind: settings.bind_address,
                 leave_from: self.source.filter(|_| !settings.name.starts_with("inbound|")),
                 keepalive: settings.tcp_keepalive,

@@ -8,25 +8,30 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rand::RngExt as _;
 use tokio::io::AsyncReadExt as _;
+use weft_http1::Limits;
 use weft_model::cluster::Discovery;
+use weft_model::listener::Direction;
 use weft_model::table::ClusterId;
-use weft_model::table::chain::Terminal;
+use weft_model::table::chain::{Chain, Terminal};
 use weft_policy::authorize::{self, Denial, Verdict};
 use weft_policy::breaker::{Full, Resource};
 use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
+use crate::connection::habit::Habit;
 use crate::connection::{Conn, Standing};
+use crate::http::h1::H1;
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::{Io, Tcp};
 use crate::tunnel::{self, Cut};
-use crate::upstream::connect::{Connected, Speaks, connect};
+use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::places::Place;
+use crate::upstream::pool::{MadeFor, Spare};
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -35,7 +40,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
-pub async fn serve(conn: Rc<Conn>, io: Io) {
+pub async fn serve(conn: Rc<Conn>, mut io: Io) {
+    if !has_spoken(&conn, &mut io).await {
+        return;
+    }
     match Way::of(&conn) {
         Ok(way) => {
             if let Some(opened) = way.open(&conn).await {
@@ -43,6 +51,26 @@ pub async fn serve(conn: Rc<Conn>, io: Io) {
             }
         }
         Err(no) => refused(&conn, no.flag, &no.details, no.policy.as_deref(), no.reason),
+    }
+}
+
+/// Waits for the client's first byte where the app speaks HTTP and only its protocol was not told: a caller's sidecar
+/// makes such a connection to hear who speaks first, and an app need not see one that says nothing.
+async fn has_spoken(conn: &Conn, io: &mut Io) -> bool {
+    let known = || conn.worker.shared.habits.of(conn.destination) == Some(Habit::Http);
+    if conn.direction != Direction::Inbound || !conn.tls || !known() {
+        return true;
+    }
+    let mut first = [0; 64];
+    let reading = async {
+        let n = io.read(&mut first).await.unwrap_or(0);
+        io.unread(&first[..n]);
+        n > 0
+    };
+    tokio::select! {
+        spoken = reading => spoken,
+        _ = watched(conn) => false,
+        () = tokio::time::sleep(IDLE) => false,
     }
 }
 
@@ -116,7 +144,13 @@ impl Way {
     pub async fn open(self, conn: &Conn) -> Option<Opened> {
         let started = (Instant::now(), SystemTime::now());
         match reach(conn, self.id, &self.cluster, self.hash, self.original).await {
-            Ok(reached) => Some(Opened { reached, cluster: self.cluster, idle: self.idle, started }),
+            Ok(reached) => Some(Opened {
+                reached,
+                cluster: self.cluster,
+                idle: self.idle,
+                started,
+                chain: conn.last_chain(),
+            }),
             Err((flag, why)) => {
                 let over = Over { reason: why, flags: ResponseFlags::NONE.with(flag), ..nothing(started) };
                 conn.worker.observer.closed(conn, &Over { cluster: Some(&self.cluster), ..over }, None);
@@ -130,26 +164,31 @@ impl Way {
 pub enum First {
     /// The server: it is TCP.
     Server(Box<Opened>),
-    /// The client, or nobody can tell: its bytes will.
-    Client,
+    /// The client, or nobody can tell: its bytes will. A connection that was made by then is there for them.
+    Client(Option<Box<Opened>>),
 }
 
 /// Connects a silent client upstream, and waits for who speaks first. Nothing is sent, and nothing is written down unless
 /// it is the server.
 pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
-    let Ok(way) = Way::of(conn) else { return First::Client };
+    let (Ok(way), chain) = (Way::of(conn), conn.last_chain()) else { return First::Client(None) };
     let started = (Instant::now(), SystemTime::now());
+    let mut made = None;
     let opening = async {
         let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
-        let mut opened = Opened { reached, cluster: way.cluster, idle: way.idle, started };
-        opened.hear().await;
-        Some(opened)
+        let opened = Opened { reached, cluster: way.cluster, idle: way.idle, started, chain };
+        made.insert(Box::new(opened)).hear().await;
+        Some(())
     };
-    tokio::select! {
+    let server = tokio::select! {
         biased;
         // Of its bytes none is taken yet: whoever looks next reads them.
-        _ = client.socket().readable() => First::Client,
-        opened = opening => opened.map_or(First::Client, |opened| First::Server(Box::new(opened))),
+        _ = client.socket().readable() => None,
+        heard = opening => heard,
+    };
+    match (server, made) {
+        (Some(()), Some(opened)) => First::Server(opened),
+        (_, made) => First::Client(made),
     }
 }
 
@@ -212,9 +251,29 @@ pub struct Opened {
     cluster: Arc<ClusterView>,
     idle: Option<Duration>,
     started: (Instant, SystemTime),
+    /// The chain that it was made for.
+    chain: Arc<Chain>,
 }
 
 impl Opened {
+    /// The client has spoken after all: what it says, on a connection that `chain` takes, goes out on this one, so that
+    /// none was made for nothing. Bytes of the same chain are carried as they are, which is for the caller to do; a
+    /// request finds it among the idle ones, unless it has to be secured in another way than bytes are.
+    pub fn serve_late(self: Box<Self>, conn: &Conn, chain: &Arc<Chain>) -> Option<Box<Self>> {
+        if Arc::ptr_eq(&self.chain, chain) {
+            return Some(self);
+        }
+        let Reached { io, endpoint, place, .. } = self.reached;
+        if let (Terminal::Http(_), Carrier::Raw) = (&chain.terminal, &*endpoint.carrier) {
+            let source = conn.original_source.map(|client| client.address);
+            let made_for = MadeFor { address: endpoint.address, name: None, source };
+            let now = Instant::now();
+            let spare = Spare::new(H1::new(io, Limits::default()), made_for, None, place, now);
+            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, spare, now);
+        }
+        None
+    }
+
     /// Waits until the server says something, or ends; what it says stays to be read.
     pub async fn hear(&mut self) {
         let up = &mut self.reached.io;
@@ -226,7 +285,7 @@ impl Opened {
 
     /// Copies until the end, and writes it down.
     pub async fn run(self, conn: &Conn, mut io: Io) {
-        let Self { reached, cluster, idle, started } = self;
+        let Self { reached, cluster, idle, started, .. } = self;
         let Reached { io: mut up, endpoint, in_flight, place } = reached;
         let _guard = conn.drain.guard();
         let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
@@ -304,7 +363,8 @@ async fn reach(
             return Err((ResponseFlag::UpstreamOverflow, format!("cluster {name}: {full}")));
         };
         let limit = cluster.connect_timeout;
-        match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, cluster.socket, limit, None).await {
+        let socket = SocketSettings { original_source: conn.original_source, ..cluster.socket };
+        match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, socket, limit, None).await {
             Ok(Connected { io, peer, .. }) => {
                 note(cluster, &endpoint, Outcome::CONNECTED);
                 let principal = peer.as_ref().and_then(|names| names.uris.first());

@@ -9,6 +9,7 @@ pub mod roots;
 pub mod secrets;
 pub mod server;
 mod signatures;
+pub mod unverified;
 
 use std::sync::{Arc, LazyLock};
 

@@ -43,6 +43,8 @@ pub struct Shared {
     pub observer: crate::observe::Shared,
     /// Asks workers to give up what others need.
     pub reclaim: Reclaim,
+    /// Who speaks first where.
+    pub habits: Habits,
     /// Whether new work is taken.
     pub overload: Overload,
 }
@@ -59,8 +61,6 @@ pub struct Worker {
     lines: RefCell<HashMap<ClusterId, Rc<Line>>>,
     /// Turns of round-robin, by cluster.
     pub turns: RefCell<HashMap<ClusterId, balance::Turn>>,
-    /// Who speaks first where.
-    pub habits: RefCell<Habits>,
     /// Copies of requests that are on their way.
     pub copies: Copies,
     /// Who counts and writes down.
@@ -82,7 +82,6 @@ impl Worker {
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             lines: RefCell::default(),
             turns: RefCell::default(),
-            habits: RefCell::default(),
             copies: Copies::default(),
             observer: Observer::new(&shared.observer),
             names: Names::default(),

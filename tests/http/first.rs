@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weft_model::listener::{Direction, FilterChain, ListenerFilter, NetworkFilter, TcpProxy};
+use weft_model::listener::{Direction, FilterChain, Listener, ListenerFilter, NetworkFilter, TcpProxy};
 use weft_model::tls::Transport;
 use weft_testkit::mesh::{Mesh, Sidecar};
 use weft_testkit::wire::{End, Peer, Puppet};
@@ -15,6 +15,14 @@ async fn sniffed() -> (Mesh, Sidecar, std::net::SocketAddr, Puppet) {
     let mesh = Mesh::new();
     let sidecar = mesh.sidecar("client");
     let (at, app) = (free_address(), Puppet::new().await);
+    sidecar.apply(&[settings::cluster("out", &[app.address])], &[undeclared(at)]).await;
+    // Whoever looked whether the port is open was a client that said nothing, too.
+    app.accept().await.end().await;
+    (mesh, sidecar, at, app)
+}
+
+/// A listener for an app's calls of a service whose port declares no protocol.
+fn undeclared(at: std::net::SocketAddr) -> Listener {
     let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("out"))]);
     let manager = settings::manager(false, routes, vec![]);
     let mut listener = settings::http("out", at, Direction::Outbound, Transport::Raw, manager);
@@ -25,10 +33,7 @@ async fn sniffed() -> (Mesh, Sidecar, std::net::SocketAddr, Puppet) {
     let tcp = TcpProxy { clusters: vec![("out".into(), 1)], ..TcpProxy::default() };
     let filters = vec![NetworkFilter::TcpProxy(tcp)];
     listener.default_filter_chain = Some(Box::new(FilterChain { filters, ..FilterChain::default() }));
-    sidecar.apply(&[settings::cluster("out", &[app.address])], &[listener]).await;
-    // Whoever looked whether the port is open was a client that said nothing, too.
-    app.accept().await.end().await;
-    (mesh, sidecar, at, app)
+    listener
 }
 
 #[tokio::test]
@@ -43,23 +48,103 @@ async fn a_server_that_speaks_first_is_heard() {
 }
 
 #[tokio::test]
-async fn a_client_that_was_silent_for_long_may_still_speak_http_or_not() {
-    let (_mesh, _sidecar, at, app) = sniffed().await;
+async fn what_a_client_says_after_long_silence_goes_out_on_the_connection_that_was_made_to_hear_who_speaks_first()
+ {
     for (said, http) in [(GET, true), ("\u{1}binary\n", false)] {
+        let (_mesh, sidecar, at, app) = sniffed().await;
         let mut client = Peer::connect(at).await;
         // The sidecar wonders whether the server speaks first, and connects.
         let mut asked = app.accept().await;
         client.send(said).await;
-        let mut app = app.accept().await;
         if http {
-            assert!(app.head().await.contains("x-envoy-attempt-count: 1"));
-            app.send(OK).await;
+            assert!(asked.head().await.contains("x-envoy-attempt-count: 1"));
+            asked.send(OK).await;
             assert_eq!(client.response().await.1, "ok");
+            // From now on whoever is silent there is only slow: nothing is made for it before it speaks, not even after
+            // the time in which it is made for one who came later elsewhere.
+            let _slow = Peer::connect(at).await;
+            let (_other_mesh, _other, elsewhere, unknown) = sniffed().await;
+            let _later = Peer::connect(elsewhere).await;
+            unknown.accept().await;
+            assert_eq!(sidecar.open_to("out"), 1);
         } else {
-            assert_eq!(app.until("\n").await, said);
+            assert_eq!(asked.until("\n").await, said);
+            asked.send("answer").await;
+            assert_eq!(client.exactly(6).await, "answer");
         }
-        assert_eq!(asked.end().await.0, "", "nothing is said on the connection that was not needed");
     }
+}
+
+#[tokio::test]
+async fn one_who_speaks_http_to_a_database_keeps_nobody_else_from_hearing_it() {
+    let (_mesh, _sidecar, at, app) = sniffed().await;
+    let mut stranger = Peer::connect(at).await;
+    stranger.send(GET).await;
+    let mut database = app.accept().await;
+    database.head().await;
+    database.send("5.7.44-MySQL\0").await;
+    drop(database);
+    stranger.response().await;
+    let mut client = Peer::connect(at).await;
+    app.accept().await.send("5.7.44-MySQL\0").await;
+    assert_eq!(client.exactly(13).await, "5.7.44-MySQL\0");
+}
+
+/// A sidecar whose port takes HTTP and bytes, both in mTLS, as a port does of which nobody says what it speaks.
+async fn server(mesh: &Mesh) -> (Sidecar, std::net::SocketAddr, Puppet) {
+    let sidecar = mesh.sidecar("server");
+    let (at, app) = (free_address(), Puppet::new().await);
+    let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("in"))]);
+    let mtls = || settings::mtls_from_mesh(&["h2", "http/1.1"]);
+    let mut listener =
+        settings::http("in", at, Direction::Inbound, mtls(), settings::manager(true, routes, vec![]));
+    listener.filter_chains[0].matches.application_protocols =
+        vec!["istio-http/1.1".into(), "istio-h2".into()];
+    let mut bytes = settings::tcp("in", at, Direction::Inbound, mtls(), vec![], "in").filter_chains;
+    bytes[0].matches.transport_protocol = "tls".into();
+    listener.filter_chains.append(&mut bytes);
+    sidecar.apply(&[settings::cluster("in", &[app.address])], &[listener]).await;
+    (sidecar, at, app)
+}
+
+/// The sidecar of a client of `server` that has never been there.
+async fn caller(mesh: &Mesh, account: &str, server: std::net::SocketAddr) -> (Sidecar, std::net::SocketAddr) {
+    let sidecar = mesh.sidecar(account);
+    let at = free_address();
+    let mut cluster = settings::cluster("out", &[server]);
+    cluster.transport = settings::mtls_to(&Mesh::uri("server"));
+    sidecar.apply(&[cluster], &[undeclared(at)]).await;
+    (sidecar, at)
+}
+
+#[tokio::test]
+async fn an_app_that_is_known_to_answer_in_http_sees_no_connection_of_a_silent_client_of_another_sidecar() {
+    let mesh = Mesh::new();
+    let (_server, inbound, app) = server(&mesh).await;
+    let (_first, first) = caller(&mesh, "first", inbound).await;
+    // As above.
+    app.accept().await.end().await;
+    let mut client = Peer::connect(first).await;
+    client.send(GET).await;
+    let mut asked = app.accept().await;
+    asked.head().await;
+    asked.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(client.response().await.1, "ok");
+    drop(asked);
+    let (sidecar, late) = caller(&mesh, "late", inbound).await;
+    weft_testkit::eventually("the look whether the port is open is over", async || {
+        sidecar.open_to("out") == 0
+    })
+    .await;
+    let mut silent = Peer::connect(late).await;
+    // Its sidecar knows nothing of the port, and asks the app's who speaks first.
+    weft_testkit::eventually("its sidecar wonders", async || sidecar.open_to("out") > 0).await;
+    silent.send(GET).await;
+    // Whatever else had been made would be the first in the queue.
+    let mut asked = app.accept().await;
+    assert!(asked.head().await.starts_with("GET / HTTP/1.1"));
+    asked.send(OK).await;
+    assert_eq!(silent.response().await.1, "ok");
 }
 
 #[tokio::test]

@@ -48,6 +48,13 @@ pub enum ListenError {
         /// Which right.
         what: &'static str,
     },
+    /// Foreign addresses cannot be listened on.
+    #[error(
+        "cannot listen on {0} for connections to all addresses (IP_TRANSPARENT): not permitted without CAP_NET_ADMIN; \
+         under interceptionMode TPROXY a sidecar runs as user 0 and group 1337 with NET_ADMIN, under REDIRECT it needs no \
+         capability"
+    )]
+    NotTransparent(SocketAddr),
     /// No interface has the address.
     #[error(
         "cannot listen on {0}: no network interface here has this address; `ip addr` shows those that exist, \
@@ -105,7 +112,7 @@ fn explain(address: SocketAddr, settings: ListenSettings, error: io::Error) -> L
     match error.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::EAFNOSUPPORT) => return ListenError::NoFamily(address),
         Some(nix::errno::Errno::EPERM) if settings.transparent => {
-            return ListenError::Forbidden { address, what: "IP_TRANSPARENT needs CAP_NET_ADMIN" };
+            return ListenError::NotTransparent(address);
         }
         _ => {}
     }

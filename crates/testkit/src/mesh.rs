@@ -101,6 +101,7 @@ impl Mesh {
             secrets: secrets.clone(),
             live: Live::new(Snapshot::default()),
             reclaim: Default::default(),
+            habits: Default::default(),
             overload: Default::default(),
             observer: observe::Shared::new(&bootstrap),
             bootstrap,
@@ -171,6 +172,12 @@ impl Sidecar {
         let mut applier = self.applier.lock().unwrap();
         applier.update(type_url::LISTENER, &[], &[name.into()]);
         self.shared.live.publish(applier.snapshot().clone());
+    }
+
+    /// The connections to a cluster that are open.
+    pub fn open_to(&self, cluster: &str) -> u64 {
+        let snapshot = self.shared.live.load();
+        snapshot.cluster_named(cluster).map_or(0, |view| view.state.places.open().into())
     }
 
     /// The metrics page.

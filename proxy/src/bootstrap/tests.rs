@@ -46,6 +46,25 @@ fn what_is_missing_or_wrong_is_named() {
 }
 
 #[test]
+fn what_is_open_at_the_end_has_as_long_as_the_environment_says_else_the_proxys_configuration() {
+    let of = |more: &[(&str, &str)]| {
+        let mut env = pod();
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        Bootstrap::from_environment(&env, "d").map(|bootstrap| (bootstrap.drain, bootstrap.concurrency))
+    };
+    let config = ("PROXY_CONFIG", r#"{"terminationDrainDuration": "1.5s", "concurrency": 3}"#);
+    assert_eq!(of(&[]).unwrap(), (Duration::from_secs(5), None));
+    assert_eq!(of(&[("ISTIO_META_INTERCEPTION_MODE", "TPROXY")]).unwrap().0, Duration::from_secs(25));
+    assert_eq!(of(&[config]).unwrap(), (Duration::from_millis(1500), Some(3)));
+    let both = [config, ("TERMINATION_DRAIN_DURATION_SECONDS", "7"), ("PROXY_CONCURRENCY", "1")];
+    assert_eq!(of(&both).unwrap(), (Duration::from_secs(7), Some(1)));
+    for wrong in [r#"{"terminationDrainDuration": "5"}"#, r#"{"terminationDrainDuration": "-1s"}"#] {
+        let error = of(&[("PROXY_CONFIG", wrong)]).unwrap_err().to_string();
+        assert!(error.contains("terminationDrainDuration"), "{error}");
+    }
+}
+
+#[test]
 fn dns_is_captured_if_the_environment_or_the_proxy_s_metadata_says_so() {
     let of = |more: &[(&str, &str)]| {
         let mut env = pod();

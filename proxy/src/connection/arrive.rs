@@ -111,16 +111,18 @@ async fn take(
         direction: view.listener.settings.direction,
         source,
         destination,
+        undeclared: looks.http,
         intercepted,
+        original_source: origin::kept_source(source, &view.listener.settings),
         sni: String::new(),
         protocols: Vec::new(),
         transport: "raw_buffer",
         drain,
     };
-    let habit = if looks.http { arrived.worker.habits.borrow().of(destination) } else { None };
+    let habit = if looks.http { arrived.worker.shared.habits.of(destination) } else { None };
     let silence = if habit == Some(Habit::ServerFirst) { Duration::ZERO } else { SILENCE };
-    let seen = match tokio::time::timeout(silence, look(&mut tcp, &view, looks)).await {
-        Ok(seen) => seen?,
+    let (seen, opened) = match tokio::time::timeout(silence, look(&mut tcp, &view, looks)).await {
+        Ok(seen) => (seen?, None),
         Err(_) => {
             let limit = patience(&arrived, &view);
             let waited = tokio::select! {
@@ -130,22 +132,19 @@ async fn take(
             };
             match waited {
                 Waited::Server(conn, opened) => {
-                    conn.worker.habits.borrow_mut().note(destination, Habit::ServerFirst);
+                    conn.worker.shared.habits.note(destination, Habit::ServerFirst);
                     drop((view, arriving));
                     opened.run(&conn, Io::Plain(tcp)).await;
                     return Ok(());
                 }
-                Waited::Client(still, seen) => {
-                    arrived = still;
-                    seen
+                Waited::Client(still, seen, opened) => {
+                    arrived = *still;
+                    (seen, opened)
                 }
             }
         }
     };
     arriving.has_spoken();
-    if looks.http && habit != Some(Habit::Http) && seen.is_some_and(|seen| seen.alpn().is_some()) {
-        arrived.worker.habits.borrow_mut().note(destination, Habit::Http);
-    }
     // What it says is judged by the configuration of now, however long it was silent.
     let (view, snapshot) =
         view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
@@ -165,9 +164,12 @@ async fn take(
             return Ok(());
         }
     };
+    let opened = opened.and_then(|opened| opened.serve_late(&conn, &chain));
     // Nothing of this moment's configuration lives as long as the connection.
     drop((chain, view, snapshot, arriving));
-    if http {
+    if let Some(opened) = opened {
+        opened.run(&conn, io).await;
+    } else if http {
         crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await;
     } else {
         crate::tcp::serve(Rc::new(conn), io).await;
@@ -216,13 +218,14 @@ fn patience(arrived: &Arrived, view: &ListenerView) -> Duration {
 enum Waited {
     /// Its server spoke first: it is TCP.
     Server(Box<Conn>, Box<Opened>),
-    /// The client has spoken; what it was told by, if anybody looked.
-    Client(Arrived, Option<Protocol>),
+    /// The client has spoken; what it was told by, if anybody looked, and the connection to its server, if that was made
+    /// to hear who speaks first.
+    Client(Box<Arrived>, Option<Protocol>, Option<Box<Opened>>),
 }
 
 /// Waits for whoever speaks first. A client that says nothing where its first bytes should tell its protocol may wait for
 /// the server, as MySQL's and SMTP's do. If it is the server, the connection is TCP, on the chain for what no inspector
-/// recognized; otherwise nothing has happened.
+/// recognized; otherwise nothing was sent, and what the client says may go out on the connection that was made.
 async fn wait(
     mut arrived: Arrived,
     habit: Option<Habit>,
@@ -231,6 +234,7 @@ async fn wait(
     looks: Looks,
 ) -> Result<Waited, Refused> {
     // With a limit to the looking, what happens at its end is the configuration's to say.
+    let mut made = None;
     let patient = view.listener.settings.listener_filters_timeout == Some(Duration::ZERO);
     // Whoever spoke HTTP there before is only slow: its server need not see a connection that says nothing.
     if looks.http && patient && habit != Some(Habit::Http) && tcp.seen().is_empty() {
@@ -244,12 +248,15 @@ async fn wait(
             drop((view, snapshot));
             match crate::tcp::first_to_speak(&conn, tcp).await {
                 First::Server(opened) => return Ok(Waited::Server(Box::new(conn), opened)),
-                First::Client => arrived = conn.into_arrived(),
+                First::Client(opened) => {
+                    arrived = conn.into_arrived();
+                    made = opened;
+                }
             }
         }
     }
     let seen = look(tcp, view, looks).await?;
-    Ok(Waited::Client(arrived, seen))
+    Ok(Waited::Client(Box::new(arrived), seen, made))
 }
 
 /// Who wants to look at first bytes.

@@ -7,6 +7,7 @@ use socket2::SockRef;
 use weft_model::listener::{Listener, ListenerFilter};
 
 use crate::snapshot::{ListenerView, Snapshot};
+use crate::upstream::connect::OriginalSource;
 
 /// Where a connection was going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,15 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 fn asks(listener: &Listener) -> bool {
     listener.use_original_dst
         || listener.listener_filters.iter().any(|filter| matches!(filter, ListenerFilter::OriginalDst))
+}
+
+/// The client's address, if `listener` has its connections go on under that.
+pub fn kept_source(source: SocketAddr, listener: &Listener) -> Option<OriginalSource> {
+    let mark = listener.listener_filters.iter().find_map(|filter| match filter {
+        ListenerFilter::OriginalSrc { mark } => Some(*mark),
+        _ => None,
+    })?;
+    Some(OriginalSource { address: source.ip().to_canonical(), mark })
 }
 
 /// The listener that stands for where the connection was going: the one of exactly that address, else that of its port,

@@ -15,6 +15,7 @@ use super::message::Length;
 use super::plan::Plan;
 use super::reach::{self, Chosen, Way};
 use crate::snapshot::EndpointView;
+use crate::upstream::connect::OriginalSource;
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
@@ -37,6 +38,8 @@ pub struct Ask<'a> {
     pub upgrade: bool,
     /// Where a connection without endpoints of its own was going.
     pub original: Option<SocketAddr>,
+    /// The client's address, where connections go on under that (TPROXY).
+    pub source: Option<OriginalSource>,
     /// Connections that were idle are not trusted: one has just turned out to be closed.
     pub fresh: bool,
 }

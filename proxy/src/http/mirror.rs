@@ -188,6 +188,7 @@ impl Copy<'_> {
             downstream: self.downstream,
             upgrade: false,
             original: None,
+            source: None,
             fresh: false,
         };
         let mut clock = Clock::start(self.plan.allowed);

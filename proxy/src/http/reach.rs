@@ -10,11 +10,11 @@ use weft_telemetry::Protocol;
 use super::attempt::{Ask, Failure, overflow};
 use super::h1::H1;
 use crate::snapshot::EndpointView;
-use crate::upstream::connect::{Carrier, Connected, Speaks, connect};
+use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::h2_client::{H2Client, Home};
 use crate::upstream::places::Place;
-use crate::upstream::pool::Spare;
+use crate::upstream::pool::{MadeFor, Spare, Wanted};
 
 /// The endpoint that a try goes to.
 pub(super) struct Chosen {
@@ -150,15 +150,21 @@ fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Wa
     // Where the server's choice counts, whatever it chose before serves again.
     let (h2, either) = protocol(ask);
     let mut pools = ask.worker.pools.borrow_mut();
-    let to = (endpoint.address, sni(endpoint, head));
+    let to = wanted(ask, endpoint, head);
     if h2 || either {
         let http = &ask.plan.cluster.cluster.settings.http;
-        if let Some(client) = pools.h2(endpoint.pool, to, http) {
+        if let Some(client) = pools.h2(endpoint.pool, &to, http) {
             return Some(Way::H2(client));
         }
     }
     let h1 = (!h2 || either) && !ask.fresh;
-    h1.then(|| pools.take_h1(endpoint.pool, to)).flatten().map(|spare| Way::H1(Box::new(spare)))
+    h1.then(|| pools.take_h1(endpoint.pool, &to)).flatten().map(|spare| Way::H1(Box::new(spare)))
+}
+
+/// Which connections to this endpoint would do.
+fn wanted<'a>(ask: &Ask<'_>, endpoint: &EndpointView, head: &'a RequestHead) -> Wanted<'a> {
+    let source = ask.source.map(|client| client.address);
+    Wanted { address: endpoint.address, name: sni(endpoint, head), source }
 }
 
 /// The server name that a connection to this endpoint is made and verified for, if that follows the request.
@@ -178,11 +184,12 @@ async fn dial(
 ) -> Result<Way, Failure> {
     let (h2, either) = protocol(ask);
     let speaks = if h2 { Speaks::Http2 } else { Speaks::Http1 };
-    let made_for = (endpoint.address, sni(endpoint, head).map(Into::into));
+    let made_for = MadeFor::from(wanted(ask, endpoint, head));
     let view = &ask.plan.cluster;
     let host = matches!(*endpoint.carrier, Carrier::Tls(_)).then(|| head.authority());
+    let socket = SocketSettings { original_source: ask.source, ..view.socket };
     let Connected { io, alpn, peer } =
-        connect(endpoint.address, &endpoint.carrier, speaks, view.socket, view.connect_timeout, host).await?;
+        connect(endpoint.address, &endpoint.carrier, speaks, socket, view.connect_timeout, host).await?;
     let agreed = match alpn.as_deref() {
         Some(b"h2" | b"istio-h2") => !ask.upgrade,
         Some(b"http/1.1" | b"istio-http/1.1") => h2 && !either,

@@ -49,6 +49,7 @@ pub(super) async fn forward<D: Downstream>(
         downstream: down.protocol(),
         upgrade: may_upgrade(plan, call),
         original: original_destination(of.conn, plan, call).await?,
+        source: of.conn.original_source,
         fresh: false,
     };
     if down.needs_upgrade() && !ask.upgrade {
@@ -73,6 +74,7 @@ pub(super) async fn forward<D: Downstream>(
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
+                of.conn.note_answer();
                 let wanted = match answer {
                     Answer::Tunnel => Wanted::No,
                     _ => wanted(plan, answered(call), call, &upload),

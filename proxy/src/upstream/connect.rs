@@ -52,9 +52,20 @@ pub enum Speaks {
     Http2,
 }
 
+/// The client's own address, under which a connection goes on to the app (TPROXY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginalSource {
+    /// The address.
+    pub address: IpAddr,
+    /// By this mark the kernel's rules know the connection, and bring what answers it back to us.
+    pub mark: u32,
+}
+
 /// Settings of the socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SocketSettings {
+    /// Goes before every other address of our own.
+    pub original_source: Option<OriginalSource>,
     /// The cluster's own local address: the app is called from it and from no other, for from others the kernel would
     /// hand the connection back to this proxy.
     pub bind: Option<SocketAddr>,
@@ -177,6 +188,33 @@ fn of_family(bind: SocketAddr, address: SocketAddr) -> SocketAddr {
     SocketAddr::new(inside[usize::from(address.is_ipv6())], bind.port())
 }
 
+/// Binds `socket` to the client's address; the port is the kernel's choice.
+#[cfg(target_os = "linux")]
+fn leave_as(socket: &Socket, client: OriginalSource) -> io::Result<()> {
+    match client.address {
+        IpAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+        IpAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
+    }
+    socket.set_mark(client.mark)?;
+    socket.bind(&SocketAddr::new(client.address, 0).into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave_as(_: &Socket, _: OriginalSource) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What the system's "not permitted" means here.
+fn explain(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let why = "the client's address cannot be kept (IP_TRANSPARENT, SO_MARK) without CAP_NET_ADMIN; under \
+               interceptionMode TPROXY a sidecar runs as user 0 and group 1337 with NET_ADMIN, under REDIRECT it needs \
+               no capability";
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
 async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
     socket.set_tcp_nodelay(true)?;
@@ -192,6 +230,14 @@ async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStr
             params = params.with_retries(probes);
         }
         socket.set_tcp_keepalive(&params)?;
+    }
+    // On its loopback a pod is alone: nobody else's address can be seen there, and no answer would come back.
+    let of_client = settings
+        .original_source
+        .filter(|client| client.address.is_ipv4() == address.is_ipv4() && !address.ip().is_loopback());
+    if let Some(client) = of_client {
+        leave_as(&socket, client).map_err(explain)?;
+        return TcpSocket::from_std_stream(socket.into()).connect(address).await;
     }
     // From a loopback address only loopback can be reached.
     let fits = |bind: &SocketAddr| {

@@ -1,7 +1,7 @@
 //! Idle connections of one worker, by endpoint. Nothing here is shared, so nothing is locked.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -25,12 +25,31 @@ pub struct PoolKey {
     pub address: u64,
 }
 
-/// What a connection was made for, beyond its pool: the address, and the server name where that follows the request.
-pub type MadeFor = (SocketAddr, Option<Box<str>>);
+/// What a connection was made for, beyond its pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeFor<Name = Box<str>> {
+    /// Where it leads.
+    pub address: SocketAddr,
+    /// The server name, where that follows the request.
+    pub name: Option<Name>,
+    /// Whose address it goes out under, if not under ours (TPROXY): nobody else's requests come from there.
+    pub source: Option<IpAddr>,
+}
 
-/// Is a connection that was made for one of use for the other?
-pub(super) fn serves(made_for: &MadeFor, wanted: (SocketAddr, Option<&str>)) -> bool {
-    made_for.0 == wanted.0 && made_for.1.as_deref() == wanted.1
+/// What a connection is wanted for.
+pub type Wanted<'a> = MadeFor<&'a str>;
+
+impl MadeFor {
+    /// Is a connection that was made for this of use for that?
+    fn serves(&self, wanted: &Wanted<'_>) -> bool {
+        self.address == wanted.address && self.name.as_deref() == wanted.name && self.source == wanted.source
+    }
+}
+
+impl From<Wanted<'_>> for MadeFor {
+    fn from(wanted: Wanted<'_>) -> Self {
+        Self { address: wanted.address, name: wanted.name.map(Into::into), source: wanted.source }
+    }
 }
 
 /// An HTTP/1.1 connection between two requests.
@@ -73,11 +92,11 @@ pub struct Pools {
 
 impl Pools {
     /// An idle connection that is still good: the youngest, since the oldest are the likeliest to be closed soon.
-    pub fn take_h1(&mut self, key: PoolKey, wanted: (SocketAddr, Option<&str>)) -> Option<Spare> {
+    pub fn take_h1(&mut self, key: PoolKey, wanted: &Wanted<'_>) -> Option<Spare> {
         let idle = self.h1.get_mut(&key)?;
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            let place = idle.iter().rposition(|spare| serves(&spare.made_for, wanted))?;
+            let place = idle.iter().rposition(|spare| spare.made_for.serves(wanted))?;
             let mut spare = idle.remove(place);
             if spare.conn.poll_idle(&mut cx).is_pending() {
                 return Some(spare);
@@ -95,18 +114,13 @@ impl Pools {
     }
 
     /// An HTTP/2 connection with room.
-    pub fn h2(
-        &mut self,
-        key: PoolKey,
-        wanted: (SocketAddr, Option<&str>),
-        limits: &UpstreamHttp,
-    ) -> Option<H2Client> {
+    pub fn h2(&mut self, key: PoolKey, wanted: &Wanted<'_>, limits: &UpstreamHttp) -> Option<H2Client> {
         let clients = self.h2.get_mut(&key)?;
         let (streams, requests) = (limits.max_concurrent_streams, limits.max_requests_per_connection);
         clients.retain(|client| {
             !client.is_spent(requests) && !client.is_older_than(limits.max_connection_duration)
         });
-        clients.iter().find(|c| serves(c.made_for(), wanted) && c.has_room(streams, requests)).cloned()
+        clients.iter().find(|c| c.made_for().serves(wanted) && c.has_room(streams, requests)).cloned()
     }
 
     /// Keeps a new HTTP/2 connection for all.

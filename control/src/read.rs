@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::resources::Resources;
+use crate::resources::mesh_config::ProxySettings;
 
 mod diagnostic;
 mod document;
@@ -93,6 +94,12 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
     let mut reader = Reader::default();
     reader.file(name, bytes);
     reader.finish()
+}
+
+/// What a pod's annotation `proxy.istio.io/config` says; `None` where it cannot be read, which reading the pod has told.
+#[must_use]
+pub fn proxy_settings(text: &str) -> Option<ProxySettings> {
+    validate::proxy_annotation::settings(text, &path::Path::ROOT, &mut finding::Findings::default())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use super::place::{has_value, says_something, visit};
 
 /// One field: its kind, its place, and what follows for the user.
 ///
-/// Places are written as `place` has them; `=VALUE` at the end is for that value alone (`=VALUE*`: for what begins so).
+/// Places are written as `place` has them; `=VALUE` at the end is for that value alone (`=VALUE*`: for what begins so),
+/// `=!VALUE` for every other.
 pub(super) type Line = (&'static str, &'static str, &'static str);
 
 const TRACING: &str = "no traces are sent";
@@ -18,9 +19,12 @@ const TOKENS: &str =
 const TARGETS: &str = "sidecars heed selectors alone, so this is for none of them";
 const LOCALITY: &str = "endpoints are chosen without regard to where they are";
 const SECRET: &str = "certificates come from files, not from a Secret";
-const INTERCEPTION: &str = "the proxy takes all ports of its pod";
 const PROXY: &str = "the proxy runs with its own defaults";
 const BALANCED: &str = "requests go to any endpoint";
+
+/// The kind under which the lines of a ProxyConfig of the mesh's API stand, wherever one is written: in a MeshConfig's
+/// `defaultConfig` and in a pod's annotation `proxy.istio.io/config`.
+pub(super) const PROXY_SETTINGS: &str = "proxy settings";
 
 pub(super) const NOT_HONOURED: &[Line] = &[
     ("VirtualService", "spec.http[].match[].statPrefix", "no statistics are kept by this name"),
@@ -87,36 +91,34 @@ pub(super) const NOT_HONOURED: &[Line] = &[
     ("MeshConfig", "meshMTLS", "TLS is what weft offers: 1.2 and 1.3"),
     ("MeshConfig", "tlsDefaults", "TLS is what weft offers: 1.2 and 1.3"),
     ("MeshConfig", "defaultProviders.tracing", TRACING),
-    ("MeshConfig", "defaultConfig.tracing", TRACING),
-    ("MeshConfig", "defaultConfig.zipkinAddress", TRACING),
-    ("MeshConfig", "defaultConfig.statsdUdpAddress", "metrics are for Prometheus alone"),
-    ("MeshConfig", "defaultConfig.envoyAccessLogService", "access logs go to a file alone"),
-    ("MeshConfig", "defaultConfig.envoyMetricsService", "metrics are for Prometheus alone"),
-    ("MeshConfig", "defaultConfig.customConfigFile", PROXY),
-    ("MeshConfig", "defaultConfig.proxyBootstrapTemplatePath", PROXY),
-    ("MeshConfig", "defaultConfig.runtimeValues", PROXY),
-    ("MeshConfig", "defaultConfig.extraStatTags", "metrics have Istio's default labels"),
-    ("MeshConfig", "defaultConfig.gatewayTopology", "no gateway is served"),
-    ("MeshConfig", "defaultConfig.caCertificatesPem", "no root but the mesh's own is trusted"),
-    ("MeshConfig", "defaultConfig.privateKeyProvider", "keys are made and kept by the proxy itself"),
+    (PROXY_SETTINGS, "tracing", TRACING),
+    (PROXY_SETTINGS, "zipkinAddress", TRACING),
+    (PROXY_SETTINGS, "statsdUdpAddress", "metrics are for Prometheus alone"),
+    (PROXY_SETTINGS, "envoyAccessLogService", "access logs go to a file alone"),
+    (PROXY_SETTINGS, "envoyMetricsService", "metrics are for Prometheus alone"),
+    (PROXY_SETTINGS, "customConfigFile", PROXY),
+    (PROXY_SETTINGS, "proxyBootstrapTemplatePath", PROXY),
+    (PROXY_SETTINGS, "runtimeValues", PROXY),
+    (PROXY_SETTINGS, "extraStatTags", "metrics have Istio's default labels"),
+    (PROXY_SETTINGS, "gatewayTopology", "no gateway is served"),
+    (PROXY_SETTINGS, "caCertificatesPem", "no root but the mesh's own is trusted"),
+    (PROXY_SETTINGS, "privateKeyProvider", "keys are made and kept by the proxy itself"),
+    (PROXY_SETTINGS, "drainDuration=!45s", "the connections of a listener that goes away have 45 s to end"),
+    (PROXY_SETTINGS, "statusPort=!15020", "probes and /quitquitquit are on port 15020"),
+    (PROXY_SETTINGS, "proxyAdminPort=!15000", "the admin pages are on port 15000"),
+    (PROXY_SETTINGS, "readinessProbe", "the proxy is ready when /healthz/ready on port 15021 says so"),
+    (PROXY_SETTINGS, "proxyStatsMatcher", "the metrics are those that weft has"),
+    (PROXY_SETTINGS, "proxyHeaders", "headers are those of Istio's default"),
     ("Service", "spec.sessionAffinity=ClientIP", "a DestinationRule's consistentHash.useSourceIp does that"),
     ("Service", "spec.externalIPs", "the Service has no such address"),
     ("Service", "spec.internalTrafficPolicy=Local", LOCALITY),
-    ("Pod", "metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
-    ("Pod", "metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
-    ("Pod", "metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("Pod", "metadata.annotations{proxy.istio.io/overrides}", PROXY),
     ("Pod", "spec.hostNetwork=true", "the pod gets an address of its own"),
-    ("Deployment", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
-    ("Deployment", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
-    ("Deployment", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("Deployment", "spec.template.metadata.annotations{proxy.istio.io/overrides}", PROXY),
     ("Deployment", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
-    ("StatefulSet", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
-    ("StatefulSet", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
-    ("StatefulSet", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("StatefulSet", "spec.template.metadata.annotations{proxy.istio.io/overrides}", PROXY),
     ("StatefulSet", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
-    ("DaemonSet", "spec.template.metadata.annotations{traffic.sidecar.istio.io/*}", INTERCEPTION),
-    ("DaemonSet", "spec.template.metadata.annotations{sidecar.istio.io/interceptionMode}", INTERCEPTION),
-    ("DaemonSet", "spec.template.metadata.annotations{proxy.istio.io/*}", PROXY),
+    ("DaemonSet", "spec.template.metadata.annotations{proxy.istio.io/overrides}", PROXY),
     ("DaemonSet", "spec.template.spec.hostNetwork=true", "the pod gets an address of its own"),
 ];
 
@@ -127,11 +129,18 @@ pub(super) fn check(kind: &str, node: &Node, into: &mut Findings) {
 
 /// The same, where what the lines speak of stands at `root` of the document.
 pub(super) fn check_below(kind: &str, node: &Node, root: &Path<'_>, into: &mut Findings) {
+    if kind == "MeshConfig" {
+        visit(node, "defaultConfig", root, &mut |found, path| check_below(PROXY_SETTINGS, found, path, into));
+    }
     for (line_kind, place, consequence) in NOT_HONOURED {
         if *line_kind == kind {
             let (place, value) = place.split_once('=').unwrap_or((place, ""));
             visit(node, place, root, &mut |found, path| {
-                if says_something(found) && (value.is_empty() || has_value(found, value)) {
+                let meant = match value.strip_prefix('!') {
+                    Some(usual) => !has_value(found, usual),
+                    None => value.is_empty() || has_value(found, value),
+                };
+                if says_something(found) && meant {
                     into.warning(path, "weft does not honour this yet");
                     into.hint(*consequence);
                 }

@@ -11,6 +11,7 @@ mod network;
 pub(super) mod peer_authentication;
 mod policy_target;
 mod port;
+pub(super) mod proxy_annotation;
 pub(super) mod proxy_config;
 mod regex;
 pub(super) mod request_authentication;

@@ -13,7 +13,7 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
     if !proxy.node.metadata.dns_capture {
         return None;
     }
-    let named = proxy.scope.services.iter().filter_map(|service| {
+    let named = proxy.scope.services.iter().flat_map(|service| {
         let ips = addresses(service);
         let kubernetes = service.registry == Registry::Kubernetes;
         let host = NamedHost {
@@ -22,7 +22,10 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
             short_name: if kubernetes { service.name.clone() } else { String::new() },
             namespace: if kubernetes { service.namespace.clone() } else { String::new() },
         };
-        (!host.ips.is_empty()).then(|| (service.host.clone(), host))
+        let others: Vec<_> =
+            service.aliases.iter().map(|alias| (alias.clone(), alias_of(alias, &host))).collect();
+        let own = (service.host.clone(), host);
+        std::iter::once(own).chain(others).filter(|(_, host)| !host.ips.is_empty())
     });
     let pods = proxy.scope.services.iter().flat_map(|service| {
         let ready = |endpoint: &ServiceEndpoint| service.endpoints.contains(endpoint);
@@ -37,6 +40,13 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
         })
     });
     Some(NameTable { hosts: named.chain(pods).collect() })
+}
+
+/// What is called `alias` beside its own name: a Service of type ExternalName, with the name and namespace that it has.
+fn alias_of(alias: &str, target: &NamedHost) -> NamedHost {
+    let mut labels = alias.split('.');
+    let mut label = || labels.next().unwrap_or_default().to_owned();
+    NamedHost { short_name: label(), namespace: label(), registry: "Kubernetes".to_owned(), ..target.clone() }
 }
 
 /// A service's own addresses; a headless one's are its endpoints'.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::read::emptied::EMPTIED;
-use crate::read::not_honoured::NOT_HONOURED;
+use crate::read::not_honoured::{NOT_HONOURED, PROXY_SETTINGS};
 
 #[test]
 fn each_use_of_a_field_that_is_not_honoured_is_told() {
@@ -46,14 +46,70 @@ fn some_are_not_honoured_for_one_value_only() {
 }
 
 #[test]
-fn annotations_are_told_by_their_beginning() {
-    let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    traffic.sidecar.istio.io/excludeInboundPorts: \"22\"\n    example.com/x: z\nspec: {containers: [{name: c}]}\n";
+fn annotations_are_told_by_their_name() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    proxy.istio.io/overrides: \"{}\"\n    traffic.sidecar.istio.io/excludeInboundPorts: \"22\"\n    example.com/x: z\nspec: {containers: [{name: c}]}\n";
     assert_eq!(
         said(text),
         [
-            "t.yaml:6:5: warning: metadata.annotations[\"traffic.sidecar.istio.io/excludeInboundPorts\"]: weft does not honour this yet; the proxy takes all ports of its pod [Pod default/a]"
+            "t.yaml:6:5: warning: metadata.annotations[\"proxy.istio.io/overrides\"]: weft does not honour this yet; the proxy runs with its own defaults [Pod default/a]"
         ]
     );
+}
+
+/// A pod with these annotations, the first of which is line 6.
+fn annotated(annotations: &str) -> Vec<String> {
+    let said = said(&format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n{annotations}spec: {{containers: [{{name: c}}]}}\n"
+    ));
+    said.into_iter().map(|line| line.trim_end_matches(" [Pod default/a]").to_owned()).collect()
+}
+
+#[test]
+fn a_pods_own_proxy_settings_are_read_as_the_meshs_are() {
+    let good = "    proxy.istio.io/config: |\n      concurrency: 2\n      holdApplicationUntilProxyStarts: true\n      proxyMetadata: {A: b}\n      terminationDrainDuration: 20s\n      interceptionMode: TPROXY\n      statusPort: 15020\n";
+    assert_eq!(annotated(good), Vec::<String>::new());
+    let not_honoured =
+        "    proxy.istio.io/config: |\n      tracing: {sampling: 5}\n      statusPort: 15999\n";
+    assert_eq!(
+        annotated(not_honoured),
+        [
+            "t.yaml:6:5: warning: metadata.annotations[\"proxy.istio.io/config\"].tracing: weft does not honour this yet; no traces are sent",
+            "t.yaml:6:5: warning: metadata.annotations[\"proxy.istio.io/config\"].statusPort: weft does not honour this yet; probes and /quitquitquit are on port 15020",
+        ]
+    );
+}
+
+#[test]
+fn a_slip_in_a_pods_proxy_settings_is_an_error_of_the_pod() {
+    let slips = |text: &str| annotated(&format!("    proxy.istio.io/config: '{text}'\n"));
+    for (text, expected) in [
+        ("concurency: 2", "unknown field `concurency`; did you mean `concurrency`?"),
+        ("concurrency: -1", "negative"),
+        ("terminationDrainDuration: 5", "duration"),
+        ("[a", "no YAML"),
+        ("a: b\n---\nc: d", "one YAML document"),
+    ] {
+        let said = slips(&text.replace('\n', "\n\n      "));
+        assert!(
+            said.iter().any(|line| line.contains("error") && line.contains(expected)),
+            "{text}: {said:#?}"
+        );
+    }
+    let mode = annotated("    sidecar.istio.io/interceptionMode: tproxy\n");
+    assert!(mode.len() == 1 && mode[0].contains("none of REDIRECT, TPROXY and NONE"), "{mode:?}");
+}
+
+#[test]
+fn a_pods_own_settings_stand_over_the_meshs() {
+    let settings = |text: &str| crate::read::proxy_settings(text).unwrap();
+    let mesh = settings(
+        "{concurrency: 1, meshId: a, proxyMetadata: {A: mesh, B: mesh}, interceptionMode: REDIRECT}",
+    );
+    let pod = settings("{concurrency: 0, proxyMetadata: {B: pod}, interceptionMode: TPROXY}");
+    let both =
+        settings("{concurrency: 0, meshId: a, proxyMetadata: {A: mesh, B: pod}, interceptionMode: TPROXY}");
+    assert_eq!(mesh.overlaid(&pod), both);
+    assert_eq!(mesh.overlaid(&settings("")), mesh);
 }
 
 #[test]
@@ -125,7 +181,11 @@ fn around(place: &str, value: &str) -> String {
 fn every_line_of_the_table_names_a_field_that_exists() {
     for (kind, place, _) in NOT_HONOURED {
         let (field, value) = place.split_once('=').unwrap_or((place, "{a: b}"));
-        let text = document(kind, field, &value.replace('*', "x"));
+        let value = if value.starts_with('!') { "{a: b}" } else { value };
+        let text = match *kind {
+            PROXY_SETTINGS => document("MeshConfig", &format!("defaultConfig.{field}"), value),
+            kind => document(kind, field, &value.replace('*', "x")),
+        };
         let said = said(&text);
         assert!(
             said.iter().any(|line| line.contains("weft does not honour this yet")),

@@ -92,7 +92,7 @@ fn is_label_value(value: &str) -> bool {
         && bytes.last().is_none_or(u8::is_ascii_alphanumeric)
 }
 
-/// Checks weft's own annotations; `at` is where their `metadata` stands.
+/// Checks the annotations that somebody here heeds; `at` is where their `metadata` stands.
 pub(in crate::read) fn annotations(
     kind: &str,
     annotations: &std::collections::BTreeMap<String, String>,
@@ -103,5 +103,8 @@ pub(in crate::read) fn annotations(
     let at = metadata.key("annotations");
     for (name, why) in crate::annotations::check(kind, annotations) {
         into.error(&at.key(name), why);
+    }
+    if kind == "Pod" {
+        super::proxy_annotation::check(annotations, &at, into);
     }
 }

@@ -8,6 +8,12 @@ use serde::de::IgnoredAny;
 use crate::resources::duration::Span;
 use crate::resources::proxy_config::ProxyImage;
 
+/// The annotation by which a pod has settings of its own.
+pub const PROXY_CONFIG: &str = "proxy.istio.io/config";
+
+/// The annotation by which a pod says how its connections get to its proxy.
+pub const INTERCEPTION_MODE: &str = "sidecar.istio.io/interceptionMode";
+
 message! {
     /// Settings of a proxy, read when it starts.
     pub struct ProxySettings {
@@ -29,7 +35,7 @@ message! {
         pub stat_name_length: i32,
         pub concurrency: Option<i32>,
         pub proxy_bootstrap_template_path: String,
-        pub interception_mode: InterceptionMode,
+        pub interception_mode: Option<InterceptionMode>,
         pub tracing: Option<IgnoredAny>,
         pub sds: Option<IgnoredAny>,
         pub envoy_access_log_service: Option<IgnoredAny>,
@@ -98,5 +104,39 @@ choice! {
         AppendForward,
         SanitizeSet,
         AlwaysForwardOnly,
+    }
+}
+
+impl InterceptionMode {
+    /// The mode of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "REDIRECT" => Some(Self::Redirect),
+            "TPROXY" => Some(Self::Tproxy),
+            "NONE" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+impl ProxySettings {
+    /// These, with what `over` says in their place; `proxyMetadata` is merged by its keys. Fields that nobody reads are
+    /// not carried over.
+    #[must_use]
+    pub fn overlaid(&self, over: &Self) -> Self {
+        let mut proxy_metadata = self.proxy_metadata.clone();
+        proxy_metadata.extend(over.proxy_metadata.clone());
+        let mesh_id = if over.mesh_id.is_empty() { &self.mesh_id } else { &over.mesh_id };
+        Self {
+            concurrency: over.concurrency.or(self.concurrency),
+            interception_mode: over.interception_mode.or(self.interception_mode),
+            termination_drain_duration: over.termination_drain_duration.or(self.termination_drain_duration),
+            hold_application_until_proxy_starts: over
+                .hold_application_until_proxy_starts
+                .or(self.hold_application_until_proxy_starts),
+            mesh_id: mesh_id.clone(),
+            proxy_metadata,
+            ..Self::default()
+        }
     }
 }

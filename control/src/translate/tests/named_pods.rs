@@ -96,7 +96,13 @@ fn with_interception_the_services_routes_take_its_pods_names_and_the_name_table_
     let names = configuration.names.as_ref().unwrap();
     let pod = &names.hosts["db-1.db.shop.svc.cluster.local"];
     assert_eq!((pod.ips.len(), pod.short_name.as_str(), pod.namespace.as_str()), (1, "db-1.db", "shop"));
-    assert_eq!(names.hosts["db.shop.svc.cluster.local"].ips.len(), 2);
+    let service = &names.hosts["db.shop.svc.cluster.local"];
+    assert_eq!(service.ips.len(), 2);
+    // An ExternalName that leads here is in it under its own name; one that leads outside is not this table's.
+    let alias = &names.hosts["store.shop.svc.cluster.local"];
+    assert_eq!(alias.ips, service.ips);
+    assert_eq!((alias.short_name.as_str(), alias.namespace.as_str()), ("store", "shop"));
+    assert!(!names.hosts.contains_key("bank.shop.svc.cluster.local"));
     assert_eq!(configuration.verify(), Ok(()));
 }
 

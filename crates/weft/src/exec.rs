@@ -31,9 +31,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut command = match &pod.netns {
         Some(netns) => {
             let folder = pod_folder(&running.path, pod);
+            let user = args.user.unwrap_or(APP_USER);
             let mut enter = Command::new("/proc/self/exe");
             enter.args(["enter", "--netns", netns]);
-            enter.args(own_files(&folder, args.user.unwrap_or(APP_USER))).arg("--").args(&args.command);
+            enter.args(own_files(&folder, (user, user))).arg("--").args(&args.command);
             enter
         }
         None => {

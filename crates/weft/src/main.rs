@@ -18,6 +18,7 @@ mod output;
 mod parent;
 mod proxy;
 mod redirect;
+mod run;
 mod run_directory;
 mod say;
 mod standin;
@@ -80,6 +81,8 @@ enum Command {
     /// Becomes a program inside a pod.
     #[command(hide = true)]
     Enter(netns::enter::Args),
+    /// Runs a Job together with its sidecar, and ends with it.
+    Run(run::Args),
     /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
     Redirect(Box<redirect::Args>),
     /// The app that stands in for a service: echoes what it sees, as JSON.
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args).map(|()| ExitCode::SUCCESS),
         Command::Exec(args) => exec::run(&args),
         Command::Enter(args) => netns::enter::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Redirect(args) => redirect::run(&args),
         Command::StandIn(args) => standin::run(args).map(|()| ExitCode::SUCCESS),
         Command::Child(args) => child::run(&args),

@@ -68,11 +68,8 @@ pub(crate) struct RunDirectory {
 impl RunDirectory {
     /// A new folder in `base`; leftovers of meshes that died are removed first.
     pub(crate) fn create(base: &Path) -> Result<Self, RunError> {
-        prepare(base)?;
         // One at a time: what is half made here must not look like a leftover to another that starts.
-        let io = |source| RunError::Io { path: base.to_owned(), source };
-        let turn = File::open(base).map_err(io)?;
-        turn.lock().map_err(io)?;
+        let _turn = turn(base)?;
         sweep(base);
         let path = base.join(format!("up-{}", std::process::id()));
         make_private(&path)?;
@@ -128,7 +125,14 @@ impl RunDirectory {
         if let Some(link) = &self.link {
             let _ = std::fs::remove_file(link);
         }
-        std::fs::remove_dir_all(&self.path).map_err(|source| RunError::Io { path: self.path.clone(), source })
+        std::fs::remove_dir_all(&self.path)
+            .map_err(|source| RunError::Io { path: self.path.clone(), source })?;
+        if let Some(base) = self.path.parent().filter(|base| *base == Path::new(NAMESPACES)) {
+            // The last mesh leaves nothing. One that is starting at this moment makes the folder anew.
+            let _turn = File::open(base).and_then(|base| base.lock());
+            let _ = std::fs::remove_dir(base);
+        }
+        Ok(())
     }
 }
 
@@ -224,6 +228,25 @@ fn prepare(base: &Path) -> Result<(), RunError> {
 fn own_user() -> u32 {
     // Without /proc nobody's folder is ours, and none is used.
     std::fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid())
+}
+
+/// Makes `base`, if it is not there, and waits for its turn there.
+fn turn(base: &Path) -> Result<File, RunError> {
+    let io = |source| RunError::Io { path: base.to_owned(), source };
+    loop {
+        prepare(base)?;
+        let turn = match File::open(base) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(io)?,
+        };
+        turn.lock().map_err(io)?;
+        // Whoever had the turn before may have taken the folder away, or somebody made another in its place.
+        let of = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let now = std::fs::symlink_metadata(base).map(of);
+        if now.is_ok_and(|now| turn.metadata().is_ok_and(|had| of(had) == now)) {
+            return Ok(turn);
+        }
+    }
 }
 
 fn make_private(path: &Path) -> Result<(), RunError> {

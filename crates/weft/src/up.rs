@@ -15,6 +15,7 @@ mod pods;
 mod privileged;
 pub(crate) mod programs;
 pub(crate) mod protocol;
+pub(crate) mod proxy;
 mod quantity;
 mod ready;
 mod report;

@@ -22,9 +22,12 @@ pub(crate) struct Args {
     /// What /etc/resolv.conf is.
     #[arg(long)]
     resolv: Option<PathBuf>,
-    /// The user to be, and the group of the same number.
+    /// The user to be.
     #[arg(long)]
     user: Option<u32>,
+    /// The group to be.
+    #[arg(long)]
+    group: Option<u32>,
     /// This binary itself, with these arguments; otherwise the first of them is the program.
     #[arg(long)]
     own: bool,
@@ -63,7 +66,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         command
     };
     if let Some(user) = args.user {
-        command.uid(user).gid(user);
+        command.uid(user);
+    }
+    if let Some(group) = args.group {
+        command.gid(group);
     }
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))

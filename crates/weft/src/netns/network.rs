@@ -10,6 +10,7 @@
 //! held by a living `weft up` are leftovers, and are taken away.
 
 use crate::up::plan::Pod;
+use crate::up::proxy::Proxy;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -95,7 +96,7 @@ fn settle(name: &str, settings: &[(&str, &str)]) -> anyhow::Result<()> {
 fn redirect(name: &str, pod: &Pod, weft: &Path) -> anyhow::Result<()> {
     let output = Command::new(weft)
         .arg("redirect")
-        .args(flags(&pod.annotations))
+        .args(flags(&pod.annotations, &pod.proxy))
         .arg(format!("--network-namespace={}", super::path(name).display()))
         // A variable of the user's shell is no wish about a pod's rules.
         .env_clear()
@@ -109,7 +110,8 @@ fn redirect(name: &str, pod: &Pod, weft: &Path) -> anyhow::Result<()> {
 }
 
 /// The flags that Istio's injector would give to a pod of these annotations.
-pub(crate) fn flags(annotations: &BTreeMap<String, String>) -> Vec<String> {
+pub(crate) fn flags(annotations: &BTreeMap<String, String>, asked: &Proxy) -> Vec<String> {
+    let mode = if asked.keeps_source { "TPROXY" } else { "REDIRECT" };
     let said = |name: &str| annotations.get(&format!("traffic.sidecar.istio.io/{name}")).cloned();
     let excluded = said("excludeInboundPorts").map(|ports| format!(",{ports}")).unwrap_or_default();
     let all = || "*".to_owned();
@@ -118,7 +120,7 @@ pub(crate) fn flags(annotations: &BTreeMap<String, String>) -> Vec<String> {
         ("-z", "15006".to_owned()),
         ("-u", SIDECAR_USER.to_string()),
         ("-g", SIDECAR_USER.to_string()),
-        ("-m", "REDIRECT".to_owned()),
+        ("-m", mode.to_owned()),
         ("-i", said("includeOutboundIPRanges").unwrap_or_else(all)),
         ("-x", said("excludeOutboundIPRanges").unwrap_or_default()),
         ("-b", said("includeInboundPorts").unwrap_or_else(all)),
@@ -129,7 +131,8 @@ pub(crate) fn flags(annotations: &BTreeMap<String, String>) -> Vec<String> {
     ];
     let flags = values.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
     // Whatever resolver an app asks, the sidecar answers.
-    flags.chain(["--redirect-dns", "--capture-all-dns"].map(str::to_owned)).collect()
+    let dns = ["--redirect-dns", "--capture-all-dns"].into_iter().filter(|_| asked.answers_dns());
+    flags.chain(dns.map(str::to_owned)).collect()
 }
 
 /// The sidecar's user, whose connections are left alone.

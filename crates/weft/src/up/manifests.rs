@@ -32,6 +32,11 @@ impl Manifests {
         Self {
             workloads: workloads(resources),
             services,
+            proxies: resources
+                .mesh
+                .as_ref()
+                .and_then(|mesh| mesh.spec.default_config.clone())
+                .unwrap_or_default(),
             settings: Settings { config_maps: config_maps.collect(), secrets: secrets.collect() },
             namespaces: resources
                 .namespaces

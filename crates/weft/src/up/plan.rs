@@ -8,6 +8,8 @@
 //! - `weft.dev/tcp-addresses`: a JSON object from `service.namespace:port` (a host outside: `host:port`) to the
 //!   address at which this pod's sidecar listens for it.
 
+mod ports;
+mod probers;
 mod resource;
 
 use super::addresses::{self, Base, Block};
@@ -16,10 +18,12 @@ use super::mention;
 use super::named::{self, Named};
 use super::pods::{self, Draft, Kind, Workload};
 use super::protocol::Protocol;
-use super::services::{Service, Target};
+use super::proxy::{self, Proxy};
+use super::services::Service;
 use super::update::Update;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use weft_control::resources::mesh_config::ProxySettings;
 
 /// The port of the sidecar's HTTP proxy, as Istio's `proxyHttpPort`.
 pub(crate) const HTTP_PROXY_PORT: u16 = 15007;
@@ -32,6 +36,8 @@ pub(crate) struct Manifests {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) services: Vec<Service>,
     pub(crate) settings: Settings,
+    /// What the mesh asks of all proxies.
+    pub(crate) proxies: ProxySettings,
     /// Labels of the namespaces that the files define.
     pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -73,6 +79,12 @@ pub(crate) struct Pod {
     pub(crate) netns: Option<String>,
     /// Whether it has a sidecar.
     pub(crate) sidecar: bool,
+    /// What is asked of that.
+    #[serde(default)]
+    pub(crate) proxy: Proxy,
+    /// What a kubelet would ask its app, as the sidecar takes it (`ISTIO_KUBE_APP_PROBERS`).
+    #[serde(default)]
+    pub(crate) probers: String,
     pub(crate) containers: Vec<String>,
     pub(crate) ports: Vec<Port>,
     /// `service.namespace:port` to the address of this pod that leads there.
@@ -171,6 +183,10 @@ pub(crate) fn plan(
         }
         plan.named = named::all(&manifests.services, &plan.pods);
     }
+    plan.notes.extend(
+        proxy::unheeded_of_mesh(&manifests.proxies, base.hub().is_some())
+            .map(|what| format!("the mesh's defaultConfig: {what}")),
+    );
     for namespace in drafts.iter().map(|draft| draft.namespace.as_str()).collect::<BTreeSet<_>>() {
         let labels = manifests.namespaces.get(namespace);
         let injects = |labels: &BTreeMap<String, String>| {
@@ -213,7 +229,7 @@ fn pod(
             reached.len() - addresses.len(),
         ));
     }
-    let ports = ports(draft, &selecting);
+    let ports = ports::of(draft, &selecting);
     let mut environment = Environment::default();
     let address = |service: &Service| addresses.get(&service.host()).copied();
     let virtual_addresses = if own { named::all(services, &[]) } else { Vec::new() };
@@ -241,6 +257,8 @@ fn pod(
     notes.extend(
         environment.missing.iter().map(|missing| format!("pod {title}: {missing}; the variable is not set")),
     );
+    let unheeded = proxy::unheeded(&draft.annotations, own).filter(|_| sidecar);
+    notes.extend(unheeded.map(|what| format!("pod {title}: {what}")));
     let rewritten = rewrite(&mut environment, &draft.namespace, services, address);
     if sidecar && !own {
         proxied(&mut environment, block, &addresses);
@@ -264,6 +282,8 @@ fn pod(
         localhost: block.localhost(),
         netns: None,
         sidecar,
+        proxy: Proxy::of(&manifests.proxies, &draft.annotations),
+        probers: probers::of(draft),
         containers: draft.containers().map(|container| container.name.clone()).collect(),
         ports,
         tcp: keys(services, &addresses),
@@ -311,44 +331,6 @@ fn keys(services: &[Service], addresses: &BTreeMap<String, Ipv4Addr>) -> BTreeMa
         }
     }
     keys
-}
-
-/// The app's ports: those of its containers, and those that services lead to without the containers saying so.
-fn ports(draft: &Draft, selecting: &[&Service]) -> Vec<Port> {
-    let mut ports: Vec<Port> = Vec::new();
-    for port in draft.containers().flat_map(|container| container.ports.iter().flatten()) {
-        let Some(number) = u16::try_from(port.container_port).ok().filter(|number| *number != 0) else {
-            continue;
-        };
-        let protocol = Protocol::declared(port.name.as_deref(), None, port.protocol.as_deref(), number);
-        let own = Port { name: port.name.clone(), number, protocol };
-        match ports.iter_mut().find(|known| known.number == number) {
-            // Of two transports the one counts that is carried.
-            Some(known) if known.protocol == Protocol::Udp => *known = own,
-            Some(_) => {}
-            None => ports.push(own),
-        }
-    }
-    let exposed = || selecting.iter().flat_map(|service| &service.ports);
-    let is_carried =
-        |target: &Target| exposed().any(|other| other.target == *target && other.protocol != Protocol::Udp);
-    for exposed in exposed().filter(|port| port.protocol != Protocol::Udp || !is_carried(&port.target)) {
-        let known = ports.iter_mut().find(|port| match &exposed.target {
-            Target::Number(number) => port.number == *number,
-            Target::Name(name) => port.name.as_ref() == Some(name),
-        });
-        match (known, &exposed.target) {
-            // What a service declares about a port, callers' sidecars believe: so the stand-in speaks it.
-            (Some(port), _) if exposed.protocol != Protocol::Auto || port.protocol == Protocol::Udp => {
-                port.protocol = exposed.protocol;
-            }
-            (None, Target::Number(number)) => {
-                ports.push(Port { name: exposed.name.clone(), number: *number, protocol: exposed.protocol });
-            }
-            _ => {}
-        }
-    }
-    ports
 }
 
 fn rewrite(

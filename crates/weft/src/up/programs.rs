@@ -6,7 +6,6 @@ use super::protocol::Protocol;
 use crate::netns::network::{APP_USER, SIDECAR_USER};
 use crate::supervisor::Program;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -22,6 +21,8 @@ pub(crate) const READY_PORT: u16 = 15021;
 pub(crate) const ADMIN_PORT: u16 = 15000;
 
 const GRACE: Duration = Duration::from_secs(4);
+/// What a sidecar needs to end, beyond its drain.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What all programs of a mesh share.
 #[derive(Debug, Clone)]
@@ -33,8 +34,6 @@ pub(crate) struct Mesh {
     pub(crate) trust_domain: String,
     /// `WEFT_LOG` of the mesh's own processes.
     pub(crate) log: Option<String>,
-    /// The mesh's `defaultConfig.proxyMetadata`, which sidecars heed as if it were their environment.
-    pub(crate) proxy_metadata: BTreeMap<String, String>,
 }
 
 /// What runs as an app.
@@ -79,7 +78,13 @@ impl Mesh {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let mut environment = self.own_environment();
         let root = text(self.run.join("root-cert.pem"));
-        let interception = if pod.netns.is_some() { "REDIRECT" } else { "NONE" };
+        let interception = match (&pod.netns, pod.proxy.keeps_source) {
+            (None, _) => "NONE",
+            (Some(_), false) => "REDIRECT",
+            (Some(_), true) => "TPROXY",
+        };
+        let asked = &pod.proxy;
+        let mesh_id = if asked.mesh_id.is_empty() { &self.trust_domain } else { &asked.mesh_id };
         for (name, value) in [
             ("POD_NAME", pod.name.clone()),
             ("POD_NAMESPACE", pod.namespace.clone()),
@@ -89,7 +94,7 @@ impl Mesh {
             ("ISTIO_META_CLUSTER_ID", "Kubernetes".to_owned()),
             ("ISTIO_META_WORKLOAD_NAME", pod.workload.clone()),
             ("ISTIO_META_OWNER", pod.owner()),
-            ("ISTIO_META_MESH_ID", self.trust_domain.clone()),
+            ("ISTIO_META_MESH_ID", mesh_id.clone()),
             ("ISTIO_META_NODE_NAME", NODE.to_owned()),
             ("ISTIO_META_INTERCEPTION_MODE", interception.to_owned()),
             ("ISTIO_META_APP_CONTAINERS", pod.containers.join(",")),
@@ -102,22 +107,26 @@ impl Mesh {
             ("CA_ROOT_CA", root),
             ("TOKEN_PATH", text(folder.join("token"))),
             ("WEFT_LOCALHOST", pod.localhost.to_string()),
-            ("PROXY_CONFIG", json!({ "proxyMetadata": self.proxy_metadata }).to_string()),
-            // One core serves one pod on a laptop that runs them all.
-            ("PROXY_CONCURRENCY", "1".to_owned()),
+            ("PROXY_CONFIG", asked.json()),
+            ("PROXY_CONCURRENCY", asked.concurrency.unwrap_or(1).to_string()),
         ] {
             environment.push((name.into(), value.into()));
         }
-        if pod.netns.is_some() {
+        if !pod.probers.is_empty() {
+            environment.push(("ISTIO_KUBE_APP_PROBERS".into(), pod.probers.clone().into()));
+        }
+        if pod.netns.is_some() && asked.answers_dns() {
             environment.push(("ISTIO_META_DNS_CAPTURE".into(), "true".into()));
         }
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
         let args = args.map(OsString::from).to_vec();
         let args = match &pod.netns {
-            Some(netns) => enter(netns, &own_files(folder, SIDECAR_USER), args),
+            Some(netns) => enter(netns, &own_files(folder, sidecar_user(pod)), args),
             None => args,
         };
-        self.program(sidecar_name(pod), args, environment, output, errors)
+        let program = self.program(sidecar_name(pod), args, environment, output, errors);
+        let grace = asked.drain.map_or(GRACE, |drain| (drain + MARGIN).max(GRACE));
+        Program { grace, ..program }
     }
 
     /// The app of `pod`.
@@ -136,7 +145,7 @@ impl Mesh {
             }
         };
         let args = match &pod.netns {
-            Some(netns) => enter(netns, &own_files(folder, APP_USER), args),
+            Some(netns) => enter(netns, &own_files(folder, (APP_USER, APP_USER)), args),
             None => args,
         };
         self.program(app_name(pod), args, environment, log.clone(), log)
@@ -168,11 +177,18 @@ fn enter(netns: &str, more: &[OsString], args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// A pod's own files and user, as `weft enter` takes them.
-pub(crate) fn own_files(folder: &Path, user: u32) -> Vec<OsString> {
+pub(crate) fn own_files(folder: &Path, (user, group): (u32, u32)) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["--hosts".into(), folder.join("hosts").into()];
     words.extend(["--resolv".into(), folder.join("resolv.conf").into()]);
     words.extend(["--user".into(), user.to_string().into()]);
+    words.extend(["--group".into(), group.to_string().into()]);
     words
+}
+
+/// The user and the group of a pod's sidecar, as Istio's injector has them: whose connections are to keep the clients'
+/// addresses needs root's rights for that.
+const fn sidecar_user(pod: &Pod) -> (u32, u32) {
+    (if pod.proxy.keeps_source { 0 } else { SIDECAR_USER }, SIDECAR_USER)
 }
 
 /// Ports at which nobody expects HTTP, though their services do not say what they speak: PostgreSQL, Redis,

@@ -63,12 +63,31 @@ async fn progress(pod: &Pod, listening: &Listening) -> Progress {
         }
         Some(Err(error)) => return Progress::Sidecar(format!("its network cannot be looked into: {error}")),
     };
+    if pod.proxy.holds_app {
+        // The app is not there before.
+        let of_sidecar = sidecar(pod, listening).await;
+        if of_sidecar != Progress::Ready {
+            return of_sidecar;
+        }
+    }
     if let Some(port) = app_port(pod) {
         let address = app_address(pod);
         if !listening.answers(address, port) {
             return Progress::App(format!("{address}:{port}"));
         }
     }
+    sidecar(pod, listening).await
+}
+
+/// Whether the sidecar of `pod` is ready, whatever its app does.
+pub(crate) async fn has_ready_sidecar(pod: &Pod) -> bool {
+    match Listening::within(pod.netns.as_deref()) {
+        Ok(listening) => sidecar(pod, &listening).await == Progress::Ready,
+        Err(_) => false,
+    }
+}
+
+async fn sidecar(pod: &Pod, listening: &Listening) -> Progress {
     if !pod.sidecar {
         return Progress::Ready;
     }

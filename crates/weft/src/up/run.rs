@@ -6,12 +6,13 @@ mod end;
 mod farewell;
 mod pods;
 mod progress;
+mod start;
 
 use super::Args;
 use super::addresses::Base;
 use super::plan::{self, Manifests, Plan, Pod};
 use super::privileged;
-use super::programs::{App, CONTROL_PORT, Mesh, RESERVED, STATUS_PORT, app_name, sidecar_name};
+use super::programs::{CONTROL_PORT, Mesh, STATUS_PORT, app_name, sidecar_name};
 use super::ready::{self, Key, Progress};
 use super::report::Report;
 use super::tokens::{self, Tokens};
@@ -203,10 +204,8 @@ impl Up {
             }
         };
         let log = std::env::var(crate::log::VARIABLE).ok();
-        let proxies = reading.resources.mesh.as_ref().and_then(|mesh| mesh.spec.default_config.as_ref());
-        let proxy_metadata = proxies.map(|config| config.proxy_metadata.clone()).unwrap_or_default();
         let run_path = run.path().to_owned();
-        let mesh = Mesh { weft, run: run_path, folders, trust_domain, log, proxy_metadata };
+        let mesh = Mesh { weft, run: run_path, folders, trust_domain, log };
         let (supervisor, events) = Supervisor::new();
         Ok(Self {
             args,
@@ -264,7 +263,7 @@ impl Up {
                             self.start_sidecar(&pod)?;
                         }
                     }
-                    let started = self.start_waiting_apps();
+                    let started = self.start_waiting_apps().await;
                     self.or_say(started);
                     self.save_again();
                     let looked = self.look().await;
@@ -299,62 +298,6 @@ impl Up {
     fn folder(&self, pod: &Pod) -> anyhow::Result<std::path::PathBuf> {
         let run = self.run.as_ref().context("the run directory is gone")?;
         Ok(run.pod(pod)?)
-    }
-
-    fn start_app(&mut self, pod: &Pod, app: &App) -> anyhow::Result<()> {
-        for port in pod.ports.iter().filter(|port| pod.sidecar && RESERVED.contains(&port.number)) {
-            self.report.once(&format!(
-                "weft: {}/{}: its port {} is its sidecar's here; the app will not get it",
-                pod.namespace, pod.name, port.number
-            ));
-        }
-        let program = self.mesh.app(pod, app, &self.folder(pod)?);
-        self.supervisor.start(program);
-        Ok(())
-    }
-
-    /// In namespaces an app starts after its sidecar: its first connections would be handed to nobody.
-    fn start_waiting_apps(&mut self) -> anyhow::Result<()> {
-        let (now, later) =
-            std::mem::take(&mut self.waiting_apps).into_iter().partition(|pod: &Pod| ready::intercepts(pod));
-        self.waiting_apps = later;
-        let stays = |pod: &Pod| !self.leaving.contains(&ready::key(pod));
-        let now: Vec<Pod> = now;
-        let now: Vec<Pod> = now.into_iter().filter(stays).collect();
-        now.iter().try_for_each(|pod| self.start_app(pod, &self.args.app(pod)))
-    }
-
-    fn start_stand_in(&mut self, pod: &Pod) -> anyhow::Result<()> {
-        if pod.netns.is_some() && pod.sidecar {
-            self.waiting_apps.push(pod.clone());
-            return Ok(());
-        }
-        match self.args.app(pod) {
-            App::StandIn => self.start_app(pod, &App::StandIn),
-            App::Command(_) => Ok(()),
-        }
-    }
-
-    /// The user's program, after the stand-ins: one that wants a port on all addresses is then itself told that
-    /// it cannot have it, and not everybody else.
-    fn start_own_app(&mut self, pod: &Pod) -> anyhow::Result<()> {
-        if pod.netns.is_some() && pod.sidecar {
-            return Ok(());
-        }
-        match self.args.app(pod) {
-            App::StandIn => Ok(()),
-            // Before, the start of the mesh itself will come to it.
-            App::Command(_) if !self.has_control => Ok(()),
-            app @ App::Command(_) => self.start_app(pod, &app),
-        }
-    }
-
-    fn start_sidecar(&mut self, pod: &Pod) -> anyhow::Result<()> {
-        if pod.sidecar && self.has_control {
-            let program = self.mesh.sidecar(&self.plan, pod, &self.folder(pod)?);
-            self.supervisor.start(program);
-        }
-        Ok(())
     }
 
     fn happened(&mut self, event: &Event) {

@@ -18,9 +18,16 @@ fn a_pods_annotations_become_the_injectors_flags() {
         said("includeOutboundIPRanges", "10.0.0.0/8"),
         said("excludeOutboundPorts", "3306"),
     ]);
-    let flags = flags(&annotations).join(" ");
+    let redirected = flags(&annotations, &Proxy::default()).join(" ");
     assert_eq!(
-        flags,
+        redirected,
         "-p 15001 -z 15006 -u 1337 -g 1337 -m REDIRECT -i 10.0.0.0/8 -x  -b * -d 15090,15021,15020,9000 -o 3306 -q  -c  --redirect-dns --capture-all-dns"
+    );
+    let metadata = BTreeMap::from([("ISTIO_META_DNS_CAPTURE".to_owned(), "false".to_owned())]);
+    let asked = Proxy { keeps_source: true, metadata, ..Proxy::default() };
+    let transparent = flags(&BTreeMap::new(), &asked).join(" ");
+    assert_eq!(
+        transparent,
+        "-p 15001 -z 15006 -u 1337 -g 1337 -m TPROXY -i * -x  -b * -d 15090,15021,15020 -o  -q  -c "
     );
 }

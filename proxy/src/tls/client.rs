@@ -144,6 +144,8 @@ enum Believed {
     Fixed(Arc<Named>),
     /// Those that stand in a file, as it was read last.
     File(Arc<Held<Named>>),
+    /// Those that the system trusts.
+    System,
     /// Anybody: no roots are configured, as `tls.mode: SIMPLE` without CA means in Envoy.
     Anybody,
 }
@@ -153,11 +155,7 @@ fn trust(tls: &UpstreamTls, secrets: &Secrets) -> Result<Believed, TlsError> {
         None => Ok(Believed::Anybody),
         Some(Roots::Sds(secret)) if secret.name == "ROOTCA" => Ok(Believed::Mesh),
         Some(Roots::Sds(secret)) => match secret.name.strip_prefix("file-root:") {
-            Some("system") => {
-                let native = rustls_native_certs::load_native_certs();
-                fixed(native.certs)
-                    .ok_or_else(|| TlsError::Refused("the system has no root certificates".into()))
-            }
+            Some("system") => Ok(Believed::System),
             Some(path) => Ok(Believed::File(secrets.files().roots(path))),
             None => Err(TlsError::Refused(format!("secret {} is not served here", secret.name))),
         },
@@ -223,6 +221,10 @@ impl ServerCertVerifier for ServerVerifier {
             Believed::Mesh => {
                 let trust = self.secrets.trust().ok_or_else(|| no_bundle("server"))?;
                 verify(&trust.roots, leaf, intermediates, now)?;
+            }
+            Believed::System => {
+                let system = self.secrets.files().system().map_err(rustls::Error::General)?;
+                system.vouch(leaf, intermediates, now)?;
             }
             Believed::Fixed(named) => named.vouch(leaf, intermediates, now)?,
             Believed::File(held) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,11 +18,15 @@ use super::server::TlsError;
 /// Files are looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What is read from files, for as long as somebody holds it; clones share it.
+/// What is read from files, once for all who ask for the same, and for as long as somebody holds it; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    watched: Arc<Mutex<Vec<Weak<dyn Watched>>>>,
+    identities: Holders<CertifiedKey>,
+    roots: Holders<Named>,
+    system: Arc<ArcSwapOption<Named>>,
 }
+
+type Holders<T> = Arc<Mutex<Vec<Weak<Held<T>>>>>;
 
 /// A key and its certificates, or roots: made anew of the same files.
 #[derive(Debug)]
@@ -37,19 +41,31 @@ pub struct Held<T> {
 /// What tells that a file is another: written to, or put in the place of one that was (as Kubernetes does with secrets).
 type Stamp = (SystemTime, u64, u64);
 
-trait Watched: std::fmt::Debug + Send + Sync {
-    fn look(&self);
-}
-
 impl Files {
     /// A certificate chain and its key.
     pub fn identity(&self, chain: &str, key: &str) -> Arc<Held<CertifiedKey>> {
-        self.hold(vec![chain.to_owned(), key.to_owned()], identity)
+        hold(&self.identities, vec![chain.to_owned(), key.to_owned()], identity)
     }
 
     /// Roots.
     pub fn roots(&self, path: &str) -> Arc<Held<Named>> {
-        self.hold(vec![path.to_owned()], roots)
+        hold(&self.roots, vec![path.to_owned()], roots)
+    }
+
+    /// What the system trusts. It is read when a handshake first asks for it: it is a hundred and more certificates, and
+    /// most sidecars never do.
+    ///
+    /// # Errors
+    /// There is none; whoever asks next looks again.
+    pub fn system(&self) -> Result<Arc<Named>, String> {
+        if let Some(known) = self.system.load_full() {
+            return Ok(known);
+        }
+        let read = Named::new(rustls_native_certs::load_native_certs().certs).map(Arc::new).ok_or(
+            "the system has no root certificates: install ca-certificates, or name a CA in caCertificates",
+        )?;
+        self.system.store(Some(read.clone()));
+        Ok(read)
     }
 
     /// Looks at every file that is held, for as long as it is polled.
@@ -63,27 +79,34 @@ impl Files {
 
     /// Looks at every file once.
     pub fn look(&self) {
-        let held: Vec<_> = {
-            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.retain(|one| one.strong_count() > 0);
-            watched.iter().filter_map(Weak::upgrade).collect()
-        };
-        held.iter().for_each(|one| one.look());
+        held(&self.identities).iter().for_each(|one| one.look());
+        held(&self.roots).iter().for_each(|one| one.look());
     }
+}
 
-    fn hold<T: std::fmt::Debug + Send + Sync + 'static>(
-        &self,
-        paths: Vec<String>,
-        read: fn(&[String]) -> Result<T, TlsError>,
-    ) -> Arc<Held<T>> {
-        // Before they are read: what changes in between is read again.
-        let stamps = Mutex::new(stamps(&paths));
-        let current = read(&paths).map(Arc::new).map_err(|why| why.to_string());
-        let held = Arc::new(Held { paths, read, current: ArcSwap::from_pointee(current), stamps });
-        let weak: Weak<Held<T>> = Arc::downgrade(&held);
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
-        held
+/// What somebody still holds.
+fn held<T>(holders: &Holders<T>) -> Vec<Arc<Held<T>>> {
+    let mut all = holders.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|one| one.strong_count() > 0);
+    all.iter().filter_map(Weak::upgrade).collect()
+}
+
+fn hold<T>(
+    holders: &Holders<T>,
+    paths: Vec<String>,
+    read: fn(&[String]) -> Result<T, TlsError>,
+) -> Arc<Held<T>> {
+    if let Some(known) = held(holders).into_iter().find(|one| one.paths == paths) {
+        // Whoever asks now is not to meet what stood there before.
+        known.look();
+        return known;
     }
+    // Before they are read: what changes in between is read again.
+    let stamps = Mutex::new(stamps(&paths));
+    let current = read(&paths).map(Arc::new).map_err(|why| why.to_string());
+    let held = Arc::new(Held { paths, read, current: ArcSwap::from_pointee(current), stamps });
+    holders.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&held));
+    held
 }
 
 impl<T> Held<T> {
@@ -94,9 +117,7 @@ impl<T> Held<T> {
     pub fn current(&self) -> Result<Arc<T>, String> {
         (**self.current.load()).clone()
     }
-}
 
-impl<T: std::fmt::Debug + Send + Sync> Watched for Held<T> {
     fn look(&self) {
         let now = stamps(&self.paths);
         {

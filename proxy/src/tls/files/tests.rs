@@ -71,5 +71,16 @@ fn what_nobody_holds_is_looked_at_no_more() {
     let files = Files::default();
     drop(files.roots("/nowhere.pem"));
     files.look();
-    assert!(files.watched.lock().unwrap().is_empty());
+    assert!(files.roots.lock().unwrap().is_empty());
+}
+
+#[test]
+fn who_asks_for_the_same_file_shares_what_was_read() {
+    let folder = Folder::new("shared");
+    let path = folder.write("ca.pem", &pair().0);
+    let files = Files::default();
+    let first = files.roots(&path);
+    assert!(Arc::ptr_eq(&first, &files.roots(&path)));
+    folder.write("ca.pem", "nonsense");
+    assert_eq!(files.roots(&path).current().unwrap().count(), 1, "what was good stays in force");
 }

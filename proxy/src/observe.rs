@@ -7,9 +7,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use weft_http1::Line;
 use weft_model::listener::Direction;
 use weft_model::table::chain::Terminal;
 use weft_telemetry::access_log::LogFiles;
+use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 use weft_telemetry::summary::{Summary, SummaryLane};
 use weft_telemetry::{
     ConnectionSecurity, Metrics, MetricsSettings, Peer, PeerCache, PeerMetadata, Protocol, Record, Reporter,
@@ -44,10 +46,8 @@ pub struct Shared {
 pub struct Own {
     /// The same, shared.
     pub peer: Arc<Peer>,
-    /// The value of `x-envoy-peer-metadata`.
-    pub header: String,
-    /// The value of `x-envoy-peer-metadata-id`.
-    pub node_id: String,
+    /// The headers that tell it: `x-envoy-peer-metadata` and `x-envoy-peer-metadata-id`.
+    pub headers: Vec<Line>,
 }
 
 impl Shared {
@@ -74,8 +74,11 @@ impl Shared {
         let principal =
             format!("spiffe://{}/ns/{}/sa/{}", bootstrap.trust_domain, node.namespace, node.service_account);
         let own = Own {
-            header: metadata.encode(),
-            node_id: bootstrap.node.id(),
+            headers: [(PEER_METADATA, metadata.encode()), (PEER_METADATA_ID, bootstrap.node.id())]
+                .into_iter()
+                // A node's name that no header can carry is not told.
+                .filter_map(|(name, value)| Line::new(name, value).ok())
+                .collect(),
             peer: Arc::new(Peer::new(metadata, Some(&principal))),
         };
         let now = Instant::now();

@@ -269,7 +269,7 @@ impl Opened {
             let made_for = MadeFor { address: endpoint.address, name: None, source };
             let now = Instant::now();
             let spare = Spare::new(H1::new(io, Limits::default()), made_for, None, place, now);
-            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, spare, now);
+            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), now);
         }
         None
     }

@@ -1,11 +1,11 @@
 //! What one worker thread has for itself, and what all of them share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt as _};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use weft_model::table::ClusterId;

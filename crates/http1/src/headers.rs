@@ -36,6 +36,27 @@ pub enum InvalidHeader {
     TooLong,
 }
 
+/// A header that was checked once, to be appended to one message after another.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// `name: value\r\n`.
+    bytes: Box<[u8]>,
+    name_len: usize,
+    tag: u8,
+}
+
+impl Line {
+    /// Checks what [`Headers::append`] would.
+    ///
+    /// # Errors
+    /// It is no header.
+    pub fn new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, InvalidHeader> {
+        let mut one = Headers::new();
+        let span = one.store(name.as_ref(), value.as_ref())?;
+        Ok(Self { bytes: one.bytes.into(), name_len: span.name_len as usize, tag: span.tag })
+    }
+}
+
 /// Where one header lies in `bytes`.
 #[derive(Clone, Copy)]
 struct Span {
@@ -125,6 +146,19 @@ impl Headers {
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
         let span = self.store(name.as_ref(), value.as_ref())?;
         self.push(span);
+        Ok(())
+    }
+
+    /// Adds a header that was checked before.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn append_line(&mut self, line: &Line) -> Result<(), InvalidHeader> {
+        self.check_room(line.bytes.len())?;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&line.bytes);
+        let value = (start + line.name_len + 2, line.bytes.len() - line.name_len - 4);
+        self.push(Span::new((start, line.name_len), value, true, line.tag));
         Ok(())
     }
 

@@ -59,7 +59,7 @@ pub(super) enum Wanted {
 }
 
 pub(super) fn wanted(plan: &Plan, outcome: Outcome, call: &Call, upload: &Upload) -> Wanted {
-    let Some(policy) = plan.retry.as_ref().filter(|_| upload.can_replay()) else { return Wanted::No };
+    let Some(policy) = plan.retry.as_deref().filter(|_| upload.can_replay()) else { return Wanted::No };
     if !retry::allows(policy, outcome, Some(&Answered(&call.response))) {
         Wanted::No
     } else if call.ledger.attempts > policy.times {

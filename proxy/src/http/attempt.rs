@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use smallvec::SmallVec;
 use weft_http1::RequestHead;
 use weft_policy::breaker::Full;
 use weft_policy::outlier::Outcome;
@@ -44,6 +45,9 @@ pub struct Ask<'a> {
     pub fresh: bool,
 }
 
+/// Places of endpoints in their cluster. Most requests are tried once or twice.
+pub type Places = SmallVec<[usize; 4]>;
+
 /// A try that is on its way.
 pub struct Sent {
     /// Its stream.
@@ -58,7 +62,7 @@ pub struct Sent {
 ///
 /// # Errors
 /// Nothing of the request was sent then.
-pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Vec<usize>) -> Result<Sent, Failure> {
+pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Places) -> Result<Sent, Failure> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
     let (state, limits) = (&cluster.state, &cluster.limits);
@@ -98,7 +102,7 @@ async fn to_endpoint(
     if let Err(full) = chosen.in_flight.count(&cluster.state, cluster.limits.requests) {
         // It is of use to others.
         if let Way::H1(spare) = way {
-            ask.worker.pools.borrow_mut().put_h1(chosen.endpoint.pool, *spare, Instant::now());
+            ask.worker.pools.borrow_mut().put_h1(chosen.endpoint.pool, spare, Instant::now());
         }
         return Err(overflow(ask, full));
     }
@@ -110,7 +114,7 @@ async fn to_endpoint(
     match way {
         Way::H1(spare) => {
             head.version = weft_http1::Version::Http11;
-            Upstream::start_h1(*spare, head, ask.length).map_err(reset)
+            Upstream::start_h1(spare, head, ask.length).map_err(reset)
         }
         Way::H2(client) => Upstream::start_h2(&client, head, ask.length, ask.scheme).await.map_err(reset),
     }

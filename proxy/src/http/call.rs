@@ -10,6 +10,7 @@ use weft_model::request::RequestView;
 use weft_model::route::HeaderOperations;
 use weft_telemetry::{Fields, Peer, ResponseFlags};
 
+use super::clock::Timer;
 use crate::snapshot::ClusterView;
 
 /// The heads are used again for the next request of the connection.
@@ -21,6 +22,8 @@ pub struct Call {
     pub response: ResponseHead,
     /// What is known so far.
     pub ledger: Ledger,
+    /// Behind its limits of time.
+    pub timer: Timer,
 }
 
 /// What will be written down of a request.
@@ -43,7 +46,7 @@ pub struct Ledger {
     /// The path before a rewrite.
     pub original_path: Option<String>,
     /// The route that took it.
-    pub route: Option<String>,
+    pub route: Option<Arc<str>>,
     /// It is held up so long first, on purpose.
     pub delay: Option<Duration>,
     /// What its answer, whoever gives it, says in place of what it may say itself: CORS, rate limits.

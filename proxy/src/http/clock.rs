@@ -46,12 +46,17 @@ pub struct Clock {
     whole_by: Option<Instant>,
     idle_by: Option<Instant>,
     moved: u64,
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
+
+/// The timer behind the limits: whoever serves one request after another keeps it, since to set it up and to give it up
+/// costs more than to look, once in a while, whether anything is due.
+#[derive(Debug, Default)]
+pub struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Clock {
     /// Begins to count.
-    pub fn start(allowed: Allowed) -> Self {
+    pub fn start(allowed: Allowed, timer: Timer) -> Self {
         let by = |limit: Option<Duration>| limit.and_then(|limit| Instant::now().checked_add(limit));
         Self {
             answer_by: None,
@@ -60,9 +65,14 @@ impl Clock {
             whole_by: by(allowed.whole),
             idle_by: by(allowed.idle),
             moved: 0,
-            sleep: None,
+            timer,
             allowed,
         }
+    }
+
+    /// The exchange is over.
+    pub fn into_timer(self) -> Timer {
+        self.timer
     }
 
     /// Another try begins.
@@ -84,7 +94,7 @@ impl Clock {
         self.note(sent, moved);
         loop {
             let Some((by, over)) = self.first() else { return Poll::Pending };
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
+            let sleep = self.timer.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
             // A limit that moved away costs nothing now: the timer looks again when it fires.
             if sleep.deadline() > by {
                 sleep.as_mut().reset(by);

@@ -29,7 +29,7 @@ pub(super) async fn deliver<D: Downstream>(
     mut upload: Upload,
     sent: Sent,
     head: Answer,
-    mut clock: Clock,
+    clock: &mut Clock,
 ) -> Result<After, End> {
     let Sent { mut upstream, endpoint, in_flight } = sent;
     let tunnel = head == Answer::Tunnel;
@@ -55,7 +55,7 @@ pub(super) async fn deliver<D: Downstream>(
         return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight, place })));
     }
     let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
-    let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, &mut clock).await;
+    let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, clock).await;
     drop(in_flight);
     call.ledger.received = upload.bytes;
     call.ledger.sent = download.bytes;

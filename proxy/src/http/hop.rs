@@ -100,7 +100,7 @@ pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> 
 
 /// All values of a list header in their order, and one more.
 fn joined(head: &RequestHead, name: &str, more: &str) -> Vec<u8> {
-    let mut chain = Vec::new();
+    let mut chain = Vec::with_capacity(more.len());
     let before = head.headers.get_all(name).filter(|value| !value.is_empty());
     for value in before.chain([more.as_bytes()]) {
         if !chain.is_empty() {
@@ -148,7 +148,9 @@ fn client_cert(head: &mut RequestHead, hop: &Hop<'_>) -> Result<(), InvalidHeade
 }
 
 fn element(peer: &PeerNames, own_uri: &str, details: ClientCertDetails) -> String {
-    let mut element = format!("By={own_uri};Hash={}", peer.hash);
+    // Room for all of the usual, since to grow costs more than to fill.
+    let mut element = String::with_capacity(512);
+    element.extend(["By=", own_uri, ";Hash=", &peer.hash]);
     if details.subject {
         element.push_str(";Subject=\"");
         element.extend(peer.subject.chars().flat_map(|c| match c {

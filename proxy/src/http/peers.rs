@@ -42,10 +42,10 @@ pub fn to_upstream(conn: &Conn, manager: &HttpManager, call: &mut Call, cluster:
     if exchange.skip_external && cluster.cluster.settings.istio.external {
         return;
     }
-    let own = &conn.worker.shared.observer.own;
-    // Both are made by us and hold no byte that a header may not.
-    let _ = call.request.headers.append(PEER_METADATA, &own.header);
-    let _ = call.request.headers.append(PEER_METADATA_ID, &own.node_id);
+    for own in &conn.worker.shared.observer.own.headers {
+        // A head that has no room for it, goes without.
+        let _ = call.request.headers.append_line(own);
+    }
 }
 
 /// Takes the server's account of itself from an answer (or what its endpoint says of it) beside the identity that its
@@ -87,9 +87,9 @@ pub fn on_own_answer(
         head.headers.remove(PEER_METADATA);
         head.headers.remove(PEER_METADATA_ID);
         if ledger.peer_told && manager.peer_metadata.is_some_and(|m| m.downstream_propagation) {
-            let own = &conn.worker.shared.observer.own;
-            head.headers.append(PEER_METADATA, &own.header)?;
-            head.headers.append(PEER_METADATA_ID, &own.node_id)?;
+            for own in &conn.worker.shared.observer.own.headers {
+                head.headers.append_line(own)?;
+            }
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub struct Plan {
     /// How long it may take.
     pub allowed: Allowed,
     /// When it is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
     /// Where copies of it go.
     pub mirrors: Vec<mirror::To>,
     /// Sets `x-envoy-attempt-count`.
@@ -84,7 +84,7 @@ pub fn plan(
         Some(asked) => route::route_at(table, &asked.routed(view.head.authority()), &view, &mut *rng),
     };
     if let Some(route) = decision.route() {
-        call.ledger.route = Some(route.name.to_string());
+        call.ledger.route = Some(route.name.clone());
         call.ledger.cluster = leads_to(&decision, snapshot);
         call.ledger.on_response = on_response(&decision, table);
         let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);
@@ -126,15 +126,14 @@ pub fn plan(
     let host = route::rewritten_host(&forwarding, &view).map(str::to_owned);
 
     let found = forwarding.route;
-    let mut layers: Vec<&HeaderOperations> = destination.iter().map(|d| &d.headers).collect();
-    layers.extend([&found.operations, &forwarding.host.headers, &table.headers]);
-    layers.retain(|operations| !operations.is_empty());
+    let of_others = [&found.operations, &forwarding.host.headers, &table.headers];
+    let layers = || destination.iter().map(|d| &d.headers).chain(of_others).filter(|o| !o.is_empty());
     let plan = Plan {
         id,
         cluster: cluster.clone(),
         hash,
         cookie,
-        allowed: allowed(settings, forwarding.forward.retry.as_ref(), manager, call),
+        allowed: allowed(settings, forwarding.forward.retry.as_deref(), manager, call),
         retry: forwarding.forward.retry.clone(),
         mirrors: mirrors(&forwarding.forward.mirrors, snapshot, &mut *rng),
         count_attempts: forwarding.host.include_request_attempt_count,
@@ -149,7 +148,7 @@ pub fn plan(
     }
     call.ledger.cluster = Some(cluster.clone());
     let alters = |o: &&HeaderOperations| !o.request_set.is_empty() || !o.request_remove.is_empty();
-    if rewritten || host.is_some() || plan.auto_host || layers.iter().any(alters) {
+    if rewritten || host.is_some() || plan.auto_host || layers().any(|o| alters(&o)) {
         // Authorization has seen this one, and would see it again.
         call.ledger.admitted = Some(Box::new(call.request.clone()));
     }
@@ -167,7 +166,7 @@ pub fn plan(
         if let Some(host) = &host {
             call.request.headers.set("host", host).map_err(bad)?;
         }
-        for operations in &layers {
+        for operations in layers() {
             operations::on_request(operations, &mut call.request.headers, conn).map_err(bad)?;
         }
         Ok(())

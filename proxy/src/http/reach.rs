@@ -158,7 +158,7 @@ fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Wa
         }
     }
     let h1 = (!h2 || either) && !ask.fresh;
-    h1.then(|| pools.take_h1(endpoint.pool, &to)).flatten().map(|spare| Way::H1(Box::new(spare)))
+    h1.then(|| pools.take_h1(endpoint.pool, &to)).flatten().map(Way::H1)
 }
 
 /// Which connections to this endpoint would do.

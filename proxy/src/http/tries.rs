@@ -14,7 +14,7 @@ use weft_policy::retry;
 use weft_telemetry::ResponseFlag;
 
 use super::again::{Wanted, answered, elsewhere, may_go_again, wanted};
-use super::attempt::{Ask, Failure, Sent, send};
+use super::attempt::{Ask, Failure, Places, Sent, send};
 use super::call::{Call, Ledger};
 use super::clock::{Clock, Over};
 use super::deliver::deliver;
@@ -40,6 +40,18 @@ pub(super) async fn forward<D: Downstream>(
     call: &mut Call,
     down: &mut D,
 ) -> Result<After, End> {
+    let mut clock = Clock::start(of.plan.allowed, std::mem::take(&mut call.timer));
+    let end = answer(of, call, down, &mut clock).await;
+    call.timer = clock.into_timer();
+    end
+}
+
+async fn answer<D: Downstream>(
+    of: &Exchange<'_>,
+    call: &mut Call,
+    down: &mut D,
+    clock: &mut Clock,
+) -> Result<After, End> {
     let plan = of.plan;
     let mut ask = Ask {
         worker: &of.conn.worker,
@@ -59,9 +71,8 @@ pub(super) async fn forward<D: Downstream>(
     let has_body = of.length != Length::None;
     let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
-    let mut tried = Vec::new();
+    let mut tried = Places::new();
     let mut retrying = None;
-    let mut clock = Clock::start(plan.allowed);
     loop {
         call.ledger.attempts += 1;
         if plan.count_attempts {
@@ -70,7 +81,7 @@ pub(super) async fn forward<D: Downstream>(
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
         remaining::tell(&plan.allowed, call);
-        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, &mut clock).await;
+        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
@@ -190,7 +201,7 @@ async fn attempt<D: Downstream>(
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
-    tried: &mut Vec<usize>,
+    tried: &mut Places,
     clock: &mut Clock,
 ) -> Result<Tried, End> {
     let began = Instant::now();
@@ -240,7 +251,7 @@ async fn wait<D: Downstream>(
     sent: &mut Sent,
     clock: &mut Clock,
 ) -> Result<Answer, Halt> {
-    let Call { request, response, ledger } = call;
+    let Call { request, response, ledger, .. } = call;
     let mut informed = 0;
     poll_fn(|cx| {
         loop {

@@ -26,6 +26,9 @@ pub struct Running {
     wakers: RefCell<Wakers>,
 }
 
+/// Memory for so many is kept.
+const CROWD: usize = 64;
+
 #[derive(Debug, Default)]
 struct Wakers {
     places: Vec<Option<Waker>>,
@@ -56,7 +59,7 @@ impl Wakers {
     fn leave(&mut self, place: usize) {
         self.places[place] = None;
         self.free.push(place);
-        if self.free.len() == self.places.len() {
+        if self.free.len() == self.places.len() && self.places.len() > CROWD {
             // Nobody is left: a crowd's memory is given back.
             *self = Self::default();
         }

@@ -1,9 +1,9 @@
 //! One worker's access logs: each format compiled once, each file opened once.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use weft_model::access_log::{AccessLog as Settings, LogFormat};
 use weft_model::table::chain as table;
 use weft_telemetry::access_log::{AccessLog, Format, LogFiles, Surroundings};
@@ -21,6 +21,16 @@ struct Chain {
     logs: Vec<(bool, AccessLog)>,
 }
 
+impl Chain {
+    fn log(&self, record: &Record<'_>) {
+        for (only_no_route, log) in &self.logs {
+            if !only_no_route || record.flags.contains(ResponseFlag::NoRouteFound) {
+                log.log(record);
+            }
+        }
+    }
+}
+
 /// Chains that went away are forgotten when so many are known.
 const MOST: usize = 256;
 
@@ -36,19 +46,16 @@ impl Logs {
             return;
         }
         let key = Arc::as_ptr(chain).addr();
-        if !self.chains.contains_key(&key) {
-            if self.chains.len() >= MOST {
-                self.chains.clear();
-            }
-            let logs = settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect();
-            self.chains.insert(key, Chain { _keep: chain.clone(), logs });
+        if let Some(known) = self.chains.get(&key) {
+            return known.log(record);
         }
-        let Some(known) = self.chains.get(&key) else { return };
-        for (only_no_route, log) in &known.logs {
-            if !only_no_route || record.flags.contains(ResponseFlag::NoRouteFound) {
-                log.log(record);
-            }
+        if self.chains.len() >= MOST {
+            self.chains.clear();
         }
+        let logs = settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect();
+        let known = Chain { _keep: chain.clone(), logs };
+        known.log(record);
+        self.chains.insert(key, known);
     }
 
     fn make(&self, settings: &Settings) -> Option<AccessLog> {

@@ -1,11 +1,11 @@
 //! Idle connections of one worker, by endpoint. Nothing here is shared, so nothing is locked.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use weft_model::cluster::UpstreamHttp;
 
 use super::h2_client::H2Client;
@@ -86,13 +86,17 @@ impl Spare {
 /// The pools of one worker.
 #[derive(Debug, Default)]
 pub struct Pools {
-    h1: HashMap<PoolKey, Vec<Spare>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "each request takes one out and puts it back: a pointer is moved, not a connection"
+    )]
+    h1: HashMap<PoolKey, Vec<Box<Spare>>>,
     h2: HashMap<PoolKey, Vec<H2Client>>,
 }
 
 impl Pools {
     /// An idle connection that is still good: the youngest, since the oldest are the likeliest to be closed soon.
-    pub fn take_h1(&mut self, key: PoolKey, wanted: &Wanted<'_>) -> Option<Spare> {
+    pub fn take_h1(&mut self, key: PoolKey, wanted: &Wanted<'_>) -> Option<Box<Spare>> {
         let idle = self.h1.get_mut(&key)?;
         let mut cx = Context::from_waker(Waker::noop());
         loop {
@@ -105,7 +109,7 @@ impl Pools {
     }
 
     /// Keeps a connection for later.
-    pub fn put_h1(&mut self, key: PoolKey, mut spare: Spare, now: Instant) {
+    pub fn put_h1(&mut self, key: PoolKey, mut spare: Box<Spare>, now: Instant) {
         let idle = self.h1.entry(key).or_default();
         if idle.len() < MOST_IDLE {
             spare.idle_since = now;

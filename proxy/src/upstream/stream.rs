@@ -21,7 +21,7 @@ use crate::tls::names::PeerNames;
 #[derive(Debug)]
 pub enum Upstream {
     /// A connection of our own.
-    H1(Box<UpH1>),
+    H1(UpH1),
     /// A stream of a shared one.
     H2(Box<UpH2>),
 }
@@ -29,7 +29,7 @@ pub enum Upstream {
 /// HTTP/1.1.
 #[derive(Debug)]
 pub struct UpH1 {
-    spare: Spare,
+    spare: Box<Spare>,
     /// A byte of an answer has come: the request was seen.
     answered: bool,
     reusable: bool,
@@ -62,7 +62,7 @@ impl Upstream {
     ///
     /// # Errors
     /// If the head has no HTTP/1.1 form.
-    pub fn start_h1(mut spare: Spare, head: &mut RequestHead, length: Length) -> Result<Self, Broken> {
+    pub fn start_h1(mut spare: Box<Spare>, head: &mut RequestHead, length: Length) -> Result<Self, Broken> {
         match length {
             Length::None => {
                 // What bodies mean for these, an explicit zero says; the others need none.
@@ -77,7 +77,7 @@ impl Upstream {
         }
         spare.conn.start_output(length == Length::Unknown, |out| write_request(head, out));
         spare.carried += 1;
-        Ok(Self::H1(Box::new(UpH1 { spare, answered: false, reusable: true, tunnel: false })))
+        Ok(Self::H1(UpH1 { spare, answered: false, reusable: true, tunnel: false }))
     }
 
     /// Sends a head as a stream of a shared connection.
@@ -175,7 +175,7 @@ impl Upstream {
     }
 
     /// Gives the connection back for another request, if it can carry one.
-    pub fn into_spare(self) -> Option<Spare> {
+    pub fn into_spare(self) -> Option<Box<Spare>> {
         match self {
             Self::H1(up) if up.reusable && up.spare.conn.body_is_done() && !up.spare.conn.has_input() => {
                 Some(up.spare)
@@ -187,7 +187,10 @@ impl Upstream {
     /// The connection as a tunnel's end.
     pub fn into_tunnel(self) -> Option<(crate::http::h1::H1, Place)> {
         match self {
-            Self::H1(up) if up.tunnel => Some((up.spare.conn, up.spare.place)),
+            Self::H1(up) if up.tunnel => {
+                let Spare { conn, place, .. } = *up.spare;
+                Some((conn, place))
+            }
             _ => None,
         }
     }

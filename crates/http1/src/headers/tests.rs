@@ -82,3 +82,23 @@ fn a_cleared_list_is_filled_again_without_an_allocation() {
     headers.shrink_to(0);
     assert_eq!(headers.bytes.capacity(), 0);
 }
+
+#[test]
+fn a_line_that_was_checked_once_reads_and_writes_as_one_that_was_appended() {
+    let line = Line::new("X-Who", " me ").unwrap();
+    let (mut one, mut other) = (Headers::new(), Headers::new());
+    for headers in [&mut one, &mut other] {
+        headers.append("a", "1").unwrap();
+    }
+    one.append_line(&line).unwrap();
+    other.append("X-Who", " me ").unwrap();
+    assert_eq!(one, other);
+    assert_eq!(one.get("x-who"), Some(&b"me"[..]));
+    let written = |headers: &Headers| {
+        let mut out = Vec::new();
+        headers.write(&mut out);
+        out
+    };
+    assert_eq!(written(&one), written(&other));
+    assert!(Line::new("x", "a\r\nb").is_err() && Line::new("", "a").is_err());
+}

@@ -284,7 +284,7 @@ fn forward(
     let retry = to.retry.as_ref().map(|policy| {
         let (compiled, remarks) = Retry::new(policy);
         remarks.into_iter().for_each(|remark| notes.warn(format!("{field}.retry_policy"), remark));
-        compiled
+        Arc::new(compiled)
     });
     let mirrors = to
         .mirrors

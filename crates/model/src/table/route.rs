@@ -126,7 +126,7 @@ impl Iterator for Lists<'_> {
 #[derive(Debug, Clone)]
 pub struct Route {
     /// The VirtualService's route name, `default`, `allow_any`.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// How the path is matched.
     pub path: Path,
     /// Headers that must match.
@@ -219,7 +219,7 @@ pub struct Forward {
     /// The path's matches become something else.
     pub regex_rewrite: Option<Substitution>,
     /// When it is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
     /// Copies.
     pub mirrors: Vec<Mirror>,
 }

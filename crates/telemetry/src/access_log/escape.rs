@@ -57,7 +57,7 @@ pub(super) fn text(out: &mut Vec<u8>, value: &[u8], place: Place) {
 /// Appends the inside of a JSON string. What is not UTF-8 becomes U+FFFD; control characters, also those
 /// beyond ASCII that terminals and viewers obey, become `\u` escapes.
 pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
-    if value.iter().all(|byte| CLASS[usize::from(*byte)] & JSON != 0) {
+    if is_plain(value) {
         out.extend_from_slice(value);
         return;
     }
@@ -78,6 +78,30 @@ pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
             c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
+}
+
+/// Makes what stands in `out` from `start` on the inside of a JSON string.
+pub(super) fn json_from(out: &mut Vec<u8>, start: usize) {
+    if !is_plain(&out[start..]) {
+        let value = out.split_off(start);
+        json(out, &value);
+    }
+}
+
+/// Does no byte need an escape? Sixteen are looked at as one, without an early end: that is what the compiler makes
+/// vector instructions of. The last sixteen may overlap those before.
+fn is_plain(value: &[u8]) -> bool {
+    let (blocks, _) = value.as_chunks::<16>();
+    match value.last_chunk::<16>() {
+        Some(last) => blocks.iter().chain([last]).all(are_plain),
+        None => value.iter().all(|byte| CLASS[usize::from(*byte)] & JSON != 0),
+    }
+}
+
+fn are_plain(block: &[u8; 16]) -> bool {
+    block
+        .iter()
+        .fold(true, |plain, &byte| plain & (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\'))
 }
 
 /// Line and paragraph separators, and characters that turn the direction of what follows.

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 16;
 /// A compiled value.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
-    /// Keys are escaped already.
+    /// A key stands as `"key":"`: as far as the value, and one more byte where that is a string.
     Object(Vec<(Box<[u8]>, Self)>),
     List(Vec<Self>),
     /// One operator, which keeps its type.
@@ -63,7 +63,7 @@ fn compile_at(
         Json::String(format) => compile_text(format, surroundings, warnings),
         Json::Object(fields) => fields
             .iter()
-            .map(|(key, value)| Ok((escaped(key), compile_at(value, surroundings, warnings, depth + 1)?)))
+            .map(|(key, value)| Ok((opened(key), compile_at(value, surroundings, warnings, depth + 1)?)))
             .collect::<Result<_, _>>()
             .map(Node::Object),
         Json::Array(values) => values
@@ -80,7 +80,7 @@ pub(super) fn flat(fields: &[(&str, &str)]) -> Result<Node, FormatError> {
     let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
     fields
         .iter()
-        .map(|(key, format)| Ok((escaped(key), node(format)?)))
+        .map(|(key, format)| Ok((opened(key), node(format)?)))
         .collect::<Result<_, _>>()
         .map(Node::Object)
 }
@@ -97,9 +97,10 @@ fn compile_text(
     Ok(Node::Text(parts))
 }
 
-fn escaped(key: &str) -> Box<[u8]> {
-    let mut out = Vec::new();
+fn opened(key: &str) -> Box<[u8]> {
+    let mut out = vec![b'"'];
     escape::json(&mut out, key.as_bytes());
+    out.extend_from_slice(b"\":\"");
     out.into()
 }
 
@@ -132,12 +133,25 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
                 if !std::mem::take(&mut first) {
                     out.push(b',');
                 }
-                out.push(b'"');
-                out.extend_from_slice(key);
-                out.extend_from_slice(b"\":");
+                let before_value = &key[..key.len() - 1];
                 match typed {
-                    Some((slot, value)) => write_typed(slot, value, out),
-                    None => write(node, record, omit_empty, out),
+                    Some((_, Value::Missing)) => {
+                        out.extend_from_slice(before_value);
+                        out.extend_from_slice(b"null");
+                    }
+                    Some((_, Value::Number(number))) => {
+                        out.extend_from_slice(before_value);
+                        format::number(out, number);
+                    }
+                    Some((slot, value)) => {
+                        out.extend_from_slice(key);
+                        write_inside(value, slot, out);
+                        out.push(b'"');
+                    }
+                    None => {
+                        out.extend_from_slice(before_value);
+                        write(node, record, omit_empty, out);
+                    }
                 }
             }
             out.push(b'}');
@@ -198,7 +212,7 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
         Value::Missing | Value::Dash => out.push(b'-'),
         Value::Bytes(bytes) => escape::json(out, &bytes[..bytes.len().min(slot.max)]),
         Value::Words(words) => {
-            let mut field = Vec::new();
+            let mut field = Vec::with_capacity(words.len());
             text::words_in_one_field(&mut field, &words.as_bytes()[..words.len().min(slot.max)]);
             escape::json(out, &field);
         }
@@ -211,9 +225,9 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
         Value::FlagsLong(flags) if flags.is_empty() => out.push(b'-'),
         Value::FlagsLong(flags) => text::long_flags(out, flags),
         Value::Time(shape, moment) => {
-            let mut time = Vec::new();
-            shape.write(&mut time, moment);
-            escape::json(out, &time);
+            let start = out.len();
+            shape.write(out, moment);
+            escape::json_from(out, start);
         }
     }
 }

@@ -1,12 +1,34 @@
 //! Moments in a log: Envoy's default shape, and as much of strftime as makes sense in one line in UTC.
 
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
+use crate::identifier::Identifier;
+
 /// A compiled time format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TimeFormat(Vec<Piece>);
+#[derive(Debug, Clone)]
+pub(super) struct TimeFormat {
+    pieces: Vec<Piece>,
+    id: Identifier,
+}
+
+thread_local! {
+    /// What this thread wrote last: of two records within one second only the fractions differ.
+    static LAST: RefCell<Written> = const {
+        RefCell::new(Written { format: Identifier::ABSENT, second: 0, text: Vec::new(), fractions: Vec::new() })
+    };
+}
+
+/// A second in the shape of one format.
+struct Written {
+    format: Identifier,
+    second: u64,
+    text: Vec<u8>,
+    /// Where fractions stand, and of how many digits.
+    fractions: Vec<(usize, u8)>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -41,7 +63,7 @@ impl TimeFormat {
         use Piece::{Day, Hour, Literal, Minute, Month, SecondWithFraction, Year};
         let date = [Year, Literal('-'), Month, Literal('-'), Day, Literal('T')];
         let time = [Hour, Literal(':'), Minute, Literal(':'), SecondWithFraction(3), Literal('Z')];
-        Self(date.into_iter().chain(time).collect())
+        Self::of(date.into_iter().chain(time).collect())
     }
 
     /// Compiles a format in strftime's letters; the error is what cannot be understood.
@@ -55,20 +77,51 @@ impl TimeFormat {
                 c => pieces.push(Piece::Literal(c)),
             }
         }
-        Ok(Self(pieces))
+        Ok(Self::of(pieces))
+    }
+
+    fn of(pieces: Vec<Piece>) -> Self {
+        Self { pieces, id: Identifier::next() }
     }
 
     /// Appends `moment`.
     pub(super) fn write(&self, out: &mut Vec<u8>, moment: SystemTime) {
         // Before 1970 or after 9999 no clock that is right can be: such a moment is 1970.
         let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        let date = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        for piece in &self.0 {
-            piece.write(out, date, since.subsec_nanos());
+        LAST.with_borrow_mut(|last| {
+            if last.format != self.id || last.second != since.as_secs() {
+                self.write_second(last, since.as_secs());
+            }
+            let start = out.len();
+            out.extend_from_slice(&last.text);
+            for (at, count) in &last.fractions {
+                let count = usize::from((*count).clamp(1, 9));
+                let value = since.subsec_nanos() / 10_u32.pow(9 - count as u32);
+                fill(&mut out[start + at..][..count], value);
+            }
+        });
+    }
+
+    fn write_second(&self, last: &mut Written, second: u64) {
+        let date = i64::try_from(second).ok().and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
+        let date = date.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        *last = Written { format: self.id, second, text: Vec::new(), fractions: Vec::new() };
+        for piece in &self.pieces {
+            piece.write(&mut last.text, date);
+            if let Piece::Fraction(count) | Piece::SecondWithFraction(count) = piece {
+                last.fractions.push((last.text.len() - usize::from(*count), *count));
+            }
         }
     }
 }
+
+impl PartialEq for TimeFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.pieces == other.pieces
+    }
+}
+
+impl Eq for TimeFormat {}
 
 fn specifier(chars: &mut std::str::Chars<'_>, pieces: &mut Vec<Piece>) -> Result<(), String> {
     use Piece::{
@@ -120,12 +173,13 @@ fn specifier(chars: &mut std::str::Chars<'_>, pieces: &mut Vec<Piece>) -> Result
 }
 
 fn extend(pieces: &mut Vec<Piece>, format: &str) -> Result<(), String> {
-    pieces.extend(TimeFormat::parse(format)?.0);
+    pieces.extend(TimeFormat::parse(format)?.pieces);
     Ok(())
 }
 
 impl Piece {
-    fn write(&self, out: &mut Vec<u8>, date: OffsetDateTime, nanos: u32) {
+    /// Fractions are left to be filled in.
+    fn write(&self, out: &mut Vec<u8>, date: OffsetDateTime) {
         match self {
             Self::Literal(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             Self::Year => digits(out, date.year().unsigned_abs(), 4),
@@ -143,11 +197,11 @@ impl Piece {
             Self::Weekday { short } => name(out, &date.weekday().to_string(), *short),
             Self::MonthName { short } => name(out, &date.month().to_string(), *short),
             Self::Epoch => out.extend_from_slice(date.unix_timestamp().to_string().as_bytes()),
-            Self::Fraction(count) => fraction(out, nanos, *count),
+            Self::Fraction(count) => digits(out, 0, usize::from(*count)),
             Self::SecondWithFraction(count) => {
                 digits(out, u32::from(date.second()), 2);
                 out.push(b'.');
-                fraction(out, nanos, *count);
+                digits(out, 0, usize::from(*count));
             }
         }
     }
@@ -158,15 +212,15 @@ fn name(out: &mut Vec<u8>, name: &str, short: bool) {
     out.extend_from_slice(name.as_bytes());
 }
 
-fn fraction(out: &mut Vec<u8>, nanos: u32, count: u8) {
-    digits(out, nanos / 10_u32.pow(9 - u32::from(count.clamp(1, 9))), usize::from(count));
-}
-
 /// `value` in exactly `width` digits.
-fn digits(out: &mut Vec<u8>, mut value: u32, width: usize) {
+fn digits(out: &mut Vec<u8>, value: u32, width: usize) {
     let start = out.len();
     out.resize(start + width, b'0');
-    for place in out[start..].iter_mut().rev() {
+    fill(&mut out[start..], value);
+}
+
+fn fill(places: &mut [u8], mut value: u32) {
+    for place in places.iter_mut().rev() {
         *place = b'0' + (value % 10) as u8;
         value /= 10;
     }

@@ -10,7 +10,7 @@ async fn next(clock: &mut Clock, sent: bool) -> Over {
 
 #[tokio::test]
 async fn the_routes_limit_begins_with_the_requests_end() {
-    let mut clock = Clock::start(Allowed { answer: Some(SOON), ..Allowed::default() });
+    let mut clock = Clock::start(Allowed { answer: Some(SOON), ..Allowed::default() }, Timer::default());
     let waiting = tokio::time::timeout(4 * SOON, next(&mut clock, false)).await;
     assert!(waiting.is_err(), "an upload may take as long as it takes");
     let began = Instant::now();
@@ -20,7 +20,10 @@ async fn the_routes_limit_begins_with_the_requests_end() {
 
 #[tokio::test]
 async fn what_moves_is_not_idle_and_the_earliest_limit_ends_it() {
-    let mut clock = Clock::start(Allowed { idle: Some(NEVER), whole: Some(SOON), ..Allowed::default() });
+    let mut clock = Clock::start(
+        Allowed { idle: Some(NEVER), whole: Some(SOON), ..Allowed::default() },
+        Timer::default(),
+    );
     let before = clock.idle_by;
     let polled = std::future::poll_fn(|cx| Poll::Ready(clock.poll(cx, true, 7))).await;
     assert!(polled.is_pending());
@@ -31,7 +34,7 @@ async fn what_moves_is_not_idle_and_the_earliest_limit_ends_it() {
 #[tokio::test]
 async fn each_try_has_its_own_limit_until_its_answer_begins() {
     let allowed = Allowed { per_try: Some(SOON), answer: Some(5 * SOON), ..Allowed::default() };
-    let mut clock = Clock::start(allowed);
+    let mut clock = Clock::start(allowed, Timer::default());
     assert_eq!(next(&mut clock, true).await, Over::PerTry(SOON));
     clock.try_again();
     assert_eq!(next(&mut clock, true).await, Over::PerTry(SOON));

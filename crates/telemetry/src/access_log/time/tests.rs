@@ -64,3 +64,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_thread_wrote_last_is_no_other_format_s_and_no_other_second_s() {
+    let (one, other) = (TimeFormat::parse("%T.%3f").unwrap(), TimeFormat::parse("%3f of %s").unwrap());
+    let written: Vec<String> =
+        [(&one, 1_007), (&one, 1_990), (&other, 1_990), (&other, 2_001), (&one, 2_001)]
+            .iter()
+            .map(|(format, millis)| written(format, *millis))
+            .collect();
+    assert_eq!(written, ["00:00:01.007", "00:00:01.990", "990 of 1", "001 of 2", "00:00:02.001"]);
+}

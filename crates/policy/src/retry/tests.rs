@@ -29,7 +29,7 @@ fn policy(settings: RetryPolicy) -> Retry {
     let configuration = RouteConfiguration { virtual_hosts: vec![host], ..RouteConfiguration::default() };
     let table = weft_model::compile::route_table(&configuration, &mut Names::default()).unwrap().part;
     let Action::Forward(forward) = &table.hosts[0].routes[0].action else { unreachable!() };
-    forward.retry.clone().unwrap()
+    Retry::clone(forward.retry.as_ref().unwrap())
 }
 
 fn on(words: &str) -> Retry {

@@ -5,27 +5,24 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "envoy_accepts/envoy.rs"]
-mod envoy;
+#[path = "envoy_accepts/dump.rs"]
+mod dump;
 #[path = "envoy_accepts/mesh.rs"]
 mod mesh;
-#[path = "envoy_accepts/plane.rs"]
-mod plane;
-#[path = "envoy_accepts/secrets.rs"]
-mod secrets;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use envoy::Envoy;
+use dump::Dump;
 use mesh::Mesh;
-use plane::Plane;
 use weft_control::serve::{ProxyReport, TypeReport};
 use weft_control::translate::Configuration;
 use weft_model::cluster::Discovery;
 use weft_model::http::RouteSource;
 use weft_model::listener::NetworkFilter;
 use weft_model::node::Interception;
+use weft_testkit::envoy::{self, Envoy};
+use weft_testkit::plane::Plane;
 
 /// How long one Envoy may take; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +48,7 @@ fn a_stock_envoy_takes_what_stranger_files_ask() {
 fn what_is_not_in_force_and_what_is_refused_would_be_seen() {
     let mesh = Mesh::of_self_monitor(Interception::Redirect);
     let expected = Names::of(&mesh.configuration("auth-service-1"));
-    let mut dump = envoy::Dump {
+    let mut dump = Dump {
         clusters: expected.clusters.clone(),
         endpoints: expected.endpoints.clone(),
         listeners: expected.listeners.clone(),
@@ -86,7 +83,7 @@ fn what_is_not_in_force_and_what_is_refused_would_be_seen() {
 /// One Envoy after the other: with interception they all listen on the same ports.
 fn takes_all(mesh: &Mesh) {
     let Some(program) = envoy::program() else { return };
-    let plane = Plane::serve(mesh);
+    let plane = Plane::serve(&mesh.world);
     let mut wrong = Vec::new();
     for pod in mesh.one_pod_of_each_workload() {
         let started = Instant::now();
@@ -118,7 +115,7 @@ fn settle(plane: &Plane, envoy: &Envoy, expected: &Names) -> Vec<String> {
         // What is in force is only asked of an Envoy that acknowledged it all.
         let missing = match proxy {
             Some(proxy) if proxy.in_sync && expected.kinds().all(|kind| holds(proxy, kind)) => {
-                envoy.dump().map_or_else(|error| vec![error], |dump| expected.missing_in(&dump))
+                Dump::of(envoy).map_or_else(|error| vec![error], |dump| expected.missing_in(&dump))
             }
             _ => vec![format!("nothing is acknowledged yet: {proxy:?}")],
         };
@@ -186,7 +183,7 @@ impl Names {
         kinds.into_iter().filter(|(_, names)| !names.is_empty()).map(|(kind, _)| kind)
     }
 
-    fn missing_in(&self, dump: &envoy::Dump) -> Vec<String> {
+    fn missing_in(&self, dump: &Dump) -> Vec<String> {
         let pairs = [
             ("cluster", &self.clusters, &dump.clusters),
             ("endpoints", &self.endpoints, &dump.endpoints),

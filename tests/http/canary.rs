@@ -7,7 +7,7 @@ use weft_model::route::{
 use weft_testkit::settings;
 use weft_testkit::wire::Peer;
 
-use super::{Lone, forward};
+use super::{GET, Lone, forward};
 
 /// Routes to v1 and v2 of one host, in which nobody is: the answer says which was meant.
 fn weighted(weights: [u32; 2]) -> Target {
@@ -58,6 +58,38 @@ async fn a_thousand_in_a_row_are_shared_within_one_percent_though_the_configurat
     assert!((90..=110).contains(&canaries), "{canaries}");
 }
 
+/// A client's share of a long row of requests, several of them on their way at once; which version each was for.
+async fn row(mut client: Peer, count: usize) -> Vec<bool> {
+    const AT_ONCE: usize = 50;
+    let several = GET.repeat(AT_ONCE);
+    let mut canaries = Vec::with_capacity(count);
+    while canaries.len() < count {
+        client.send(&several).await;
+        for _ in 0..AT_ONCE {
+            canaries.push(client.response().await.1.contains("\"v2\""));
+        }
+    }
+    canaries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_thousand_in_a_row_are_within_one_percent_and_ten_thousand_of_many_clients_within_half_of_one() {
+    let lone = lone(|manager| forward(manager).target = weighted([90, 10])).await;
+    let canaries = row(lone.client().await, 3000).await;
+    for (from, window) in canaries.windows(1000).enumerate() {
+        let count = window.iter().filter(|canary| **canary).count();
+        assert!((90..=110).contains(&count), "{count} of the thousand from {from} on");
+    }
+    // Of both workers, all of which take their turns from one number.
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        clients.spawn(row(lone.client().await, 1250));
+    }
+    let canaries: Vec<bool> = clients.join_all().await.concat();
+    let count = canaries.iter().filter(|canary| **canary).count();
+    assert!((950..=1050).contains(&count), "{count} of {}", canaries.len());
+}
+
 #[tokio::test]
 async fn a_user_stays_on_the_version_that_his_header_leads_to() {
     let lone = lone(|manager| {
@@ -84,7 +116,7 @@ async fn a_user_stays_on_the_version_that_his_header_leads_to() {
 async fn a_subset_without_pods_and_one_that_nobody_defines_are_told_apart() {
     let lone = lone(|manager| forward(manager).target = Target::Cluster("outbound|80|v2|app".into())).await;
     let mut client = lone.client().await;
-    client.send(super::GET).await;
+    client.send(GET).await;
     let (head, body) = client.response().await;
     assert!(head.starts_with("http/1.1 503"), "{head}");
     assert_eq!(body, "no healthy upstream: no pod of app has the labels of subset \"v2\"");
@@ -93,7 +125,7 @@ async fn a_subset_without_pods_and_one_that_nobody_defines_are_told_apart() {
     };
     let lone = Lone::with(missing, |_| {}).await;
     let mut client = lone.client().await;
-    client.send(super::GET).await;
+    client.send(GET).await;
     let (_, body) = client.response().await;
     assert!(body.contains("subset \"v9\" of app, which no DestinationRule defines"), "{body}");
 }
@@ -118,7 +150,7 @@ async fn a_session_gets_its_cookie_with_the_first_answer_and_stays_on_that_versi
         to.hash = vec![HashPolicy { key, terminal: true }];
     };
     let lone = Lone::with(change, |_| {}).await;
-    let (mut client, mut app, _) = lone.asked(super::GET).await;
+    let (mut client, mut app, _) = lone.asked(GET).await;
     for _ in 0..10 {
         app.send(super::OK).await;
         let (first, _) = client.response().await;
@@ -132,7 +164,7 @@ async fn a_session_gets_its_cookie_with_the_first_answer_and_stays_on_that_versi
             assert_eq!(super::headers::value(&again, "x-version"), version);
             assert!(!again.contains("set-cookie"), "{again}");
         }
-        client.send(super::GET).await;
+        client.send(GET).await;
         app.head().await;
     }
 }

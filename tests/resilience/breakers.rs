@@ -56,7 +56,7 @@ async fn a_request_beyond_the_limit_is_refused_as_envoy_refuses_it_and_room_is_m
     assert_eq!((status, body.as_str()), (503, OVERFLOW));
     assert!(head.contains("x-envoy-overloaded: true"), "{head}");
     assert_eq!(way.count("upstream_rq_active"), 2);
-    assert_eq!(way.count("upstream_rq_pending_overflow"), 1);
+    assert_eq!(way.count("upstream_rq_active_overflow"), 1);
     let (client, served) = &mut busy[0];
     served.send(OK).await;
     client.response().await;

@@ -10,8 +10,8 @@ pub enum Decision<'a> {
     Nothing,
     /// It is a preflight: answered here with 200 and these headers.
     Preflight(Grant<'a>),
-    /// It is a preflight of an origin that is not allowed, and such are not forwarded: 200 without any of the headers.
-    Withheld,
+    /// It is a preflight of an origin that is not allowed, and such are not forwarded: 200, and no word of the origin.
+    Withheld(Grant<'a>),
     /// It goes on, and its answer gets these headers, in place of upstream's own.
     Granted(Grant<'a>),
 }
@@ -21,7 +21,8 @@ pub enum Decision<'a> {
 pub struct Grant<'a> {
     origin: &'a str,
     cors: &'a Cors,
-    preflight: bool,
+    /// The method and the headers that a preflight asks for.
+    preflight: Option<[&'a str; 2]>,
 }
 
 impl<'a> Grant<'a> {
@@ -29,15 +30,22 @@ impl<'a> Grant<'a> {
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let settings = &self.cors.settings;
         let credentials = if settings.allow_credentials == Some(true) { "true" } else { "" };
-        let preflight = |text: &'a str| if self.preflight { text } else { "" };
-        let actual = |text: &'a str| if self.preflight { "" } else { text };
+        // A star is what is asked for: browsers do not heed it where credentials are sent.
+        let asked = |which: usize, text: &'a str| match self.preflight {
+            Some(asked) if text == "*" => asked[which],
+            Some(_) => text,
+            None => "",
+        };
         let all = [
             ("access-control-allow-origin", self.origin),
             ("access-control-allow-credentials", credentials),
-            ("access-control-allow-methods", preflight(&settings.allow_methods)),
-            ("access-control-allow-headers", preflight(&settings.allow_headers)),
-            ("access-control-max-age", preflight(&settings.max_age)),
-            ("access-control-expose-headers", actual(&settings.expose_headers)),
+            ("access-control-allow-methods", asked(0, &settings.allow_methods)),
+            ("access-control-allow-headers", asked(1, &settings.allow_headers)),
+            ("access-control-max-age", if self.preflight.is_some() { &settings.max_age } else { "" }),
+            (
+                "access-control-expose-headers",
+                if self.origin.is_empty() { "" } else { &settings.expose_headers },
+            ),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty())
     }
@@ -53,14 +61,21 @@ pub fn decide<'a>(cors: &'a Cors, request: &'a impl RequestView) -> Decision<'a>
     let Some(origin) = origin.filter(|origin| !origin.is_empty() && count == 1) else {
         return Decision::Nothing;
     };
-    let asked = request.first_header("access-control-request-method").unwrap_or_default();
-    let preflight = request.method() == "OPTIONS" && !asked.is_empty();
+    let text = |name| request.first_header(name).and_then(|value| std::str::from_utf8(value).ok());
+    let asked = text("access-control-request-method").unwrap_or_default();
+    let headers = text("access-control-request-headers").unwrap_or_default();
+    let preflight = (request.method() == "OPTIONS" && !asked.is_empty()).then_some([asked, headers]);
     if !cors.allows(origin.as_bytes()) {
         let forward = cors.settings.forward_not_matching_preflights.unwrap_or(true);
-        return if preflight && !forward { Decision::Withheld } else { Decision::Nothing };
+        let withheld = Grant { origin: "", cors, preflight };
+        return if preflight.is_some() && !forward {
+            Decision::Withheld(withheld)
+        } else {
+            Decision::Nothing
+        };
     }
     let grant = Grant { origin, cors, preflight };
-    if preflight { Decision::Preflight(grant) } else { Decision::Granted(grant) }
+    if preflight.is_some() { Decision::Preflight(grant) } else { Decision::Granted(grant) }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn allows(policy: &Retry, outcome: Outcome, response: Option<&impl RequestVi
     let any_reset = has(Word::Reset) || has(Word::Any5xx) || has(Word::GatewayError);
     match outcome {
         Outcome::ConnectFailure => has(Word::ConnectFailure) || has(Word::ResetBeforeRequest) || any_reset,
-        Outcome::RefusedStream => has(Word::RefusedStream) || has(Word::ResetBeforeRequest) || any_reset,
+        Outcome::RefusedStream => has(Word::RefusedStream) || any_reset,
         Outcome::Reset { sent: false } => has(Word::ResetBeforeRequest) || any_reset,
         Outcome::Reset { sent: true } => any_reset,
         Outcome::PerTryTimeout => any_reset,

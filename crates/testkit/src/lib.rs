@@ -4,8 +4,11 @@
 
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod agent;
 pub mod app;
+pub mod envoy;
 pub mod mesh;
+pub mod plane;
 pub mod settings;
 pub mod wire;
 

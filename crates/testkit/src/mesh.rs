@@ -9,8 +9,10 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use weft_certs::Authority;
 use weft_model::cluster::Cluster;
+use weft_model::endpoint::LoadAssignment;
 use weft_model::identity::SpiffeId;
 use weft_model::listener::Listener;
+use weft_model::route::RouteConfiguration;
 use weft_proxy::bootstrap::Bootstrap;
 use weft_proxy::config::apply::Applier;
 use weft_proxy::listeners::{self, Listeners};
@@ -141,16 +143,35 @@ impl Default for Mesh {
 impl Sidecar {
     /// Puts clusters and listeners in force, by way of their wire form, and waits until the listeners listen.
     pub async fn apply(&self, clusters: &[Cluster], listeners: &[Listener]) {
-        let resources = |of: &str, all: Vec<(String, encode::Any)>| -> Vec<Resource> {
-            all.into_iter().map(|(name, any)| Resource::versioned_by_content(of, name, any.value)).collect()
-        };
+        self.configure(clusters, &[], listeners, &[]).await;
+    }
+
+    /// The same for all that a control plane may say.
+    pub async fn configure(
+        &self,
+        clusters: &[Cluster],
+        endpoints: &[LoadAssignment],
+        listeners: &[Listener],
+        routes: &[RouteConfiguration],
+    ) {
+        let wanted: Vec<_> = listeners.iter().filter(|l| l.bind_to_port).map(|l| l.address).collect();
         let clusters = clusters.iter().map(|c| (c.name.clone(), encode::cluster(c))).collect();
-        let wanted: Vec<_> = listeners.iter().map(|l| l.address).collect();
+        let endpoints = endpoints.iter().map(|e| (e.cluster.clone(), encode::load_assignment(e))).collect();
         let listeners = listeners.iter().map(|l| (l.name.clone(), encode::listener(l))).collect();
+        let routes = routes.iter().map(|r| (r.name.clone(), encode::route_configuration(r))).collect();
         {
             let mut applier = self.applier.lock().unwrap();
-            for (of, all) in [(type_url::CLUSTER, clusters), (type_url::LISTENER, listeners)] {
-                let applied = applier.update(of, &resources(of, all), &[]);
+            for (of, all) in [
+                (type_url::CLUSTER, clusters),
+                (type_url::ENDPOINTS, endpoints),
+                (type_url::LISTENER, listeners),
+                (type_url::ROUTES, routes),
+            ] {
+                let all: Vec<(String, encode::Any)> = all;
+                let resource =
+                    |(name, any): (String, encode::Any)| Resource::versioned_by_content(of, name, any.value);
+                let resources: Vec<Resource> = all.into_iter().map(resource).collect();
+                let applied = applier.update(of, &resources, &[]);
                 assert!(applied.refused.is_empty(), "{:?}", applied.refused);
             }
             self.shared.live.publish(applier.snapshot().clone());

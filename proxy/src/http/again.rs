@@ -32,9 +32,11 @@ pub(super) fn elsewhere(
     let untried = tried.len() < plan.cluster.endpoints.len().min(MOST_UNSENT - 1);
     let safe = match failure {
         Failure::Connect(_) => untried,
-        // The peer said that it did nothing with it.
-        Failure::Reset { broken, .. } if broken.is_refused_stream() => true,
-        Failure::Reset { sent: false, .. } => true,
+        // Nothing was sent, or the peer said that it did nothing with it: once more, be it there again on another connection;
+        // beyond that on others, but never where the route's own count is used up.
+        Failure::Reset { broken, sent, .. } if !sent || broken.is_refused_stream() => {
+            asked == Wanted::No && (untried || tried.len() < 2)
+        }
         // The keep-alive race: the connection was closed as the request was on its way; what is idempotent may go again.
         Failure::Reset { .. } => failure.is_race() && is_idempotent(call.request.method()),
         _ => false,

@@ -12,6 +12,7 @@ use weft_telemetry::Protocol;
 
 pub use super::failure::Failure;
 use super::failure::Most;
+use super::hop;
 use super::message::Length;
 use super::plan::Plan;
 use super::reach::{self, Chosen, Way};
@@ -137,7 +138,7 @@ fn follow_host(plan: &Plan, place: usize, head: &mut RequestHead) {
     let endpoints = &plan.cluster.cluster.endpoints.endpoints;
     if let Some(name) = endpoints.get(place).map(|e| &e.settings.hostname).filter(|name| !name.is_empty()) {
         // A name that is no header value stays out of it: the request goes on under the client's.
-        let _ = head.headers.set("host", name);
+        let _ = hop::rewrite_host(head, name);
     }
 }
 

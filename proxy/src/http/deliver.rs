@@ -167,7 +167,7 @@ fn stopped(stop: Stop, ledger: &mut Ledger) {
         ),
         Stop::Over(Over::Answer(limit) | Over::PerTry(limit)) => (
             ResponseFlag::UpstreamRequestTimeout,
-            "upstream_response_timeout",
+            "response_timeout",
             format!("the answer had not ended within {limit:?} (the route's timeout)"),
         ),
     };

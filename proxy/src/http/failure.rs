@@ -145,10 +145,24 @@ impl Failure {
         }
     }
 
-    /// What the client is told, in Envoy's words.
-    pub fn reply(&self) -> Reply {
+    /// What the client is told, in Envoy's words. `again`: this was not the first try.
+    pub fn reply(&self, again: bool) -> Reply {
         use ResponseFlag as Flag;
         let reason = self.to_string();
+        if let Some((words, flag)) = self.reset_reason() {
+            let latest = if again { "retried and the latest " } else { "" };
+            let body = format!(
+                "upstream connect error or disconnect/reset before headers. {latest}reset reason: {words}"
+            );
+            let details = format!("upstream_reset_before_response_started{{{}}}", words.replace(' ', "_"));
+            let mut reply = Reply::new(503, "", "").flag(flag).because(reason);
+            reply.body = body.into_bytes().into();
+            reply.details = details.into();
+            if matches!(self, Self::Overflow { .. }) {
+                reply.headers.push(("x-envoy-overloaded", "true".to_owned()));
+            }
+            return reply;
+        }
         let (status, body, details, flag) = match self {
             Self::NoEndpoint { cluster, why: NoEndpoint::Empty } if subset(cluster).is_some() => {
                 let (subset, host) = subset(cluster).unwrap_or_default();
@@ -160,35 +174,12 @@ impl Failure {
             Self::NoEndpoint { .. } => {
                 (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream)
             }
-            Self::Overflow { .. } => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: overflow",
-                "upstream_reset_before_response_started{overflow}",
-                Flag::UpstreamOverflow,
-            ),
-            Self::Connect(error) if error.is_timeout() => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-                "upstream_reset_before_response_started{connection_timeout}",
-                Flag::UpstreamConnectionFailure,
-            ),
-            Self::Connect(_) => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
-                "upstream_reset_before_response_started{connection_failure}",
-                Flag::UpstreamConnectionFailure,
-            ),
-            Self::Reset { broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_), .. } => (
+            // All but what cannot be read have words of their own.
+            Self::Overflow { .. } | Self::Connect(_) | Self::Reset { .. } => (
                 502,
                 "",
                 "upstream_reset_before_response_started{protocol_error}",
                 Flag::UpstreamProtocolError,
-            ),
-            Self::Reset { .. } => (
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-                "upstream_reset_before_response_started{connection_termination}",
-                Flag::UpstreamConnectionTermination,
             ),
             Self::PerTryTimeout { .. } => {
                 (504, "upstream request timeout", "upstream_per_try_timeout", Flag::UpstreamRequestTimeout)
@@ -206,13 +197,29 @@ impl Failure {
                 Flag::UpstreamMaxStreamDurationReached,
             ),
             Self::Timeout(Over::Answer(_) | Over::PerTry(_)) | Self::Waited { .. } => {
-                (504, "upstream request timeout", "upstream_response_timeout", Flag::UpstreamRequestTimeout)
+                (504, "upstream request timeout", "response_timeout", Flag::UpstreamRequestTimeout)
             }
         };
-        let mut reply = Reply::new(status, body, details).flag(flag).because(reason);
-        if matches!(self, Self::Overflow { .. }) {
-            reply.headers.push(("x-envoy-overloaded", "true".to_owned()));
-        }
-        reply
+        Reply::new(status, body, details).flag(flag).because(reason)
+    }
+
+    /// Why there was no answer, where Envoy has words for it.
+    fn reset_reason(&self) -> Option<(&'static str, ResponseFlag)> {
+        use ResponseFlag as Flag;
+        Some(match self {
+            Self::Overflow { .. } => ("overflow", Flag::UpstreamOverflow),
+            Self::Connect(error) if error.is_timeout() => {
+                ("connection timeout", Flag::UpstreamConnectionFailure)
+            }
+            Self::Connect(_) => ("remote connection failure", Flag::UpstreamConnectionFailure),
+            Self::Reset { broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_), .. } => return None,
+            Self::Reset { broken: Broken::H2(error), .. } if error.is_reset() && error.is_remote() => {
+                let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                let words = if refused { "remote refused stream reset" } else { "remote reset" };
+                (words, Flag::UpstreamRemoteReset)
+            }
+            Self::Reset { .. } => ("connection termination", Flag::UpstreamConnectionTermination),
+            _ => return None,
+        })
     }
 }

@@ -45,12 +45,11 @@ pub(super) fn ask(
         match cors::decide(policy, view) {
             cors::Decision::Nothing => {}
             cors::Decision::Granted(grant) => ledger.said.extend(headers(&grant)),
-            cors::Decision::Preflight(grant) => {
+            cors::Decision::Preflight(grant) | cors::Decision::Withheld(grant) => {
                 let mut reply = Reply::new(200, "", "cors_response");
                 reply.headers = headers(&grant).collect();
                 return Err(reply);
             }
-            cors::Decision::Withheld => return Err(Reply::new(200, "", "cors_response")),
         }
     }
     Ok(())

@@ -48,7 +48,7 @@ const STEERING: [&str; 16] = [
 /// Headers that only the mesh sets: at its edge a stranger's are not believed either.
 const OURS: [&str; 6] = [
     "x-envoy-original-path",
-    "x-envoy-original-host",
+    ORIGINAL_HOST,
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
     "x-envoy-downstream-service-cluster",
@@ -58,9 +58,25 @@ const OURS: [&str; 6] = [
 /// How long the hop before waits for an answer.
 const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 
+/// The host that a request had before its route gave it another.
+pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
+
 const XFF: &str = "x-forwarded-for";
 const XFCC: &str = "x-forwarded-client-cert";
 const REQUEST_ID: &str = "x-request-id";
+
+/// Gives a request another host; the one that it had before the first change is told as well.
+///
+/// # Errors
+/// If `host` is no header value.
+pub(super) fn rewrite_host(head: &mut RequestHead, host: &str) -> Result<(), InvalidHeader> {
+    let old = head.headers.text("host").filter(|old| *old != host).map(str::to_owned);
+    head.headers.set("host", host)?;
+    match old {
+        Some(old) if !head.headers.contains(ORIGINAL_HOST) => head.headers.append(ORIGINAL_HOST, &old),
+        _ => Ok(()),
+    }
+}
 
 /// What a request's head becomes before anybody decides on it.
 ///

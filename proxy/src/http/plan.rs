@@ -16,7 +16,7 @@ use weft_telemetry::ResponseFlag;
 use super::call::{Call, View};
 use super::clock::{Allowed, grpc_timeout};
 use super::reply::Reply;
-use super::{filters, mirror, operations};
+use super::{filters, hop, mirror, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 
@@ -163,8 +163,11 @@ pub fn plan(
             call.request.set_target(&path).map_err(Reply::bad_request)?;
             call.ledger.original_path = Some(old);
         }
+        if host.is_some() || plan.auto_host {
+            call.request.headers.remove(hop::ORIGINAL_HOST);
+        }
         if let Some(host) = &host {
-            call.request.headers.set("host", host).map_err(bad)?;
+            hop::rewrite_host(&mut call.request, host).map_err(bad)?;
         }
         for operations in layers() {
             operations::on_request(operations, &mut call.request.headers, conn).map_err(bad)?;

@@ -12,7 +12,8 @@ const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 const GRPC: &str = "grpc-timeout";
 
 /// Writes down how long this try may take: the smaller of a try's own limit and what is left of the whole. A client's gRPC
-/// deadline is shortened by what has passed and by what the route allows, and never made longer.
+/// deadline is shortened by what has passed and by what the route allows, and never made longer; where a call has a limit of
+/// the route's alone, that becomes its deadline.
 pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
     let passed = call.ledger.start.elapsed();
     let whole = [allowed.answer, allowed.whole].into_iter().flatten().min();
@@ -20,18 +21,19 @@ pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
     let limit = [allowed.per_try, left].into_iter().flatten().min();
     let headers = &mut call.request.headers;
     if let Some(limit) = limit {
-        // Zero would mean no limit.
+        // Zero would mean no limit; the millisecond that has begun counts whole.
         let mut digits = itoa::Buffer::new();
-        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
+        let milliseconds = u64::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
         let _ = headers.set(EXPECTED, digits.format(milliseconds));
     }
     if !call.ledger.grpc {
         return;
     }
-    let Some(asked) = *call.ledger.deadline.get_or_insert_with(|| headers.text(GRPC).and_then(grpc_timeout))
-    else {
-        return;
+    let asked = || match headers.text(GRPC) {
+        Some(text) => grpc_timeout(text),
+        None => limit.map(|_| Duration::MAX),
     };
+    let Some(asked) = *call.ledger.deadline.get_or_insert_with(asked) else { return };
     let left = limit.map_or(asked, |limit| limit.min(asked)).min(asked.saturating_sub(passed));
     let _ = headers.set(GRPC, written(left));
 }

@@ -91,6 +91,9 @@ impl Reply {
             head.set_status(200);
             head.headers.append("content-type", "application/grpc")?;
             self.tell_grpc(&mut head.headers)?;
+            for (name, value) in &self.headers {
+                head.headers.append(name, value)?;
+            }
             return Ok(&[]);
         }
         head.set_status(self.status);
@@ -115,7 +118,7 @@ impl Reply {
 
     fn tell_grpc(&self, headers: &mut Headers) -> Result<(), InvalidHeader> {
         headers.append("grpc-status", self.grpc_status().to_string())?;
-        let text = String::from_utf8_lossy(&self.body);
+        let text = String::from_utf8_lossy(self.body.trim_ascii_end());
         if text.is_empty() { Ok(()) } else { headers.append("grpc-message", percent(&text)) }
     }
 }

@@ -110,7 +110,7 @@ async fn answer<D: Downstream>(
                     .outcome()
                     .map_or(Wanted::No, |outcome| elsewhere(plan, outcome, &failure, call, &upload, &tried));
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
-                    let mut reply = failure.reply();
+                    let mut reply = failure.reply(call.ledger.attempts > 1);
                     if !call.ledger.reason.is_empty() {
                         reply.reason = format!("{}; {}", reply.reason, call.ledger.reason).into();
                     }

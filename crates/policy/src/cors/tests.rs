@@ -54,7 +54,7 @@ fn said(cors: &Cors, request: &Request) -> String {
     };
     match decide(cors, request) {
         Decision::Nothing => "nothing".into(),
-        Decision::Withheld => "withheld".into(),
+        Decision::Withheld(grant) => format!("withheld {}", headers(grant)),
         Decision::Preflight(grant) => format!("200 {}", headers(grant)),
         Decision::Granted(grant) => format!("+ {}", headers(grant)),
     }
@@ -87,7 +87,8 @@ fn strangers_get_nothing_and_their_preflights_go_on_unless_switched_off() {
     }
     assert_eq!(said(&cors, &Request::get("h", "/")), "nothing");
     let strict = compiled(settings::Cors { forward_not_matching_preflights: Some(false), ..recorded() });
-    assert_eq!(said(&strict, &preflight("https://evil.example")), "withheld");
+    let withheld = "withheld allow-credentials: true; allow-methods: GET,POST; allow-headers: authorization; max-age: 86400";
+    assert_eq!(said(&strict, &preflight("https://evil.example")), withheld);
 }
 
 #[test]
@@ -105,4 +106,17 @@ fn a_star_allows_every_origin_and_a_bad_regex_none() {
         ..settings::Cors::default()
     };
     assert_eq!(said(&compiled(bad), &from("(")), "nothing");
+}
+
+#[test]
+fn a_star_for_methods_and_headers_is_what_the_preflight_asks_for() {
+    let cors = compiled(settings::Cors {
+        allow_methods: "*".into(),
+        allow_headers: "*".into(),
+        expose_headers: "*".into(),
+        ..recorded()
+    });
+    let asked = preflight("https://app.example").with("access-control-request-headers", "x-a,x-b");
+    let answer = "200 allow-origin: https://app.example; allow-credentials: true; allow-methods: POST; allow-headers: x-a,x-b; max-age: 86400; expose-headers: *";
+    assert_eq!(said(&cors, &asked), answer);
 }

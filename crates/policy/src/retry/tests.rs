@@ -69,7 +69,7 @@ fn each_word_means_what_envoy_means_by_it() {
     let cases: [(&str, [u8; 9]); 9] = [
         ("connect-failure", [1, 0, 0, 0, 0, 0, 0, 0, 0]),
         ("refused-stream", [0, 1, 0, 0, 0, 0, 0, 0, 0]),
-        ("reset-before-request", [1, 1, 1, 0, 0, 0, 0, 0, 0]),
+        ("reset-before-request", [1, 0, 1, 0, 0, 0, 0, 0, 0]),
         ("reset", [1, 1, 1, 1, 1, 0, 0, 0, 0]),
         ("5xx", [1, 1, 1, 1, 1, 1, 1, 0, 0]),
         ("gateway-error", [1, 1, 1, 1, 1, 0, 1, 0, 0]),

@@ -8,24 +8,26 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use weft_control::serve::{Callers, ControlPlane, Report};
+use weft_control::world::World;
 
-use crate::mesh::Mesh;
-use crate::secrets;
+use crate::agent;
 
-pub(crate) struct Plane {
+/// Both, on a thread of their own.
+pub struct Plane {
     control: ControlPlane,
     runtime: Option<Runtime>,
     directory: TempDir,
 }
 
 impl Plane {
-    pub(crate) fn serve(mesh: &Mesh) -> Self {
+    /// Serves a world.
+    pub fn serve(world: &World) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let control = ControlPlane::new(mesh.world.clone());
+        let control = ControlPlane::new(world.clone());
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let this = Self { control, runtime: Some(runtime), directory };
         let ads = Server::builder().add_service(this.control.grpc(Callers::Believed));
-        let agent = Server::builder().add_service(secrets::service(&mesh.world.mesh.trust_domain));
+        let agent = Server::builder().add_service(agent::service(&world.mesh.trust_domain));
         for (path, router) in [(this.ads(), ads), (this.agent(), agent)] {
             let _guard = this.runtime.as_ref().unwrap().enter();
             let listener = UnixListenerStream::new(UnixListener::bind(path).unwrap());
@@ -35,21 +37,22 @@ impl Plane {
     }
 
     /// Where ADS is.
-    pub(crate) fn ads(&self) -> PathBuf {
+    pub fn ads(&self) -> PathBuf {
         self.directory.path().join("ads")
     }
 
     /// Where the secrets are.
-    pub(crate) fn agent(&self) -> PathBuf {
+    pub fn agent(&self) -> PathBuf {
         self.directory.path().join("agent")
     }
 
     /// Where an Envoy's admin socket may be.
-    pub(crate) fn admin(&self) -> PathBuf {
+    pub fn admin(&self) -> PathBuf {
         self.directory.path().join("admin")
     }
 
-    pub(crate) fn report(&self) -> Report {
+    /// Who is connected, and how far each is.
+    pub fn report(&self) -> Report {
         self.control.report()
     }
 }

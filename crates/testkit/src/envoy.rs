@@ -1,10 +1,10 @@
-//! One Envoy, in a network of its own where this machine allows that.
+//! A stock Envoy that takes its configuration from a [`Plane`].
 
-use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use weft_model::node::{Interception, Node};
 use crate::plane::Plane;
 
 /// The Envoy to try: of the tests' own environment, else of the PATH. None: it is said, and CI fails.
-pub(crate) fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let own = std::env::var_os("WEFT_PEERS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = own.into_iter().chain(std::env::split_paths(&path));
@@ -26,46 +26,47 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
-pub(crate) struct Envoy {
+/// One that runs; it ends with this.
+#[derive(Debug)]
+pub struct Envoy {
     /// Its node's id.
-    pub(crate) node: String,
-    child: std::cell::RefCell<Child>,
+    pub node: String,
+    child: Mutex<Child>,
     admin: PathBuf,
 }
 
-/// What an Envoy has in force, by name, and what it could not take.
-pub(crate) struct Dump {
-    pub(crate) clusters: BTreeSet<String>,
-    pub(crate) endpoints: BTreeSet<String>,
-    pub(crate) listeners: BTreeSet<String>,
-    pub(crate) routes: BTreeSet<String>,
-    pub(crate) errors: Vec<String>,
-}
-
 impl Envoy {
-    pub(crate) fn start(program: &Path, node: &Node, plane: &Plane) -> Self {
+    /// In a network of its own, where this machine allows that.
+    pub fn start(program: &Path, node: &Node, plane: &Plane) -> Self {
+        Self::run(isolated(program), node, plane)
+    }
+
+    /// Among this machine's own sockets, where it can be spoken to; logs are written at once.
+    pub fn beside(program: &Path, node: &Node, plane: &Plane) -> Self {
+        let mut command = Command::new(program);
+        command.args(["--file-flush-interval-msec", "20"]);
+        Self::run(command, node, plane)
+    }
+
+    fn run(mut command: Command, node: &Node, plane: &Plane) -> Self {
         let admin = plane.admin();
         let _ = std::fs::remove_file(&admin);
-        let mut command = isolated(program);
         command.args(["--concurrency", "1", "--use-dynamic-base-id", "-l", "error", "--config-yaml"]);
         command.arg(bootstrap(node, plane, &admin).to_string());
         let child = command.stdin(Stdio::null()).spawn().expect("envoy starts");
-        Self { node: node.id(), child: std::cell::RefCell::new(child), admin }
+        Self { node: node.id(), child: Mutex::new(child), admin }
     }
 
     /// Whether it gave up.
-    pub(crate) fn has_ended(&self) -> bool {
-        !matches!(self.child.borrow_mut().try_wait(), Ok(None))
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.child.lock().unwrap().try_wait(), Ok(None))
     }
 
-    /// What it has in force.
-    pub(crate) fn dump(&self) -> Result<Dump, String> {
-        let text = self.admin("/config_dump?include_eds").map_err(|error| format!("admin: {error}"))?;
-        let dump: Value = serde_json::from_str(&text).map_err(|error| format!("{error} in {text}"))?;
-        Ok(Dump::read(&dump))
-    }
-
-    fn admin(&self, path: &str) -> std::io::Result<String> {
+    /// A page of its admin socket.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn admin(&self, path: &str) -> std::io::Result<String> {
         let mut stream = UnixStream::connect(&self.admin)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
@@ -91,7 +92,7 @@ fn joined(mut chunks: &str) -> String {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        let child = self.child.get_mut();
+        let child = self.child.get_mut().unwrap();
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -169,42 +170,4 @@ fn server(name: &str, path: &Path) -> Value {
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": { "pipe": { "path": path } } } }] }],
         },
     })
-}
-
-impl Dump {
-    fn read(dump: &Value) -> Self {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let all = |key: &str| -> Vec<Value> {
-            list(&dump["configs"]).iter().flat_map(|config| list(&config[key])).collect()
-        };
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let mut errors = Vec::new();
-        for key in [
-            "dynamic_active_clusters",
-            "dynamic_warming_clusters",
-            "dynamic_listeners",
-            "dynamic_route_configs",
-            "dynamic_endpoint_configs",
-        ] {
-            let failed = all(key).into_iter().filter(|one| !one["error_state"].is_null());
-            errors.extend(failed.map(|one| format!("{key}: {}", one["error_state"])));
-        }
-        let listeners = all("dynamic_listeners").into_iter().filter(|one| !one["active_state"].is_null());
-        Self {
-            clusters: all("dynamic_active_clusters")
-                .iter()
-                .filter_map(|one| text(&one["cluster"]["name"]))
-                .collect(),
-            endpoints: all("dynamic_endpoint_configs")
-                .iter()
-                .filter_map(|one| text(&one["endpoint_config"]["cluster_name"]))
-                .collect(),
-            listeners: listeners.filter_map(|one| text(&one["name"])).collect(),
-            routes: all("dynamic_route_configs")
-                .iter()
-                .filter_map(|one| text(&one["route_config"]["name"]))
-                .collect(),
-            errors,
-        }
-    }
 }

@@ -1,6 +1,7 @@
-//! The tour: Self-Monitor's own manifests on this machine, and what they promise, asked of the running mesh.
+//! The tour: Self-Monitor's own manifests on this machine, and what they promise, asked of the running mesh, once on
+//! loopback and once in network namespaces.
 //!
-//! One mesh serves all of it, step by step; each step is a sentence of its own in the output.
+//! One mesh serves all of a tour, step by step; each step is a sentence of its own in the output.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -12,13 +13,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use up::Mesh;
+use up::place::Place;
 
 /// A promise, and how it is asked for.
 type Step = (&'static str, fn(&Mesh));
 
 #[test]
 fn self_monitor_runs_here_as_its_manifests_say() {
-    let Some(mesh) = Mesh::start("deploy/selfmonitor") else { return };
+    tour(Place::Loopback);
+}
+
+#[test]
+fn self_monitor_runs_in_network_namespaces_as_its_manifests_say() {
+    tour(Place::Namespaces);
+}
+
+fn tour(place: Place) {
+    let Some(mesh) = Mesh::start("deploy/selfmonitor", place) else { return };
     let steps: &[Step] = &[
         ("allowed calls are answered, by the pod they went to", allowed),
         ("forbidden calls get 403, and the log names what decided", forbidden),
@@ -91,9 +102,7 @@ fn forbidden(mesh: &Mesh) {
 fn encrypted(mesh: &Mesh) {
     let pod = mesh.pod("auth-service");
     let inbound = format!("{}:8000", mesh.address(&pod));
-    let plain = std::process::Command::new("curl")
-        .args(["-sS", "-m", "3", &format!("http://{inbound}/token")])
-        .output();
+    let plain = mesh.outside("curl").args(["-sS", "-m", "3", &format!("http://{inbound}/token")]).output();
     assert!(!plain.unwrap().status.success(), "plaintext to a STRICT pod is answered");
     // A server of ours in the place of a pod hears what its callers send: a TLS handshake and nothing else.
     let first = mesh.first_bytes_at_spy("nginx-gateway", "/spy");
@@ -153,9 +162,9 @@ fn other_protocols(mesh: &Mesh) {
     let answer = mesh.curl("nginx-gateway", &["http://auth-service/tree"]);
     assert_eq!(answer["status"], 200, "{answer}");
     assert!(answer["body"].to_string().contains("postgres"), "{answer}");
-    let denied = mesh.tcp_echo("qna-service", "postgres", "5432", "hello");
+    let denied = mesh.tcp_echo("qna-service", "postgres", 5432, "hello");
     assert_eq!(denied, None, "qna-service may not reach postgres");
-    let echoed = mesh.tcp_echo("auth-service", "postgres", "5432", "hello");
+    let echoed = mesh.tcp_echo("auth-service", "postgres", 5432, "hello");
     assert_eq!(echoed.as_deref(), Some("hello"), "a line through the sidecars");
 }
 

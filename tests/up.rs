@@ -1,31 +1,39 @@
 //! A mesh that `weft up` runs, as a test sees it: through the command, the sidecars' ports and the terminal.
 
+mod calls;
+pub(crate) mod place;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use place::{Place, Spy};
 use serde_json::Value;
 
 const READY: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The port of a sidecar's HTTP proxy, on its pod's localhost.
+const HTTP_PROXY: u16 = 15007;
 
 /// A running mesh.
 pub(crate) struct Mesh {
+    place: Place,
     weft: PathBuf,
     home: PathBuf,
+    /// The process of `weft up`.
+    pid: u32,
     child: Mutex<Child>,
     said: Arc<Mutex<String>>,
-    spy: TcpListener,
+    spy: Spy,
 }
 
 /// Additions to the manifests: a pod that is slow, and a service whose one endpoint is the test itself.
-fn additions(port: u16) -> String {
+fn additions(spy: SocketAddr) -> String {
+    let (address, port) = (spy.ip(), spy.port());
     format!(
         "
 apiVersion: apps/v1
@@ -52,26 +60,30 @@ spec:
   resolution: STATIC
   ports: [{{number: 80, name: http, protocol: HTTP, targetPort: {port}}}]
   endpoints:
-  - {{address: 127.0.0.1, serviceAccount: spy, labels: {{security.istio.io/tlsMode: istio}}}}
+  - {{address: {address}, serviceAccount: spy, labels: {{security.istio.io/tlsMode: istio}}}}
 "
     )
 }
 
 impl Mesh {
     /// Starts `weft up` on a copy of `folder` and waits until it says that the mesh is ready. `None`, said aloud, where
-    /// the binary was not built: `tests/run` builds it.
-    pub(crate) fn start(folder: &str) -> Option<Self> {
+    /// there can be no mesh of this kind, or the binary was not built: `tests/run` builds it.
+    pub(crate) fn start(folder: &str, place: Place) -> Option<Self> {
+        if !place.is_here() {
+            return None;
+        }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let weft = std::env::var_os("WEFT_BIN").map(PathBuf::from)?;
-        let home = std::env::temp_dir().join(format!("weft-tour-{}", std::process::id()));
+        let home = std::env::temp_dir().join(format!("weft-tour-{}-{}", place.name(), std::process::id()));
         let _ = fs::remove_dir_all(&home);
         copy(&root.join(folder), &home.join("yaml"));
-        let spy = TcpListener::bind("127.0.0.1:0").unwrap();
-        fs::write(home.join("yaml/zz-tour.yaml"), additions(spy.local_addr().unwrap().port())).unwrap();
+        let spy = Spy::at(place);
+        fs::write(home.join("yaml/zz-tour.yaml"), additions(spy.address)).unwrap();
         fs::create_dir_all(home.join("run")).unwrap();
         let mut child = Command::new(&weft)
             .arg("up")
             .arg(home.join("yaml"))
+            .args(place.flags())
             .env("XDG_RUNTIME_DIR", home.join("run"))
             .env_remove("WEFT_RUN")
             .stdin(Stdio::null())
@@ -89,7 +101,8 @@ impl Mesh {
                 said.push('\n');
             }
         });
-        let mesh = Self { weft, home, child: Mutex::new(child), said, spy };
+        let pid = child.id();
+        let mut mesh = Self { place, weft, home, pid, child: Mutex::new(child), said, spy };
         mesh.wait(READY, "the mesh is ready", || {
             assert!(
                 mesh.child.lock().unwrap().try_wait().unwrap().is_none(),
@@ -100,6 +113,7 @@ impl Mesh {
                 serde_json::from_slice::<Value>(&o.stdout).is_ok_and(|v| v["state"]["ready"] == true)
             })
         });
+        mesh.spy.settle(pid);
         Some(mesh)
     }
 
@@ -190,83 +204,35 @@ impl Mesh {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
-    /// A connection to a pod's outbound HTTP proxy.
-    fn proxy(&self, workload: &str) -> TcpStream {
-        let stream = TcpStream::connect((self.field(&self.pod(workload), "localhost"), 15007)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream
-    }
-
-    /// Many requests on one connection, as an app with keep-alive makes them; the bodies of those answered with 200.
-    pub(crate) fn many(&self, from: &str, url: &str, count: usize, headers: &[&str]) -> Vec<Value> {
-        let mut stream = self.proxy(from);
-        let host = url.split('/').nth(2).unwrap();
-        let more: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
-        let ask = format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
-        (0..count)
-            .filter_map(|_| ask_once(&mut stream, &ask))
-            .filter(|(status, _)| *status == 200)
-            .map(|(_, body)| body)
-            .collect()
-    }
-
-    /// Requests of several clients at once.
-    pub(crate) fn concurrent(&self, from: &str, url: &str, total: usize, clients: usize) -> Vec<Value> {
-        std::thread::scope(|scope| {
-            let each: Vec<_> =
-                (0..clients).map(|_| scope.spawn(|| self.many(from, url, total / clients, &[]))).collect();
-            each.into_iter().flat_map(|one| one.join().unwrap()).collect()
-        })
-    }
-
-    /// A line to a TCP service through CONNECT, and what comes back; `None` where nothing does.
-    pub(crate) fn tcp_echo(&self, from: &str, service: &str, port: &str, line: &str) -> Option<String> {
-        let mut stream = self.proxy(from);
-        write!(stream, "CONNECT {service}:{port} HTTP/1.1\r\nHost: {service}:{port}\r\n\r\n").ok()?;
-        let mut reader = BufReader::new(stream.try_clone().ok()?);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
+    /// A program that can reach the pods and is in none of them.
+    pub(crate) fn outside(&self, program: &str) -> Command {
+        match self.place {
+            Place::Loopback => Command::new(program),
+            Place::Namespaces => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", &place::hub(self.pid), program]);
+                command
             }
         }
-        if !head.starts_with("HTTP/1.1 200") {
-            return None;
-        }
-        writeln!(stream, "{line}").ok()?;
-        let mut answer = String::new();
-        reader.read_line(&mut answer).ok().filter(|n| *n > 0)?;
-        Some(answer.trim_end().to_owned())
-    }
-
-    /// What the one endpoint of service `spy` first hears of a call: the test itself is that endpoint.
-    pub(crate) fn first_bytes_at_spy(&self, from: &str, path: &str) -> Vec<u8> {
-        let mut stream = self.proxy(from);
-        write!(stream, "GET http://spy{path} HTTP/1.1\r\nHost: spy\r\n\r\n").unwrap();
-        self.spy.set_nonblocking(true).unwrap();
-        let mut heard = None;
-        self.eventually("the spy is called", || {
-            heard = self.spy.accept().ok();
-            heard.is_some()
-        });
-        let mut socket = heard.unwrap().0;
-        socket.set_nonblocking(false).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let mut bytes = vec![0; 4096];
-        let n = socket.read(&mut bytes).unwrap();
-        bytes.truncate(n);
-        bytes
     }
 
     /// A page of a pod's own.
     pub(crate) fn http_get(&self, url: &str) -> String {
-        let output = Command::new("curl").args(["-sS", "-m", "5", url]).output().unwrap();
+        let output = self.outside("curl").args(["-sS", "-m", "5", url]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The mesh's own files.
+    fn run(&self) -> PathBuf {
+        match self.place {
+            Place::Loopback => self.home.join("run"),
+            Place::Namespaces => PathBuf::from(format!("/run/weft/up-{}", self.pid)),
+        }
     }
 
     /// Kills a child of the mesh (-9): its command line holds all of these words.
     pub(crate) fn kill(&self, words: &[&str]) {
-        let own = self.home.join("run");
+        let own = self.run();
         let mut killed = 0;
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
@@ -275,8 +241,10 @@ impl Mesh {
             let text = String::from_utf8_lossy(&line).replace('\0', " ")
                 + " "
                 + &String::from_utf8_lossy(&environment).replace('\0', " ");
-            let ours = text.contains(own.to_str().unwrap())
-                && line.starts_with(self.weft.as_os_str().as_encoded_bytes());
+            // What was started inside of a namespace has this name for its own program.
+            let names = [self.weft.as_os_str().as_encoded_bytes(), b"/proc/self/exe"];
+            let ours =
+                text.contains(own.to_str().unwrap()) && names.iter().any(|name| line.starts_with(name));
             let up = String::from_utf8_lossy(&line).contains("\0up\0");
             if ours && !up && words.iter().all(|word| text.contains(word)) {
                 killed += u32::from(
@@ -285,27 +253,6 @@ impl Mesh {
             }
         }
         assert!(killed > 0, "no process of this mesh has {words:?} in its command line or environment");
-    }
-
-    /// Asks again and again on a thread of its own, until told to stop.
-    pub(crate) fn background(&self, from: &str, url: &str) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (told, mut stream) = (stop.clone(), self.proxy(from));
-        let host = url.split('/').nth(2).unwrap().to_owned();
-        let ask = format!("POST {url} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
-        let thread = std::thread::spawn(move || {
-            let (mut sent, mut failed) = (0, Vec::new());
-            while !told.load(Ordering::Relaxed) && sent < 100_000 {
-                sent += 1;
-                match ask_once(&mut stream, &ask) {
-                    Some((200, _)) => {}
-                    other => failed.push(format!("{other:?}")),
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            (sent, failed)
-        });
-        Load { stop, thread }
     }
 
     /// Ctrl-C; then no process and no file of the mesh may be left.
@@ -317,15 +264,17 @@ impl Mesh {
             assert!(Instant::now() < deadline, "weft up does not end");
             std::thread::sleep(Duration::from_millis(25));
         }
-        let home = self.home.to_str().unwrap().to_owned();
+        let (home, run) = (self.home.to_str().unwrap().to_owned(), self.run());
         let left: Vec<String> = fs::read_dir("/proc")
             .unwrap()
             .flatten()
             .filter_map(|e| fs::read(e.path().join("cmdline")).ok())
             .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-            .filter(|line| line.contains(&home))
+            .filter(|line| line.contains(&home) || line.contains(run.to_str().unwrap()))
             .collect();
         assert!(left.is_empty(), "processes are left: {left:?}");
+        assert_eq!(place::namespaces(self.pid), [""; 0], "namespaces are left");
+        assert!(self.place == Place::Loopback || !run.exists(), "{} is left", run.display());
         let files: Vec<_> =
             fs::read_dir(self.home.join("run/weft")).into_iter().flatten().flatten().collect();
         assert!(files.is_empty(), "files are left: {files:?}");
@@ -346,45 +295,6 @@ impl Drop for Mesh {
             let _ = child.kill();
         }
     }
-}
-
-/// Requests that go on in the background.
-pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<(usize, Vec<String>)>,
-}
-
-impl Load {
-    /// How many were sent, and what became of those that were not answered with 200.
-    pub(crate) fn stop(self) -> (usize, Vec<String>) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-/// One request on a connection; `None` where no whole answer came.
-fn ask_once(stream: &mut TcpStream, request: &str) -> Option<(u16, Value)> {
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut status, mut length, mut line) = (0, 0, String::new());
-    loop {
-        line.clear();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let text = line.trim_end().to_ascii_lowercase();
-        if text.is_empty() {
-            break;
-        }
-        if text.starts_with("http/1.") {
-            status = text.split(' ').nth(1)?.parse().ok()?;
-        } else if let Some(value) = text.strip_prefix("content-length: ") {
-            length = value.parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
 fn copy(from: &Path, to: &Path) {

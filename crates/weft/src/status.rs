@@ -69,6 +69,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
                 "services": pod.services,
                 "address": pod.address,
                 "localhost": pod.localhost,
+                "netns": pod.netns,
                 "ports": pod.ports,
                 "tcp": pod.tcp,
                 "sidecar": of(pod),

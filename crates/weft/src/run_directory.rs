@@ -267,11 +267,6 @@ fn folders(base: &Path) -> impl Iterator<Item = PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
-/// Whether the mesh in network namespaces lives whose `weft up` is, or was, process `id`.
-pub(crate) fn is_alive_in_namespaces(id: &str) -> bool {
-    is_alive(&Path::new(NAMESPACES).join(format!("up-{id}")))
-}
-
 /// Whether the `weft up` of this folder lives: it holds the lock until the kernel takes it back.
 fn is_alive(path: &Path) -> bool {
     let Ok(lock) = File::open(path.join("lock")) else { return false };

@@ -4,20 +4,19 @@
 
 #[path = "meshes/home.rs"]
 mod meshes;
+#[path = "meshes/namespaces.rs"]
+mod namespaces;
 
 use meshes::{Home, Up, nothing_is_left};
-use std::process::{Command, Output, Stdio};
+use namespaces::{
+    STRICT, curl, exec, inside, of_mesh, open, pods, root, run_directory, service, sidecar, text,
+};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const POLICIES: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -27,41 +26,6 @@ spec:
   rules:
     - from: [{ source: { principals: [cluster.local/ns/shop/sa/web, cluster.local/ns/shop/sa/api] } }]
 "#;
-
-/// A Service and what is behind it; `kind` is Deployment or StatefulSet, the second with a headless Service.
-fn service(name: &str, kind: &str, ports: &[(&str, u16, u16)]) -> String {
-    let of_service: Vec<String> = ports
-        .iter()
-        .map(|(name, port, target)| format!("{{ {name}port: {port}, targetPort: {target} }}"))
-        .collect();
-    let of_pod: Vec<String> =
-        ports.iter().map(|(_, _, target)| format!("{{ containerPort: {target} }}")).collect();
-    let headless = if kind == "StatefulSet" { "clusterIP: None" } else { "type: ClusterIP" };
-    format!(
-        r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  {headless}
-  selector: {{ app: {name} }}
-  ports: [{}]
----
-apiVersion: apps/v1
-kind: {kind}
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }} }}
-    spec:
-      serviceAccountName: {name}
-      containers: [{{ name: app, image: app, ports: [{}] }}]
-"#,
-        of_service.join(", "),
-        of_pod.join(", ")
-    )
-}
 
 /// Speaks first, as SMTP's and MySQL's servers do.
 const GREETER: &str = r#"
@@ -85,22 +49,15 @@ f.write("hello\n"); f.flush()
 print(f.readline().strip())
 "#;
 
-fn root() -> bool {
-    let root = nix::unistd::geteuid().is_root() && Command::new("ip").arg("-V").output().is_ok();
-    if !root {
-        eprintln!("skipped: a mesh in network namespaces needs root and iproute2");
-    }
-    root
-}
-
 fn start() -> (Home, Up) {
-    let mut yaml = POLICIES.to_owned();
+    let mut yaml = [STRICT, POLICIES].concat();
     yaml.push_str(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
     yaml.push_str(&service("other", "Deployment", &[("name: http, ", 80, 8080)]));
     yaml.push_str(&service("api", "Deployment", &[("name: http, ", 80, 8080), ("name: grpc, ", 9000, 9000)]));
     // Nobody says what it speaks.
     yaml.push_str(&service("mail", "Deployment", &[("", 2525, 2525)]));
-    yaml.push_str(&service("set", "StatefulSet", &[("name: http, ", 8080, 8080)]));
+    let set = service("set", "StatefulSet", &[("name: http, ", 8080, 8080)]);
+    yaml.push_str(&set.replace("replicas: 1", "replicas: 2"));
     let home = Home::new(&yaml);
     let script = home.directory.path().join("greeter.py");
     std::fs::write(&script, GREETER).unwrap();
@@ -109,38 +66,6 @@ fn start() -> (Home, Up) {
     let mut up = home.up(&["--netns", "--app", &app]);
     up.says("mesh is ready in");
     (home, up)
-}
-
-/// The app's user has to find its program.
-fn open(folder: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn exec(home: &Home, workload: &str, words: &[&str]) -> Output {
-    let all: Vec<&str> = ["exec", workload, "--"].into_iter().chain(words.iter().copied()).collect();
-    home.output(&all)
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// What curl writes: the body, and the status at the end.
-fn curl(home: &Home, workload: &str, words: &[&str]) -> String {
-    let all: Vec<&str> =
-        ["curl", "-sS", "-m", "20", "-w", " %{http_code}"].into_iter().chain(words.iter().copied()).collect();
-    text(&exec(home, workload, &all))
-}
-
-fn namespaces() -> Vec<String> {
-    let entries = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
-}
-
-fn of_mesh(up: &Up) -> Vec<String> {
-    let hub = format!("weft-up-{}", up.child.id());
-    namespaces().into_iter().filter(|name| *name == hub || name.starts_with(&format!("{hub}-"))).collect()
 }
 
 #[test]
@@ -187,6 +112,15 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     assert!(alone.ends_with(" 200") && !alone.contains("spiffe://"), "{alone}");
     let headless = curl(&home, "web", &["http://set:8080/"]);
     assert!(headless.ends_with(" 200") && headless.contains("spiffe://"), "{headless}");
+    // Each of its pods has a name, which is that pod's alone.
+    for (name, host) in [("set-0", "set-0.set"), ("set-1", "set-1.set.shop.svc.cluster.local")] {
+        let one = curl(&home, "web", &[&format!("http://{host}:8080/")]);
+        assert!(one.ends_with(" 200") && one.contains("spiffe://"), "{one}");
+        assert!(one.contains(&format!("\"pod\": \"{name}\"")), "{host}: {one}");
+        let known = text(&exec(&home, "web", &["getent", "-s", "dns", "ahostsv4", host]));
+        let address = pods(&home, "set").into_iter().find(|pod| pod.name == name).unwrap().address;
+        assert!(known.starts_with(&format!("{address} ")), "{host}: {known}");
+    }
 
     // Its sidecar answers its DNS, too, in all spellings, and knows nothing of what is not there.
     let known = text(&exec(&home, "web", &["getent", "-s", "dns", "ahostsv4", "api.shop.svc.cluster.local"]));
@@ -215,15 +149,11 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     }
 
     // Past its sidecar nobody reaches an app: what comes to a pod in plaintext is refused, at any port of it.
-    let status = home.output(&["status", "--output", "json"]);
-    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-    let pods = status["pods"].as_array().unwrap();
-    let api =
-        pods.iter().find(|pod| pod["workload"] == "api").unwrap()["address"].as_str().unwrap().to_owned();
+    let api = pods(&home, "api").remove(0).address;
     let past = curl(&home, "web", &[&format!("http://{api}:8080/")]);
     assert!(!past.ends_with(" 200"), "{past}");
 
-    floods_end(&home, &api);
+    floods_end(&home, &up);
     let called = curl(&home, "web", &["http://api/"]);
     assert!(called.ends_with(" 200"), "after the flood: {called}");
 
@@ -232,42 +162,87 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     let asked = home.output(&["curl", "--from", "web", "-w", " %{http_code}", "http://api/"]);
     assert!(text(&asked).contains(" 200"), "{asked:?}");
 
-    assert_eq!(of_mesh(&up).len(), 6, "a hub, and five pods");
+    assert_eq!(of_mesh(&up).len(), 7, "a hub, and six pods");
+    let files = run_directory(&up);
+    assert!(files.exists());
     up.signal("INT");
     assert!(up.ended().success());
     nothing_is_left(&home);
     assert_eq!(of_mesh(&up), [""; 0]);
+    assert!(!files.exists());
     assert_eq!(home.runs(), 0);
 }
 
-/// Connections to the sidecar's own ports, which nobody turned there: each ends, and none begins another.
-fn floods_end(home: &Home, peer: &str) {
-    let flood = format!(
-        r#"
-import socket
-for port in (15001, 15006):
-    for address in ("{peer}", "127.0.0.1"):
-        for _ in range(100):
-            c = socket.create_connection((address, port), timeout=10)
-            c.sendall(b"GET / HTTP/1.1\r\nHost: api\r\n\r\n")
-            c.settimeout(10)
-            try:
-                while c.recv(1000): pass
-            except ConnectionError: pass
-            c.close()
-print("over")
-"#
-    );
-    let over = text(&exec(home, "web", &["python3", "-c", &flood]));
-    assert!(over.trim().ends_with("over"), "{over}");
-    let open = "print(sum(l.split()[3] == '01' for l in open('/proc/net/tcp').readlines()[1:]))";
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let count = text(&exec(home, "web", &["python3", "-c", open]));
-        if count.trim().parse::<usize>().unwrap() < 50 {
-            return;
+/// So many connections to each of a sidecar's own ports at once.
+const FLOOD: usize = 2000;
+
+/// Connections to a sidecar's own ports, which nobody turned there: each ends, none begins another, and what they cost is
+/// over with them.
+fn floods_end(home: &Home, up: &Up) {
+    let (web, api) = (pods(home, "web").remove(0), pods(home, "api").remove(0));
+    let process = sidecar(up, &api.name);
+    let files = || std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap()
+    };
+    let (idle, small) = (files(), resident());
+    let flood = |port: u16, address: std::net::IpAddr| {
+        let mut open: Vec<TcpStream> =
+            (0..FLOOD).map(|_| TcpStream::connect(SocketAddr::new(address, port)).unwrap()).collect();
+        // Whoever is refused before its first word has its end, too.
+        open.iter_mut().for_each(|stream| {
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: api\r\n\r\n");
+        });
+        let most = files();
+        for stream in &mut open {
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let mut answer = Vec::new();
+            match stream.read_to_end(&mut answer) {
+                Ok(_) => assert!(!answer.starts_with(b"HTTP/1.1 200"), "a loop is answered"),
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}"),
+            }
         }
-        assert!(Instant::now() < deadline, "{count} connections are still open");
+        most
+    };
+    for (netns, address) in
+        [(&web.netns, api.address), (&api.netns, api.address), (&api.netns, [127, 0, 0, 1].into())]
+    {
+        for port in [15001, 15006] {
+            let most = inside(netns, || flood(port, address));
+            assert!(
+                most <= idle + FLOOD + 50,
+                "{most} files are open for {FLOOD} connections to {address}:{port}"
+            );
+        }
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while files() > idle + 50 {
+        assert!(Instant::now() < deadline, "{} files are still open, {idle} were before", files());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let grown = resident().saturating_sub(small);
+    assert!(grown < 32 * 1024, "{grown} KiB more than before the flood");
+}
+
+/// A namespace of somebody else; gone when it is dropped.
+struct Foreign(String);
+
+impl Foreign {
+    fn new(name: String) -> Self {
+        assert!(Command::new("ip").args(["netns", "add", &name]).status().unwrap().success());
+        Self(name)
+    }
+
+    fn is_there(&self) -> bool {
+        namespaces::namespaces().contains(&self.0)
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
     }
 }
 
@@ -276,23 +251,64 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     if !root() {
         return;
     }
-    let foreign = format!("foreign-{}", std::process::id());
-    assert!(Command::new("ip").args(["netns", "add", &foreign]).status().unwrap().success());
-    let home = Home::new(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
+    // Of no shape of ours, of our prefix, and of our very shape: the number is none that a process can have.
+    let number = 4_000_000_000 + u64::from(std::process::id());
+    let names =
+        [format!("foreign-{number}"), format!("weft-up-foreign-{number}"), format!("weft-up-{number}-1")];
+    let foreign = names.map(Foreign::new);
+    let yaml = service("web", "Deployment", &[("name: http, ", 80, 8080)]);
+    let (home, neighbour) = (Home::new(&yaml), Home::new(&yaml));
+    let mut lives = neighbour.up(&["--netns"]);
+    lives.says("mesh is ready in");
     let mut first = home.up(&["--netns"]);
     first.says("mesh is ready in");
     first.signal("KILL");
     first.ended();
-    assert!(!of_mesh(&first).is_empty());
-    let mut second = home.up(&["--netns"]);
-    second.says("mesh is ready in");
-    assert_eq!(of_mesh(&first), [""; 0]);
-    assert!(namespaces().contains(&foreign));
-    let called = curl(&home, "web", &["http://web/"]);
-    assert!(called.ends_with(" 200"), "{called}");
-    second.signal("TERM");
-    second.ended();
+    assert!(!of_mesh(&first).is_empty() && run_directory(&first).exists());
+    // Another, in the middle of its start.
+    let mut half = home.up(&["--netns"]);
+    let deadline = Instant::now() + meshes::LIMIT;
+    while of_mesh(&half).is_empty() {
+        assert!(Instant::now() < deadline, "it makes no namespace");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    half.signal("KILL");
+    half.ended();
+    let mut last = home.up(&["--netns"]);
+    last.says("mesh is ready in");
+    for dead in [&first, &half] {
+        assert_eq!(of_mesh(dead), [""; 0]);
+        assert!(!run_directory(dead).exists());
+    }
+    for (home, what) in [(&home, "the mesh that came"), (&neighbour, "the mesh that lived on")] {
+        let called = curl(home, "web", &["http://web/"]);
+        assert!(called.ends_with(" 200"), "{what}: {called}");
+    }
+    for mut up in [last, lives] {
+        up.signal("TERM");
+        assert!(up.ended().success());
+        assert_eq!(of_mesh(&up), [""; 0]);
+    }
     nothing_is_left(&home);
-    assert_eq!(of_mesh(&second), [""; 0]);
-    assert!(Command::new("ip").args(["netns", "del", &foreign]).status().unwrap().success());
+    nothing_is_left(&neighbour);
+    assert!(foreign.iter().all(Foreign::is_there));
+}
+
+#[test]
+fn a_namespace_that_is_there_already_is_named_and_stays() {
+    if !root() {
+        return;
+    }
+    let home = Home::new(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
+    // The shell's number is that of the mesh that it becomes.
+    let line = format!("ip netns add weft-up-$$-1; echo $$; exec $WEFT up {} --netns", home.yaml().display());
+    let output = home.shell(&line);
+    let number = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let foreign = Foreign(format!("weft-up-{number}-1"));
+    let said = text(&output);
+    assert!(!output.status.success());
+    assert!(said.contains(&format!("the network namespace {} is there", foreign.0)), "{said}");
+    assert!(said.contains("ip netns del"), "{said}");
+    assert!(foreign.is_there() && !namespaces::namespaces().contains(&format!("weft-up-{number}")));
+    assert_eq!(home.runs(), 0);
 }

@@ -6,8 +6,8 @@
 //! | `weft-up-ID` | the hub: the bridge, and the control plane beside it |
 //! | `weft-up-ID-N` | pod N: `eth0` on the bridge, the redirect in force |
 //!
-//! ID is the process of the `weft up`, as in its run directory's name. Names of this shape whose run directory is not
-//! held by a living `weft up` are leftovers, and are taken away.
+//! ID is the process of the `weft up`, as in its run directory's name. What a `weft up` that died leaves is known by that
+//! directory, and is taken away with it. Names of this shape of which no run directory tells are somebody else's.
 
 use crate::up::plan::Pod;
 use crate::up::proxy::Proxy;
@@ -22,17 +22,26 @@ use std::process::{Command, Stdio};
 pub(crate) const PREFIX: &str = "weft-up-";
 /// The kernel's bridge has so many ports.
 pub(crate) const MOST: usize = 1000;
+/// Of the pods' interfaces, about that of loopback: what goes from pod to pod here is never on a wire.
+const MTU: u32 = 65535;
 /// So many pods are made at the same time.
 const AT_ONCE: usize = 8;
 
 /// Makes the hub, with the bridge at `address`.
 pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
     ip(&["netns", "add", hub]).with_context(|| format!("cannot make the namespace {hub}"))?;
-    batch(
-        hub,
-        &format!(
-            "link set lo up\nlink add br0 type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
-        ),
+    let lines = format!(
+        "link set lo up\nlink add br0 mtu {MTU} type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
+    );
+    batch(hub, &lines).inspect_err(|_| remove(hub))
+}
+
+/// Says so if a namespace is there already that the mesh `id` would make.
+pub(crate) fn check_free(id: &str) -> anyhow::Result<()> {
+    let Some(name) = names().find(|name| id_of(name) == Some(id)) else { return Ok(()) };
+    bail!(
+        "the network namespace {name} is there, and no mesh of `weft up` left it: start again for another number, or \
+         `ip netns del {name}` if nobody needs it"
     )
 }
 
@@ -60,7 +69,7 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
         batch(
             hub,
             &format!(
-                "link add {port} type veth peer name eth0 netns {name}\nlink set {port} master br0\nlink set {port} up\n"
+                "link add {port} mtu {MTU} type veth peer name eth0 mtu {MTU} netns {name}\nlink set {port} master br0\nlink set {port} up\n"
             ),
         )?;
         // As in a container: any port is the app's to listen on. Nobody here has an address of IPv6.
@@ -148,11 +157,6 @@ pub(crate) fn remove(name: &str) {
 /// Takes away all namespaces of the mesh `id`.
 pub(crate) fn remove_mesh(id: &str) {
     names().filter(|name| id_of(name) == Some(id)).for_each(|name| remove(&name));
-}
-
-/// Takes away the namespaces of all meshes that are not among those that `lives`.
-pub(crate) fn sweep(lives: impl Fn(&str) -> bool) {
-    names().filter(|name| id_of(name).is_some_and(|id| !lives(id))).for_each(|name| remove(&name));
 }
 
 fn names() -> impl Iterator<Item = String> {

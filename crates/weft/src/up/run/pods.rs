@@ -5,7 +5,7 @@ use super::super::addresses::Base;
 use super::super::named;
 use super::super::plan::{Plan, Pod};
 use crate::netns::network::{self, SIDECAR_USER};
-use crate::run_directory::{self, NAMESPACES, RunDirectory, is_alive_in_namespaces, make_passable};
+use crate::run_directory::{self, NAMESPACES, RunDirectory, make_passable};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -68,13 +68,14 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// The namespaces of `plan`, if it has any; those of meshes that died are taken away first.
+    /// The namespaces of `plan`, if it has any. Those of meshes that died went with their run directories.
     pub(super) fn create(plan: &Plan, weft: &Path) -> anyhow::Result<Option<Self>> {
         let (Base::Namespaces(id), Some(hub)) = (plan.base, plan.base.hub()) else { return Ok(None) };
-        network::sweep(is_alive_in_namespaces);
-        // From here on, whatever is half made is taken away again.
-        let network = Self { id: id.to_string(), base: plan.base, weft: weft.to_owned() };
+        let id = id.to_string();
+        network::check_free(&id)?;
         network::create_hub(&hub, plan.base.control())?;
+        // From here on, whatever is half made is taken away again.
+        let network = Self { id, base: plan.base, weft: weft.to_owned() };
         network.add(&plan.pods.iter().collect::<Vec<_>>())?;
         Ok(Some(network))
     }

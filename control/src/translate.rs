@@ -150,6 +150,11 @@ impl<'a> Proxy<'a> {
         self.node.agent.name == "weft"
     }
 
+    /// Whether it serves HTTP/1.0, as weft's does unasked.
+    pub fn takes_http_10(&self) -> bool {
+        self.is_weft() || self.node.metadata.http_10
+    }
+
     /// Whether it has Istio's own filters.
     pub fn istio_filters(&self) -> bool {
         self.node.agent.istio_filters

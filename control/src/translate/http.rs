@@ -71,7 +71,7 @@ fn manager(
     manager.path = normalization(proxy);
     manager.upgrades = vec![upgrade("websocket")];
     manager.stream_idle_timeout = Some(Duration::ZERO);
-    manager.accept_http_10 = proxy.is_weft() || proxy.node.metadata.http_10;
+    manager.accept_http_10 = proxy.takes_http_10();
     manager
 }
 

@@ -31,8 +31,11 @@ pub(super) const ISTIO_HTTP: [&str; 3] = ["istio-http/1.0", "istio-http/1.1", "i
 pub(super) const ISTIO_TCP: [&str; 2] = ["istio-peer-exchange", "istio"];
 /// What clients of the mesh offer for anything.
 const ISTIO_ANY: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
-/// HTTP in the clear, as an inspector calls it.
-pub(super) const PLAIN_HTTP: [&str; 2] = ["http/1.1", "h2c"];
+/// HTTP in the clear, as an inspector calls it; that of version 1.0 is bytes to whom does not serve it.
+pub(super) fn plain_http(proxy: &Proxy<'_>) -> &'static [&'static str] {
+    let all = &["http/1.0", "http/1.1", "h2c"];
+    if proxy.takes_http_10() { all } else { &all[1..] }
+}
 
 const SUITES: [&str; 6] = [
     "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -133,7 +136,7 @@ impl<'a> Chains<'a> {
         match mode {
             MutualTls::Disable if tcp => vec![self.tcp("", &[], false)],
             MutualTls::Disable if protocol == Protocol::Auto => {
-                vec![self.http("", &PLAIN_HTTP, false), self.tcp("", &[], false)]
+                vec![self.http("", plain_http(self.proxy), false), self.tcp("", &[], false)]
             }
             MutualTls::Disable => vec![self.http("", &[], false)],
             MutualTls::Strict if tcp => vec![self.tcp("tls", &[], true)],
@@ -148,7 +151,7 @@ impl<'a> Chains<'a> {
             ],
             MutualTls::Permissive if protocol == Protocol::Auto => vec![
                 self.http("tls", &ISTIO_HTTP, true),
-                self.http("raw_buffer", &PLAIN_HTTP, false),
+                self.http("raw_buffer", plain_http(self.proxy), false),
                 self.tcp("tls", &ISTIO_TCP, true),
                 self.tcp("raw_buffer", &[], false),
                 self.tcp("tls", &[], false),

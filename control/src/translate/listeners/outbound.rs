@@ -10,7 +10,7 @@ use weft_model::listener::{
     Direction, FilterChain, FilterChainMatch, Listener, ListenerFilter, NetworkFilter, TcpProxy,
 };
 
-use super::inbound::PLAIN_HTTP;
+use super::inbound::plain_http;
 use super::wildcard::Wildcard;
 use crate::resources::mesh_config::OutboundMode;
 use crate::translate::access_log::{self, Side};
@@ -123,7 +123,7 @@ pub(super) fn sniffed(proxy: &Proxy<'_>, stat_prefix: &str, routes: RouteSource)
     FilterChain {
         matches: FilterChainMatch {
             transport_protocol: "raw_buffer".to_owned(),
-            application_protocols: PLAIN_HTTP.iter().map(|name| (*name).to_owned()).collect(),
+            application_protocols: plain_http(proxy).iter().map(|name| (*name).to_owned()).collect(),
             ..FilterChainMatch::default()
         },
         filters: vec![NetworkFilter::Http(Box::new(http::outbound(proxy, stat_prefix, routes)))],

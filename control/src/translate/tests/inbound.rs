@@ -9,6 +9,10 @@ use crate::sample;
 use crate::translate::{Configuration, translate};
 
 fn web(mode: &str, port: &str) -> Configuration {
+    seen_by("envoy", mode, port)
+}
+
+fn seen_by(agent: &str, mode: &str, port: &str) -> Configuration {
     let world = sample::world(&format!(
         "
 apiVersion: v1
@@ -27,12 +31,17 @@ metadata: {{name: default, namespace: shop}}
 spec: {{mtls: {{mode: {mode}}}}}
 "
     ));
-    translate(&world, &sample::node(&world, "shop", "web"))
+    let mut node = sample::node(&world, "shop", "web");
+    node.agent.name = agent.to_owned();
+    translate(&world, &node)
 }
 
 /// Each chain of port 8000 as `transport/ALPN>kind`, with `+` where TLS ends.
 fn chains(mode: &str, port: &str) -> Vec<String> {
-    let configuration = web(mode, port);
+    chains_of(&web(mode, port))
+}
+
+fn chains_of(configuration: &Configuration) -> Vec<String> {
     let listener = configuration.listeners.iter().find(|of| of.name == "127.64.1.1_8000").unwrap();
     assert_eq!(listener.address, "127.64.1.1:8000".parse().unwrap());
     let chain = |chain: &weft_model::listener::FilterChain| {
@@ -82,6 +91,12 @@ fn disable_takes_plaintext() {
     assert_eq!(chains("DISABLE", "http"), ["/>http"]);
     assert_eq!(chains("DISABLE", "tcp"), ["/>tcp"]);
     assert_eq!(chains("DISABLE", "x"), ["/http/1.1 h2c>http", "/>tcp"]);
+}
+
+#[test]
+fn who_serves_http_1_0_takes_it_for_http() {
+    let chains = chains_of(&seen_by("weft", "DISABLE", "x"));
+    assert_eq!(chains, ["/http/1.0 http/1.1 h2c>http", "/>tcp"]);
 }
 
 #[test]

@@ -118,6 +118,9 @@ async fn run(
     log: Option<weft_telemetry::log::LogControl>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    if let Err(error) = weft_runtime::descriptors::raise() {
+        tracing::warn!(%error, "no more files can be open than this process began with");
+    }
     let secrets = Secrets::default();
     let readiness = Readiness::new();
     let certificate = readiness.expect("certificate", "the authority's answer");

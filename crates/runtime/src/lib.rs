@@ -1,10 +1,11 @@
 //! What a long-running process of the mesh stands on: worker threads, published snapshots, draining, signals,
-//! readiness, backoff and listening sockets.
+//! readiness, backoff, listening sockets and open files.
 //!
 //! Nothing here knows HTTP, TLS or xDS. Every part is usable alone and from any runtime or thread.
 
 pub mod accept;
 pub mod backoff;
+pub mod descriptors;
 pub mod drain;
 pub mod holder;
 pub mod listen;

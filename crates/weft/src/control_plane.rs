@@ -48,6 +48,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn serve_all(args: &Args) -> anyhow::Result<()> {
+    if let Err(error) = weft_runtime::descriptors::raise() {
+        tracing::warn!(%error, "no more files can be open than this process began with");
+    }
     let plan: Plan = run_directory::read(&args.run.join("plan.json"))?;
     let address = plan.base.control();
     let authority = Authority::load(&args.run.join("authority"), &args.trust_domain, SystemTime::now())?;

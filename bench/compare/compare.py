@@ -18,7 +18,9 @@ import loads
 import pairs
 import processes
 
-NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp"]
+NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted"]
+# What interception adds is told of those that run with and without it.
+INTERCEPTED = [(name, f"{name}-intercepted") for name in ("haproxy", "weft")]
 # Of whom every figure is given as a multiple, too.
 BASES = ["limit", "haproxy"]
 COLUMNS = [
@@ -145,7 +147,22 @@ def table(results, about):
         for name in results:
             rows.append([name, *(ratio(results, name, base, key) for _, key in RATIOS)])
         text += ["", *aligned(rows)]
-    return "\n".join(text)
+    return "\n".join([*text, *added(results)])
+
+
+def added(results):
+    """CPU a request that interception adds to each whose both layouts ran: round by round, the median, lowest and highest."""
+    both = [(name, within) for name, within in INTERCEPTED if name in results and within in results]
+    if not both:
+        return
+    yield ""
+    for name, within in both:
+        rounds = [pair for pair in zip(results[name], results[within]) if not any("failed" in each for each in pair)]
+        found = sorted(intercepted["cpu"] - loopback["cpu"] for loopback, intercepted in rounds) or [float("nan")]
+        yield (
+            f"interception adds to {name}: {statistics.median(found):.1f} us of CPU a request"
+            f" ({found[0]:.1f} to {found[-1]:.1f})"
+        )
 
 
 def middle(form, figures):

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 
+import namespaces
+
 BODY = 786
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "load", "report.lua")
 # wrk's own patience with one answer; longer than any answer here may take.
@@ -19,7 +21,7 @@ def closed_loop(pair, connections, seconds):
     """As many requests as `connections` that wait for each answer can make: wrk's counts, and requests a second."""
     (host, port), url = pair.address, "http://{}:{}/".format(*pair.address)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={PATIENCE}s", "-s", REPORT]
-    done = bounded(command + ["-H", f"Host: {pair.host}", url], seconds)
+    done = bounded([*namespaces.prefix(pair.within), *command, "-H", f"Host: {pair.host}", url], seconds)
     if done.returncode or not done.stderr.strip():
         raise Unclean(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
     counted = json.loads(done.stderr.strip().splitlines()[-1])
@@ -36,7 +38,7 @@ def closed_loop(pair, connections, seconds):
 def open_loop(pair, rate, connections, seconds):
     """Requests at a fixed rate: percentiles of latency in microseconds."""
     words = ["{}:{}".format(*pair.address), pair.host, rate, seconds, connections, BODY]
-    done = bounded([os.environ["WEFT_BENCH_LOAD"], *map(str, words)], seconds)
+    done = bounded([*namespaces.prefix(pair.within), os.environ["WEFT_BENCH_LOAD"], *map(str, words)], seconds)
     if done.returncode:
         raise Unclean(f"open loop: {done.stdout.strip() or done.stderr.strip()}")
     return json.loads(done.stdout)
@@ -44,12 +46,12 @@ def open_loop(pair, rate, connections, seconds):
 
 def check(pair):
     """One answer, looked at closely; and the hop between the two proxies refuses what is not TLS."""
-    status, length = ask(pair.address, pair.host)
+    status, length = namespaces.inside(pair.within, lambda: ask(pair.address, pair.host))
     if (status, length) != (200, BODY):
         raise Unclean(f"answered {status} with {length} bytes, not 200 with {BODY}")
     if pair.between:
         try:
-            status, _ = ask(pair.between, pair.host)
+            status, _ = namespaces.inside(pair.outside, lambda: ask(pair.between, pair.host))
         except (OSError, http.client.HTTPException):
             return  # Closed, reset or a TLS alert.
         if status == 200:

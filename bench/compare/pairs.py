@@ -7,10 +7,13 @@ import dataclasses
 import json
 import os
 import shlex
+import shutil
 import subprocess
+import tempfile
 
 import certificates
 import envoy
+import namespaces
 import processes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,6 +33,9 @@ class Pair:
     pids: list = dataclasses.field(default_factory=list)
     # Files that grow with each request; emptied after each round.
     logs: list = dataclasses.field(default_factory=list)
+    # The network namespaces of the client and of who belongs to no pod, where there are any.
+    within: str = None
+    outside: str = None
 
 
 class Stage:
@@ -38,6 +44,7 @@ class Stage:
     def __init__(self, scratch, weft, threads):
         self.scratch, self.weft, self.threads = scratch, weft, threads
         self.running = []
+        self.rooms, self.folders = [], []
         self._backend = None
         os.makedirs(scratch, mode=0o700, exist_ok=True)
         self.certificates = os.path.join(scratch, "certificates")
@@ -49,6 +56,10 @@ class Stage:
     def __exit__(self, *_):
         for process in reversed(self.running):
             processes.stop(process)
+        for room in self.rooms:
+            room.remove()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def pair(self, name):
         """Starts the pair of that name."""
@@ -61,6 +72,8 @@ class Stage:
             "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
             "weft-tcp": self.mesh_of_tcp,
+            "haproxy-intercepted": self.haproxy_intercepted,
+            "weft-intercepted": lambda: self.mesh("weft-intercepted", "mesh", "access-log/on", netns=True),
         }[name]()
 
     def start(self, name, command, environment=None):
@@ -105,9 +118,47 @@ class Stage:
         text = lambda side, text: self.haproxy_text(side, f" mode {mode}\n{reuse}", text)
         return self.two(name, outer, inner, sides, lambda path: ["haproxy", "-f", path, "-db"], text)
 
-    def haproxy_text(self, side, defaults, text):
+    def haproxy_intercepted(self):
+        """The same two, each in a namespace, at the ports to which weft's rules turn connections, as the user whom they spare."""
+        room = namespaces.Room("bench-haproxy", self.weft)
+        self.rooms.append(room)
+        backend, local = self.open_folder(), "127.0.0.1"
+        # As a container's user: nobody's rules spare it.
+        app = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", f"{backend}/backend", f"{backend}/files"]
+        self.start("backend-intercepted", namespaces.prefix(room.server) + app, {"HOST": "0.0.0.0", "PORT": "8000"})
+        bundle = {name: self.bundle(name) for name in ("client", "server")}
+        authority = f"ca-file {self.certificates}/ca.pem verify required"
+        sides = [
+            ("outbound", room.client, f" bind {namespaces.CLIENT}:15001\n bind {local}:15001\n"
+             f" server s {namespaces.SERVER}:8000 ssl ssl-min-ver TLSv1.3 crt {bundle['client']} {authority}\n"),
+            ("inbound", room.server, f" bind {namespaces.SERVER}:15006 ssl ssl-min-ver TLSv1.3 crt {bundle['server']} {authority}\n"
+             f" server s {local}:8000 source 127.0.0.6\n"),
+        ]
+        pids = []
+        for side, within, text in sides:
+            path = os.path.join(self.scratch, f"haproxy-intercepted-{side}.cfg")
+            with open(path, "w") as file:
+                file.write(self.haproxy_text(side, " mode http\n http-reuse always\n", text, f" uid {namespaces.USER}\n gid {namespaces.USER}\n"))
+            pids.append(self.start(f"haproxy-intercepted-{side}", [*namespaces.prefix(within), "haproxy", "-f", path, "-db"]).pid)
+        listens = lambda: namespaces.inside(room.client, lambda: processes.listens((namespaces.SERVICE, 80)))
+        processes.wait_until(listens, "HAProxy takes what is turned to it")
+        return Pair(
+            "haproxy-intercepted", (namespaces.SERVICE, 80), between=(namespaces.SERVER, 8000), pids=pids, within=room.client, outside=room.hub
+        )
+
+    def open_folder(self):
+        """A folder that a pod's user may pass through, with the app in it, and one for the app's files that is its own."""
+        folder = tempfile.mkdtemp(prefix="weft-bench-")
+        self.folders.append(folder)
+        os.chmod(folder, 0o755)
+        shutil.copy(f"{HERE}/backend", folder)
+        os.mkdir(f"{folder}/files")
+        os.chown(f"{folder}/files", 1000, 1000)
+        return folder
+
+    def haproxy_text(self, side, defaults, text, more=""):
         return (
-            f"global\n nbthread {self.threads}\n maxconn 8000\n"
+            f"global\n nbthread {self.threads}\n maxconn 8000\n{more}"
             f"defaults\n{defaults}"
             " timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
             f"listen {side}\n{text}"
@@ -155,21 +206,25 @@ class Stage:
         pair.address = (f"{block}.10", 80)
         return pair
 
-    def mesh(self, name, *folders, before=(), patience=90):
+    def mesh(self, name, *folders, before=(), patience=90, netns=False):
         """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
         home = os.path.join(self.scratch, name)
         os.makedirs(home, mode=0o700, exist_ok=True)
-        app = "exec {} {}".format(shlex.quote(f"{HERE}/backend"), shlex.quote(os.path.join(home, "backend")))
+        if netns:
+            own = self.open_folder()
+            app = f"exec {own}/backend {own}/files"
+        else:
+            app = "exec {} {}".format(shlex.quote(f"{HERE}/backend"), shlex.quote(os.path.join(home, "backend")))
         command = [*before, self.weft, "up", *(os.path.join(HERE, folder) for folder in folders), "--app", f"server={app}"]
         own = {"XDG_RUNTIME_DIR": home}
-        up = self.start(name, command, own)
+        up = self.start(name, command + ["--netns"] * netns, own)
         status = lambda: ready_status(up, [self.weft, "status", "--output", "json"], own)
         status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=patience)
         pods = {pod["workload"]: pod for pod in status["pods"]}
         sidecars = [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)]
         if len(sidecars) != 2:
             raise OSError(f"{name}: {len(sidecars)} sidecars, not two")
-        return Pair(
+        pair = Pair(
             name,
             (pods["client"]["localhost"], 15007),
             between=(pods["server"]["address"], 8000),
@@ -178,6 +233,11 @@ class Stage:
                 os.path.join(status["run"], "pods", "compare." + pod["name"], "access.log") for pod in pods.values()
             ],
         )
+        if netns:
+            named = [self.weft, "exec", "client", "--", "getent", "ahostsv4", pair.host]
+            told = subprocess.run(named, env={**os.environ, **own}, capture_output=True, text=True, timeout=30)
+            pair.address, pair.within, pair.outside = (told.stdout.split()[0], 80), pods["client"]["netns"], f"weft-up-{up.pid}"
+        return pair
 
 
 def ready_status(up, command, own):

@@ -4,6 +4,7 @@
 //! meant. Nothing here is an error: what is missing may come later, from another file.
 
 mod destination_rules;
+mod loopback;
 mod outliers;
 mod policies;
 mod selectors;
@@ -17,6 +18,14 @@ use crate::translate::{authorization, gates, jwt, names, virtual_service};
 use crate::world::World;
 use crate::world::service::Service;
 use crate::world::workload::{Workload, selects};
+
+/// Warnings about what does nothing on loopback, where nobody intercepts connections.
+#[must_use]
+pub fn check_loopback(world: &World) -> Vec<Diagnostic> {
+    let mut checked = Checked { world, workloads: Vec::new(), warnings: Vec::new() };
+    checked.loopback();
+    checked.warnings
+}
 
 /// Warnings about everything in the world, file by file.
 ///

@@ -95,9 +95,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if cli.parent_pipe {
-        parent::stop_when_it_is_gone();
-    }
+    let told = cli.parent_pipe.then(parent::stop_when_it_is_gone);
     let outcome = match cli.command {
         Command::Up(args) => up::run(args),
         Command::Curl(args) => curl::run(&args),
@@ -110,7 +108,7 @@ fn main() -> ExitCode {
         Command::Enter(args) => netns::enter::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Redirect(args) => redirect::run(&args),
-        Command::StandIn(args) => standin::run(args).map(|()| ExitCode::SUCCESS),
+        Command::StandIn(args) => standin::run(args, told).map(|()| ExitCode::SUCCESS),
         Command::Child(args) => child::run(&args),
     };
     outcome.unwrap_or_else(|error| {

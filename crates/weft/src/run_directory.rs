@@ -11,7 +11,10 @@
 //! | `control.log` | the control plane's log |
 //! | `pods/NAMESPACE.NAME/` | `token`, `access.log`, `sidecar.log`, `app.log` |
 
-use crate::up::plan::{Plan, Pod};
+mod running;
+
+use crate::up::plan::Pod;
+pub(crate) use running::Running;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -39,6 +42,10 @@ pub(crate) enum RunError {
     NoneRuns,
     #[error("{VARIABLE}={path:?} is not the folder of a running mesh")]
     NotThere { path: PathBuf },
+    #[error(
+        "the mesh of {folders} died without saying goodbye: its `weft up` (process {pid}, started {ago} ago) was killed, or crashed; `weft up {folders}` starts it again and takes away what it left, until then its logs are in {path}"
+    )]
+    Died { folders: String, pid: u32, ago: String, path: PathBuf },
 }
 
 /// What is known about a running mesh without asking it.
@@ -71,6 +78,7 @@ impl RunDirectory {
         // One at a time: what is half made here must not look like a leftover to another that starts.
         let _turn = turn(base)?;
         sweep(base);
+        sweep_namespaces(base);
         let path = base.join(format!("up-{}", std::process::id()));
         make_private(&path)?;
         let lock_path = path.join("lock");
@@ -173,42 +181,6 @@ pub(crate) fn make_passable(path: &Path) -> Result<(), RunError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).map_err(io)
 }
 
-/// A mesh that runs, as another command finds it.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) path: PathBuf,
-    pub(crate) state: State,
-    pub(crate) plan: Plan,
-}
-
-impl Running {
-    /// The mesh that the environment names, or the one started last.
-    pub(crate) fn find() -> Result<Self, RunError> {
-        if let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) {
-            return if is_alive(&path) { Self::open(path) } else { Err(RunError::NotThere { path }) };
-        }
-        Self::newest(&base())
-    }
-
-    fn newest(base: &Path) -> Result<Self, RunError> {
-        let mut newest: Option<Self> = None;
-        for path in folders(base).filter(|path| is_alive(path)) {
-            // One that is just starting has no plan yet.
-            let Ok(running) = Self::open(path) else { continue };
-            if newest.as_ref().is_none_or(|known| known.state.started <= running.state.started) {
-                newest = Some(running);
-            }
-        }
-        newest.ok_or(RunError::NoneRuns)
-    }
-
-    fn open(path: PathBuf) -> Result<Self, RunError> {
-        let state = read(&path.join("state.json"))?;
-        let plan = read(&path.join("plan.json"))?;
-        Ok(Self { path, state, plan })
-    }
-}
-
 /// Reads a JSON file of a run directory.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     let text = std::fs::read(path).map_err(|source| RunError::Io { path: path.to_owned(), source })?;
@@ -293,6 +265,18 @@ fn sweep(base: &Path) {
                 path.display()
             );
         }
+    }
+}
+
+/// What a mesh in network namespaces left when it died is taken away by one on loopback too, if it may.
+fn sweep_namespaces(base: &Path) {
+    let other = Path::new(NAMESPACES);
+    if base != other
+        && own_user() == 0
+        && let Ok(turn) = File::open(other)
+        && turn.try_lock().is_ok()
+    {
+        sweep(other);
     }
 }
 

@@ -8,18 +8,18 @@ mod controls;
 mod grpc;
 mod http;
 mod line;
+mod ports;
 mod tap;
 mod targets;
 mod tree;
 mod upgrade;
 
-use anyhow::Context;
+use crate::parent::Words;
+use ports::Ports;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// How long open requests may go on after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -96,13 +96,13 @@ struct App {
     environment: Vec<(String, String)>,
 }
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+/// Serves until SIGTERM or SIGINT. A line that it is `told` is all ports that it is to have from then on.
+pub(crate) fn run(args: Args, told: Option<Words>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(args))
+    runtime.block_on(serve(args, told))
 }
 
-async fn serve(args: Args) -> anyhow::Result<()> {
+async fn serve(args: Args, mut told: Option<Words>) -> anyhow::Result<()> {
     let app = Arc::new(App {
         identity: Identity {
             pod: args.pod,
@@ -116,28 +116,31 @@ async fn serve(args: Args) -> anyhow::Result<()> {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     });
-    let stop = CancellationToken::new();
-    let mut ports = tokio::task::JoinSet::new();
-    for Listen { protocol, address } in args.listens {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address} for {protocol:?}"))?;
-        ports.spawn(serve_port(Arc::clone(&app), protocol, listener, stop.clone()));
+    let mut ports = Ports::new(app);
+    ports.become_these(&args.listens).await?;
+    let mut asked = std::pin::pin!(stop_signal());
+    loop {
+        tokio::select! {
+            asked = &mut asked => break asked?,
+            Some(line) = next(&mut told) => ports.become_these(&listens(&line)?).await?,
+        }
     }
-    stop_signal().await?;
-    stop.cancel();
-    let drained = async { while ports.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+    if tokio::time::timeout(DRAIN, ports.ended()).await.is_err() {
         crate::say::say!("weft: requests were still open {} s after the stop; they end now", DRAIN.as_secs());
     }
     Ok(())
 }
 
-async fn serve_port(app: Arc<App>, protocol: Protocol, listener: TcpListener, stop: CancellationToken) {
-    match protocol {
-        Protocol::Http => http::serve(app, listener, stop).await,
-        Protocol::Grpc => grpc::serve(app, listener, stop).await,
-        Protocol::Tcp => line::serve(listener, stop).await,
+/// `http=127.0.0.1:8000 grpc=127.0.0.1:9000`
+fn listens(line: &str) -> anyhow::Result<Vec<Listen>> {
+    line.split_whitespace().map(|word| word.parse().map_err(anyhow::Error::msg)).collect()
+}
+
+/// The next line; never one where nobody speaks.
+async fn next(told: &mut Option<Words>) -> Option<String> {
+    match told {
+        Some(told) => told.recv().await,
+        None => std::future::pending().await,
     }
 }
 

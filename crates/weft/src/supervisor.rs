@@ -14,6 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -23,6 +24,8 @@ use weft_runtime::backoff::{Backoff, BackoffSettings};
 /// A log larger than this is emptied: a day of access logs must not fill the disk.
 const MAX_LOG: u64 = 64 << 20;
 const LOG_CHECK: Duration = Duration::from_secs(20);
+/// From the first byte of a line to a child to its last.
+const HEARING: Duration = Duration::from_secs(1);
 /// What of a log's end is shown when its process died.
 const LAST_WORDS: i64 = 2048;
 const RESTART: BackoffSettings = BackoffSettings {
@@ -70,7 +73,15 @@ pub(crate) struct Supervisor {
 #[derive(Debug)]
 struct Watched {
     stop: CancellationToken,
+    renewals: mpsc::UnboundedSender<Renewal>,
     task: JoinHandle<()>,
+}
+
+/// What a child is from its next start on, and the line by which the one that runs learns of it.
+#[derive(Debug)]
+struct Renewal {
+    program: Program,
+    line: String,
 }
 
 impl Supervisor {
@@ -84,15 +95,25 @@ impl Supervisor {
     pub(crate) fn start(&mut self, program: Program) {
         let stop = CancellationToken::new();
         let name = program.name.clone();
+        let (renewals, heard) = mpsc::unbounded_channel();
         let watch = Watch {
             program,
             stop: stop.clone(),
+            renewals: heard,
             hurry: self.hurry.clone(),
             events: self.events.clone(),
             backoff: Backoff::new(RESTART),
         };
         let task = tokio::spawn(watch.run());
-        self.children.insert(name, Watched { stop, task });
+        self.children.insert(name, Watched { stop, renewals, task });
+    }
+
+    /// Lets the child of this name run on as `program`: it is told `line` on its standard input, and what is started in
+    /// its place after a crash is `program`.
+    pub(crate) fn renew(&mut self, program: Program, line: String) {
+        if let Some(child) = self.children.get(&program.name) {
+            let _ = child.renewals.send(Renewal { program, line });
+        }
     }
 
     /// Names of the children whose name is accepted by `of`.
@@ -137,6 +158,7 @@ impl Released {
 struct Watch {
     program: Program,
     stop: CancellationToken,
+    renewals: mpsc::UnboundedReceiver<Renewal>,
     hurry: CancellationToken,
     events: mpsc::UnboundedSender<Event>,
     backoff: Backoff,
@@ -145,6 +167,9 @@ struct Watch {
 impl Watch {
     async fn run(mut self) {
         while !self.stop.is_cancelled() {
+            while let Ok(renewal) = self.renewals.try_recv() {
+                self.program = renewal.program;
+            }
             let event = match launch(&self.program) {
                 Ok(child) => match self.attend(child).await {
                     Some(event) => event,
@@ -168,7 +193,7 @@ impl Watch {
     /// Waits for the child's end; `None` when it was asked for.
     async fn attend(&mut self, mut launched: Launched) -> Option<Event> {
         let name = self.program.name.clone();
-        let child = &mut launched.child;
+        let Launched { child, pipe } = &mut launched;
         let pid = child.id()?;
         let started = Instant::now();
         self.backoff.succeeded(started);
@@ -178,6 +203,10 @@ impl Watch {
             tokio::select! {
                 status = child.wait() => break status,
                 _ = check.tick() => self.bound_logs(),
+                Some(renewal) = self.renewals.recv() => {
+                    self.program = renewal.program;
+                    tell(pipe.as_mut(), &renewal.line).await;
+                }
                 () = self.stop.cancelled() => {
                     self.end(child, pid).await;
                     return None;
@@ -227,7 +256,14 @@ impl Watch {
 /// has, which would end it: so the pipe is kept beside it.
 struct Launched {
     child: Child,
-    _pipe: Option<ChildStdin>,
+    pipe: Option<ChildStdin>,
+}
+
+/// A child that does not listen is not waited for.
+async fn tell(pipe: Option<&mut ChildStdin>, line: &str) {
+    let Some(pipe) = pipe else { return };
+    let line = format!("{line}\n");
+    let _ = tokio::time::timeout(HEARING, pipe.write_all(line.as_bytes())).await;
 }
 
 fn launch(program: &Program) -> std::io::Result<Launched> {
@@ -241,7 +277,7 @@ fn launch(program: &Program) -> std::io::Result<Launched> {
         .process_group(0)
         .spawn()?;
     let pipe = child.stdin.take();
-    Ok(Launched { child, _pipe: pipe })
+    Ok(Launched { child, pipe })
 }
 
 fn log_file(path: &Path) -> std::io::Result<File> {

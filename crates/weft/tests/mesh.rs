@@ -1,11 +1,9 @@
 //! A small mesh with real sidecars: who may call whom, edits, and deaths.
-#![expect(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "meshes/home.rs"]
 mod meshes;
 
 use meshes::{Home, LIMIT, nothing_is_left, text};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// web calls api and db; api lets in web alone; everything in STRICT mTLS, denied by default.
@@ -109,25 +107,6 @@ impl Home {
             }
             assert!(start.elapsed() < LIMIT, "{from} -> {url} stays {seen}, not {status}");
         }
-    }
-
-    /// Kills the one process whose command line holds all of `words`.
-    fn kill(&self, words: &[&str]) {
-        let home = self.directory.path().to_str().unwrap();
-        let found = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
-            let read = |name: &str| {
-                let bytes = std::fs::read(process.path().join(name)).ok()?;
-                Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
-            };
-            let (line, environment) = (read("cmdline")?, read("environ")?);
-            let ours = line.contains(home) || environment.contains(home);
-            let meant = |word: &&str| line.contains(*word) || environment.contains(*word);
-            (ours && words.iter().all(meant)).then(|| process.file_name())
-        });
-        let found: Vec<_> = found.collect();
-        assert_eq!(found.len(), 1, "{words:?}: {found:?}");
-        let status = Command::new("kill").arg("-KILL").args(&found).status().unwrap();
-        assert!(status.success());
     }
 }
 

@@ -6,7 +6,7 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, nothing_is_left, processes_of, text};
+use meshes::{Home, nothing_is_left, pids, processes_of, text};
 use std::io::Read;
 
 /// Two pods without sidecars.
@@ -71,10 +71,79 @@ fn even_a_killed_up_leaves_no_process_and_the_next_removes_its_files() {
     up.signal("KILL");
     up.ended();
     nothing_is_left(&home);
-    assert!(text(&home.output(&["status"]).stderr).contains("no mesh is running"));
+    for command in [&["status"][..], &["certs"], &["logs"], &["curl", "--from", "web", "http://web"]] {
+        let said = text(&home.output(command).stderr);
+        let yaml = home.yaml();
+        assert!(
+            said.contains(&format!("the mesh of {} died without saying goodbye", yaml.display())),
+            "{said}"
+        );
+    }
     let mut next = home.up(&[]);
     next.says("mesh is ready in");
     assert_eq!(home.runs(), 1);
+    assert!(!text(&home.output(&["status"]).stderr).contains("died"));
+}
+
+/// The same with another port of the Service, which no container declares.
+fn with_grpc() -> String {
+    TWO.replace("targetPort: 8000 }]", "targetPort: 8000 }, { name: grpc, port: 90, targetPort: 9000 }]")
+}
+
+#[test]
+fn a_service_that_gains_a_port_gains_a_listener_and_nothing_is_started_anew() {
+    let home = Home::new(TWO);
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let address = home.address("web-1");
+    let started = pids(&["stand-in", &address]);
+    home.write(&with_grpc());
+    up.says("web-1 listens on 9000 (grpc) now");
+    answers(&address, 9000);
+    answers(&address, 8000);
+    assert_eq!((pids(&["stand-in", &address]), started.len()), (started.clone(), 1));
+    // It is what comes back after a crash too.
+    let status = std::process::Command::new("kill").arg("-KILL").args(&started).status();
+    assert!(status.unwrap().success());
+    up.says("app shop/web-1 was ended by SIGKILL");
+    answers(&address, 9000);
+    home.write(TWO);
+    up.says("edit read");
+    refuses(&address, 9000);
+}
+
+#[test]
+fn a_program_of_the_users_own_is_told_of_a_port_and_not_started_anew() {
+    let home = Home::new(TWO);
+    let weft = env!("CARGO_BIN_EXE_weft");
+    let app = format!("web=exec {weft} stand-in --listen http=$HOST:$PORT");
+    let mut up = home.up(&["--app", &app]);
+    up.says("mesh is ready in");
+    let address = home.address("web-1");
+    let started = pids(&["stand-in", &address]);
+    home.write(&with_grpc());
+    let said = up.says("web-1: port 9000 (grpc) leads to your own program now");
+    assert!(said.contains(&format!("once it listens on {address}:9000")), "{said}");
+    assert_eq!(started.len(), 2, "who tends it, and the program");
+    assert_eq!(pids(&["stand-in", &address]), started);
+}
+
+/// Waits until somebody listens there.
+fn answers(address: &str, port: u16) {
+    let deadline = std::time::Instant::now() + meshes::LIMIT;
+    while std::net::TcpStream::connect((address, port)).is_err() {
+        assert!(std::time::Instant::now() < deadline, "nobody listens on {address}:{port}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Waits until nobody listens there.
+fn refuses(address: &str, port: u16) {
+    let deadline = std::time::Instant::now() + meshes::LIMIT;
+    while std::net::TcpStream::connect((address, port)).is_ok() {
+        assert!(std::time::Instant::now() < deadline, "somebody listens on {address}:{port} still");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -171,12 +240,7 @@ fn two_meshes_on_one_machine_share_no_address() {
     up_one.says("mesh is ready in");
     let mut up_other = other.up(&[]);
     up_other.says("mesh is ready in");
-    let address = |home: &Home| {
-        let status: serde_json::Value =
-            serde_json::from_slice(&home.output(&["status", "--output", "json"]).stdout).unwrap();
-        status["pods"][0]["address"].as_str().unwrap().to_owned()
-    };
-    assert_ne!(address(&one), address(&other));
+    assert_ne!(one.address("web-1"), other.address("web-1"));
 }
 
 #[test]
@@ -187,4 +251,23 @@ fn a_mesh_that_is_not_ready_in_time_ends_with_an_error() {
     up.says("not ready within 1 s");
     assert!(!up.ended().success());
     nothing_is_left(&home);
+}
+
+#[test]
+fn an_edit_counts_where_a_linked_file_lies_and_where_the_link_is_turned() {
+    let home = Home::new("");
+    let (real, link) = (home.directory.path().join("real"), home.yaml().join("mesh.yaml"));
+    let release = |name: &str, yaml: &str| {
+        std::fs::create_dir_all(&real).unwrap();
+        std::fs::write(real.join(name), yaml).unwrap();
+        std::os::unix::fs::symlink(real.join(name), home.yaml().join(".next")).unwrap();
+        std::fs::rename(home.yaml().join(".next"), &link).unwrap();
+    };
+    release("one.yaml", TWO);
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    std::fs::write(real.join("one.yaml"), TWO.replace("replicas: 2", "replicas: 1")).unwrap();
+    up.says("stops [web-2]");
+    release("two.yaml", &TWO.replace("replicas: 2", "replicas: 3"));
+    up.says("starts [web-2, web-3]");
 }

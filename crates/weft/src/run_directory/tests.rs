@@ -1,5 +1,9 @@
 use super::*;
+use crate::up::plan::Plan;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+const NOW: Duration = Duration::from_secs(1000);
 
 fn state(started: u64) -> State {
     State { pid: 1, started, folders: vec!["x".into()], control: "127.63.0.1:15014".into(), ready: true }
@@ -16,12 +20,12 @@ fn filled(base: &Path, started: u64) -> RunDirectory {
 fn a_running_mesh_is_found_and_one_that_ended_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let base = directory.path().join("weft");
-    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)));
+    assert!(matches!(Running::newest(&base, NOW), Err(RunError::NoneRuns)));
     let run = filled(&base, 7);
-    let found = Running::newest(&base).unwrap();
+    let found = Running::newest(&base, NOW).unwrap();
     assert_eq!((found.state, found.path), (state(7), run.path().to_owned()));
     run.remove().unwrap();
-    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)));
+    assert!(matches!(Running::newest(&base, NOW), Err(RunError::NoneRuns)));
     assert_eq!(std::fs::read_dir(&base).unwrap().count(), 0);
 }
 
@@ -33,7 +37,9 @@ fn what_a_dead_mesh_left_is_removed_by_the_next() {
     let left = base.join("up-0");
     std::fs::rename(dead.path(), &left).unwrap();
     drop(dead);
-    assert!(matches!(Running::newest(&base), Err(RunError::NoneRuns)), "nobody holds its lock");
+    let said = Running::newest(&base, NOW).unwrap_err().to_string();
+    assert!(said.starts_with("the mesh of x died without saying goodbye"), "nobody holds its lock: {said}");
+    assert!(said.contains("(process 1, started 16 min ago)") && said.contains("weft up x"), "{said}");
     let _next = filled(&base, 2);
     assert!(!left.exists());
 }
@@ -52,4 +58,21 @@ fn the_folder_is_its_owners_alone_or_refused() {
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&base, &link).unwrap();
     assert!(matches!(RunDirectory::create(&link), Err(RunError::Foreign { .. })));
+}
+
+#[test]
+fn of_a_dead_mesh_and_one_that_lives_the_living_is_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("weft");
+    let older = filled(&base, 1);
+    let left = base.join("up-0");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("lock"), "").unwrap();
+    std::fs::write(left.join("state.json"), serde_json::to_vec(&state(9)).unwrap()).unwrap();
+    assert_eq!(Running::newest(&base, NOW).unwrap().path, older.path());
+    older.remove().unwrap();
+    assert!(matches!(Running::newest(&base, NOW), Err(RunError::Died { .. })));
+    // A folder that is being taken away has lost its lock before its state, or the other way round.
+    std::fs::remove_file(left.join("lock")).unwrap();
+    assert!(matches!(Running::newest(&base, NOW), Err(RunError::NoneRuns)));
 }

@@ -68,7 +68,7 @@ pub(super) struct EchoReply {
 }
 
 /// Accepts until `stop`, then lets the open calls finish.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
+pub(super) async fn serve(app: Arc<App>, listener: Arc<TcpListener>, stop: CancellationToken) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status(Echo::NAME, tonic_health::ServingStatus::Serving).await;

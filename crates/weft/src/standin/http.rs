@@ -29,7 +29,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 static FILLING: [u8; 16 * 1024] = [b'.'; 16 * 1024];
 
 /// Accepts until `stop`, then lets the open requests finish.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
+pub(super) async fn serve(app: Arc<App>, listener: Arc<TcpListener>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -1,5 +1,6 @@
 //! The stand-in's TCP port: sends every line back.
 
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +13,7 @@ const MAX_LINE: u64 = 64 * 1024;
 pub(super) const MAX_CONNECTIONS: usize = 4096;
 
 /// Accepts until `stop`; connections end with it.
-pub(super) async fn serve(listener: TcpListener, stop: CancellationToken) {
+pub(super) async fn serve(listener: Arc<TcpListener>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -7,16 +7,20 @@ struct StandIn {
     _stop: tokio_util::sync::DropGuard,
 }
 
-async fn stand_in(protocol: Protocol, environment: &[(&str, &str)]) -> StandIn {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+fn app(environment: &[(&str, &str)]) -> Arc<App> {
     let identity =
         Identity { pod: "a-1".into(), service: "a".into(), namespace: "n".into(), version: "v1".into() };
     let environment = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let failures = controls::Failures::default();
-    let app = Arc::new(App { identity, delay: Duration::ZERO, failures, environment });
-    let stop = CancellationToken::new();
-    tokio::spawn(serve_port(app, protocol, listener, stop.clone()));
+    Arc::new(App { identity, delay: Duration::ZERO, failures, environment })
+}
+
+async fn stand_in(protocol: Protocol, environment: &[(&str, &str)]) -> StandIn {
+    let listener = Arc::new(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let app = app(environment);
+    let stop = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(ports::serve(app, protocol, listener, stop.clone()));
     StandIn { address, _stop: stop.drop_guard() }
 }
 
@@ -216,4 +220,38 @@ mod echo_stream {
         let refused = client(&app).await.server_streaming(tonic::Request::new(asked), path, codec()).await;
         assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
     }
+}
+
+#[tokio::test]
+async fn ports_come_change_and_go_while_others_are_served() {
+    let free = || {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    };
+    let (first, second) = (free(), free());
+    let mut ports = Ports::new(app(&[]));
+    ports.become_these(&listens(&format!("http={first}")).unwrap()).await.unwrap();
+    let mut open = tokio::net::TcpStream::connect(first).await.unwrap();
+    assert!(raw(first, "GET / HTTP/1.0\r\n\r\n", "never").await.starts_with("HTTP/1.0 200"));
+    assert!(tokio::net::TcpStream::connect(second).await.is_err());
+
+    ports.become_these(&listens(&format!("http={first} tcp={second}")).unwrap()).await.unwrap();
+    assert_eq!(raw(second, "line\n", "line\n").await, "line\n");
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    open.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    open.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "the connection from before is served on: {answer}");
+
+    // The first port speaks something else now; nobody is refused meanwhile.
+    ports.become_these(&listens(&format!("tcp={first}")).unwrap()).await.unwrap();
+    assert_eq!(raw(first, "line\n", "line\n").await, "line\n");
+    ports.ended().await;
+    assert!(tokio::net::TcpStream::connect(first).await.is_err());
+}
+
+#[test]
+fn a_line_that_is_no_list_of_ports_is_an_error() {
+    assert_eq!(listens("").unwrap(), []);
+    assert!(listens("http=127.0.0.1:80 nonsense").is_err());
 }

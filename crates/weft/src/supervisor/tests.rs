@@ -132,3 +132,19 @@ async fn logs_belong_to_their_owner_alone() {
     assert_eq!(output.extension(), Some(OsStr::new("out")));
     supervisor.stop(&["writer".into()]).await;
 }
+
+#[tokio::test]
+async fn a_renewed_child_is_told_and_its_successor_is_what_it_became() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut supervisor, mut events) = Supervisor::new();
+    let program = shell(directory.path(), "child", "read line; echo heard $line; exit 1");
+    let output = program.output.clone();
+    supervisor.start(program);
+    assert!(matches!(next(&mut events).await, Event::Started { .. }));
+    let after = shell(directory.path(), "child", "echo after; exec sleep 60");
+    supervisor.renew(after, "this and that".to_owned());
+    appears(&output, "heard this and that").await;
+    appears(&output, "after").await;
+    supervisor.stop(&["child".into()]).await;
+    supervisor.renew(shell(directory.path(), "nobody", "exit"), "nothing".to_owned());
+}

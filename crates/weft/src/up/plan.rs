@@ -11,6 +11,7 @@
 mod ports;
 mod probers;
 mod resource;
+mod tcp;
 
 use super::addresses::{self, Base, Block};
 use super::environment::{self, Downward, Environment, Settings};
@@ -173,7 +174,11 @@ pub(crate) fn plan(
     let mut plan = Plan { base, ..Plan::default() };
     for (draft, key) in drafts.iter().zip(&keys) {
         let number = numbers.get(key).copied().unwrap_or_default();
-        let mut pod = pod(draft, &key.1, base.block(number), base, manifests, &mut plan.notes);
+        let template = draft.fingerprint();
+        let runs =
+            runs.iter().find(|pod| (&pod.namespace, &pod.name, &pod.template) == (&key.0, &key.1, &template));
+        let place = Placed { name: &key.1, block: base.block(number), base, held: runs.map(|pod| &pod.tcp) };
+        let mut pod = pod(draft, &place, manifests, &mut plan.notes);
         pod.netns = base.namespace(number);
         plan.pods.push(pod);
     }
@@ -201,14 +206,17 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
-fn pod(
-    draft: &Draft,
-    name: &str,
+/// Where a pod is to be.
+struct Placed<'a> {
+    name: &'a str,
     block: Block,
     base: Base,
-    manifests: &Manifests,
-    notes: &mut Vec<String>,
-) -> Pod {
+    /// The addresses for TCP that it has, if it runs: its app has learned them.
+    held: Option<&'a BTreeMap<String, Ipv4Addr>>,
+}
+
+fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Vec<String>) -> Pod {
+    let Placed { name, block, base, held } = *placed;
     let title = format!("{}/{name}", draft.namespace);
     let sidecar = draft.wants_sidecar(manifests.namespaces.get(&draft.namespace));
     let services = &manifests.services;
@@ -217,8 +225,10 @@ fn pod(
         .filter(|service| !service.is_pod() && service.selects(&draft.namespace, &draft.labels))
         .collect();
     let own = block.is_own();
-    let addresses =
-        if sidecar && !own { tcp_addresses(services, &draft.namespace, block) } else { BTreeMap::new() };
+    let addresses = match sidecar && !own {
+        true => tcp::addresses(services, &draft.namespace, block, held),
+        false => BTreeMap::new(),
+    };
     let reached: BTreeSet<String> =
         services.iter().filter(|service| service.needs_address()).map(Service::host).collect();
     if sidecar && !own && addresses.len() < reached.len() {
@@ -286,7 +296,7 @@ fn pod(
         probers: probers::of(draft),
         containers: draft.containers().map(|container| container.name.clone()).collect(),
         ports,
-        tcp: keys(services, &addresses),
+        tcp: tcp::keys(services, &addresses),
         environment: environment.variables,
         rewritten,
         ready: true,
@@ -308,29 +318,6 @@ fn named_pods(drafts: &[Draft], services: &[Service]) -> Vec<Service> {
         Some(Service { name: format!("{name}.{below}"), selector, ..service.clone() })
     };
     drafts.iter().filter_map(of).collect()
-}
-
-/// An address of the pod for each host with a TCP port; the own namespace's first.
-fn tcp_addresses(services: &[Service], namespace: &str, block: Block) -> BTreeMap<String, Ipv4Addr> {
-    let mut hosts: Vec<(bool, String)> = services
-        .iter()
-        .filter(|service| service.needs_address() && !service.name.contains('*'))
-        .map(|service| (service.namespace != namespace, service.host()))
-        .collect();
-    hosts.sort();
-    hosts.dedup();
-    hosts.into_iter().enumerate().filter_map(|(nth, (_, host))| Some((host, block.tcp(nth)?))).collect()
-}
-
-fn keys(services: &[Service], addresses: &BTreeMap<String, Ipv4Addr>) -> BTreeMap<String, Ipv4Addr> {
-    let mut keys = BTreeMap::new();
-    for service in services {
-        let Some(address) = addresses.get(&service.host()) else { continue };
-        for port in service.ports.iter().filter(|port| service.has_address(port)) {
-            keys.insert(service.key(port.number), *address);
-        }
-    }
-    keys
 }
 
 fn rewrite(

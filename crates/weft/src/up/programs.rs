@@ -1,7 +1,7 @@
 //! The processes of a planned mesh: which program, with which arguments and environment.
 
 use super::addresses::Base;
-use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod};
+use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod, Port};
 use super::protocol::Protocol;
 use crate::netns::network::{APP_USER, SIDECAR_USER};
 use crate::supervisor::Program;
@@ -214,19 +214,26 @@ fn stand_in(pod: &Pod) -> Vec<OsString> {
         ["--parent-pipe", "stand-in", "--pod", &pod.name, "--service", service].map(String::from).to_vec();
     args.extend(["--namespace".to_owned(), pod.namespace.clone()]);
     args.extend(["--app-version".to_owned(), version.cloned().unwrap_or_default()]);
-    for port in &pod.ports {
+    for listen in listens(pod) {
+        args.extend(["--listen".to_owned(), listen]);
+    }
+    args.into_iter().map(OsString::from).collect()
+}
+
+/// The ports of a stand-in as it is told them: `http=127.64.0.2:8000`.
+pub(crate) fn listens(pod: &Pod) -> Vec<String> {
+    let of = |port: &Port| {
         let protocol = match port.protocol {
             Protocol::Auto if DATABASES.contains(&port.number) => "tcp",
             Protocol::Http | Protocol::Auto => "http",
             Protocol::Grpc => "grpc",
             // It has no certificate to speak TLS with.
             Protocol::Tcp | Protocol::Tls => "tcp",
-            Protocol::Udp => continue,
+            Protocol::Udp => return None,
         };
-        args.push("--listen".to_owned());
-        args.push(format!("{protocol}={}:{}", app_address(pod), port.number));
-    }
-    args.into_iter().map(OsString::from).collect()
+        Some(format!("{protocol}={}:{}", app_address(pod), port.number))
+    };
+    pod.ports.iter().filter_map(of).collect()
 }
 
 /// Ports of a pod's localhost that its sidecar needs, and its app cannot have.

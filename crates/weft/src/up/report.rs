@@ -13,12 +13,19 @@ use weft_control::read::{Diagnostic, Reading};
 use weft_control::world::World;
 
 /// Remembers what was said, so that an edit repeats no old warning.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Report {
     said: BTreeSet<String>,
+    /// The mesh is on loopback.
+    loopback: bool,
 }
 
 impl Report {
+    /// Of a mesh on loopback, or in network namespaces.
+    pub(crate) fn new(loopback: bool) -> Self {
+        Self { said: BTreeSet::new(), loopback }
+    }
+
     /// Says `line` unless it was said before.
     pub(crate) fn once(&mut self, line: &str) {
         if self.said.insert(line.to_owned()) {
@@ -37,6 +44,9 @@ impl Report {
             let world = World::new(Arc::new(reading.resources.clone()), &[]);
             let found = weft_control::check::check(&world);
             self.alike(found.iter());
+            if self.loopback {
+                self.alike(weft_control::check::check_loopback(&world).iter());
+            }
         }
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
@@ -159,7 +169,8 @@ fn rows(plan: &Plan, app: impl Fn(&Pod) -> App) -> Vec<Row> {
     rows.collect()
 }
 
-const fn protocol(protocol: Protocol) -> &'static str {
+/// What a port speaks, in a word.
+pub(crate) const fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Http => "http",
         Protocol::Grpc => "grpc",

@@ -7,6 +7,7 @@ mod farewell;
 mod pods;
 mod progress;
 mod start;
+mod stays;
 
 use super::Args;
 use super::addresses::Base;
@@ -47,7 +48,8 @@ const CLAIM_PORT: u16 = 15011;
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let started = Instant::now();
-    let mut report = Report::default();
+    let namespaces = pods::wanted(&args);
+    let mut report = Report::new(!namespaces);
     // Before reading: what is written from here on is read again.
     let changes = Changes::of(&args.folders).context("cannot watch the folders")?;
     let files = Sources::gather(&args.folders);
@@ -59,7 +61,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         crate::say::say!("weft: {errors} in these files; nothing was started");
         return Ok(ExitCode::from(BAD_FILES));
     }
-    let (base, _claim) = if pods::wanted(&args) {
+    let (base, _claim) = if namespaces {
         (Base::Namespaces(std::process::id()), None)
     } else {
         let claimed = claim().context("every part of 127/8 that weft uses is taken by another mesh")?;

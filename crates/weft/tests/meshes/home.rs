@@ -69,6 +69,22 @@ impl Home {
         Up { child, lines, seen: Vec::new() }
     }
 
+    /// The address of a pod.
+    pub(crate) fn address(&self, pod: &str) -> String {
+        let status: serde_json::Value =
+            serde_json::from_slice(&self.output(&["status", "--output", "json"]).stdout).unwrap();
+        let found = status["pods"].as_array().unwrap().iter().find(|of| of["name"] == pod).unwrap();
+        found["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Kills the one process of this mesh whose command line, or environment, holds all of `words`.
+    pub(crate) fn kill(&self, words: &[&str]) {
+        let found = pids(&[&[self.directory.path().to_str().unwrap()][..], words].concat());
+        assert_eq!(found.len(), 1, "{words:?}: {found:?}");
+        let status = Command::new("kill").arg("-KILL").args(&found).status().unwrap();
+        assert!(status.success());
+    }
+
     /// The run directories that are there.
     pub(crate) fn runs(&self) -> usize {
         fs::read_dir(self.directory.path().join("weft")).map_or(0, Iterator::count)
@@ -139,6 +155,20 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
         .filter(|(line, environment)| line.contains(folder) || environment.contains(folder))
         .map(|(line, _)| line)
         .collect()
+}
+
+/// The processes whose command line, or environment, holds all of `words`.
+pub(crate) fn pids(words: &[&str]) -> Vec<std::ffi::OsString> {
+    let found = fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
+        let read = |name: &str| {
+            let bytes = fs::read(process.path().join(name)).ok()?;
+            Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+        };
+        let (line, environment) = (read("cmdline")?, read("environ")?);
+        let has = |word: &&str| line.contains(*word) || environment.contains(*word);
+        words.iter().all(has).then(|| process.file_name())
+    });
+    found.collect()
 }
 
 pub(crate) fn nothing_is_left(home: &Home) {

@@ -222,3 +222,30 @@ fn of_a_udp_and_a_tcp_port_of_one_number_the_app_has_the_tcp_one() {
     assert_eq!(value(pod, "ALONE_PORT_53_UDP"), "udp://127.64.1.10:53");
     assert_eq!(value(pod, "ALONE_PORT_53_TCP"), "tcp://127.64.1.10:53");
 }
+
+#[test]
+fn an_address_that_an_app_was_told_stays_whatever_services_come_and_go() {
+    let mut manifests = shop();
+    let plan_beside = |manifests: &Manifests, runs: &[Pod]| {
+        plan(manifests, Base::default(), &mut BTreeMap::new(), &[], runs).unwrap()
+    };
+    let first = planned(&manifests, &[]);
+    let db = pod_named(&first, "cart-1").tcp["db.shop:5432"];
+    // By its name it comes before.
+    manifests.services.push(service("cache", &json!({ "name": "tcp", "port": 6379 })));
+    let second = plan_beside(&manifests, &first.pods);
+    let cart = pod_named(&second, "cart-1");
+    assert_eq!(cart.tcp["db.shop:5432"], db);
+    assert_ne!(cart.tcp["cache.shop:6379"], db);
+    // What is gone leaves its address, which nobody gets as long as there are others.
+    manifests.services.retain(|service| service.name != "db");
+    manifests.services.push(service("queue", &json!({ "name": "tcp", "port": 5672 })));
+    let third = plan_beside(&manifests, &second.pods);
+    assert!(!pod_named(&third, "cart-1").tcp.values().any(|address| *address == db));
+    // Of another template it is another pod, which is told anew.
+    let mut other = manifests;
+    other.workloads[1].labels.insert("version".into(), "2".into());
+    let fresh = plan_beside(&other, &third.pods);
+    let cart = fresh.pods.iter().find(|pod| pod.workload == "cart").unwrap();
+    assert_eq!(cart.tcp["cache.shop:6379"].octets()[3], 10);
+}

@@ -46,6 +46,7 @@ impl Up {
         let renamed = self.rename();
         self.or_say(renamed);
         self.wanted = wanted.pods;
+        self.let_stay();
         self.roll_on();
     }
 

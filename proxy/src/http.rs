@@ -33,6 +33,7 @@ pub mod reply;
 pub mod serve;
 mod serve_h1;
 mod serve_h2;
+mod server_name;
 pub mod stream_io;
 mod tries;
 pub mod upgrade;

@@ -160,3 +160,70 @@ async fn a_sniffed_port_takes_any_host_within_and_a_port_of_bytes_is_not_looked_
     let head = lone.app.accept().await.head().await;
     assert_eq!(head, "GET / HTTP/1.1\r\nHost: elsewhere\r\n\r\n", "untouched");
 }
+
+/// A service whose TLS is routed by server names: `*.app` to a cluster that is not there, all else to the app.
+fn by_server_name(manager: &mut HttpConnectionManager) {
+    proxy(manager);
+    let routes = routes(manager);
+    routes.virtual_hosts[0].routes[0].name = "connect_bytes".into();
+    let mut own = routes.virtual_hosts[0].clone();
+    (own.name, own.domains) = ("tls:443".into(), vec!["tls:443".into(), "*|sni|tls:443".into()]);
+    let mut named = own.clone();
+    (named.name, named.domains) = ("*.app|sni|tls:443".into(), vec!["*.app|sni|tls:443".into()]);
+    named.routes[0].action = settings::route("", "/", settings::forward("outbound|443||nowhere")).action;
+    routes.virtual_hosts.extend([own, named]);
+}
+
+/// What a TLS client sends first that asks for this name (RFC 8446, 4.1.2), as short as may be.
+fn client_hello(name: &str) -> Vec<u8> {
+    fn sized(bytes: &[u8]) -> Vec<u8> {
+        [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    }
+    let server_name = sized(&sized(&[&[0][..], &sized(name.as_bytes())].concat()));
+    let signature_algorithms = sized(&sized(&[4, 3]));
+    let versions = sized(&[2, 3, 4]);
+    let extensions = [&[0, 0][..], &server_name, &[0, 13], &signature_algorithms, &[0, 43], &versions];
+    let hello = [
+        &[3, 3][..],
+        &[7; 32],
+        // No session, one suite, no compression.
+        &[0, 0, 2, 0x13, 1, 1, 0],
+        &sized(&extensions.concat()),
+    ];
+    let hello = [&[1, 0][..], &sized(&hello.concat())].concat();
+    [&[0x16, 3, 1][..], &sized(&hello)].concat()
+}
+
+#[tokio::test]
+async fn tls_within_goes_by_the_name_that_it_asks_for_however_its_first_bytes_come() {
+    let lone = Lone::with(by_server_name, |_| {}).await;
+    let connect = "CONNECT tls:443 HTTP/1.1\r\nHost: tls:443\r\n\r\n";
+    let hello = client_hello("www.app");
+    for cut in [0, 1, 5, 40] {
+        let mut client = lone.client().await;
+        client.send(connect).await;
+        client.send(&hello[..cut]).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200"));
+        client.send(&hello[cut..]).await;
+        assert_eq!(client.end().await.0, "", "it leads to a cluster that is not there");
+    }
+    assert!(lone.app.is_left_alone().await);
+    // Another name is the service's own, and so is what is no TLS; not a byte of it is touched.
+    for first in [client_hello("elsewhere"), b"\x16\x03\x01\x00\x05hello".to_vec(), b"hello\n".to_vec()] {
+        let mut client = lone.client().await;
+        client.send(connect).await;
+        client.head().await;
+        client.send(&first).await;
+        let mut app = lone.app.accept().await;
+        assert_eq!(app.exactly(first.len()).await, String::from_utf8_lossy(&first));
+        app.send("from the app").await;
+        assert_eq!(client.exactly(12).await, "from the app");
+    }
+    // Nor need the client speak first.
+    let mut client = lone.client().await;
+    client.send(connect).await;
+    client.head().await;
+    let mut app = lone.app.accept().await;
+    app.send("220 mail").await;
+    assert_eq!(client.exactly(8).await, "220 mail");
+}

@@ -53,6 +53,10 @@ pub const CONNECT_BYTES: &str = "connect_bytes";
 /// Of a port that nobody declared: HTTP in it is for its service, under whatever name.
 pub const CONNECT_SNIFFED: &str = "connect_sniffed";
 
+/// What stands between a server name and the virtual host of a port in the domains by which TLS in tunnels to that port
+/// is routed: `*.a.example|sni|a.example:443`.
+pub const SERVER_NAMES: &str = "|sni|";
+
 /// One route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {

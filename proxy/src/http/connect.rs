@@ -18,6 +18,7 @@ use super::h1::H1;
 use super::message::Outlet as _;
 use super::plan::plan;
 use super::reply::Reply;
+use super::server_name::ByServerName;
 use super::{admit, hop, upgrade};
 use crate::connection::Conn;
 use crate::connection::asked::Asked;
@@ -33,8 +34,8 @@ const LATE: Duration = Duration::from_secs(2);
 /// Serves a CONNECT over HTTP/1.1 whose head is in `call`.
 pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
     call.ledger = Ledger::default();
-    let (way, asked) = match decide(&conn, &mut call).await {
-        Ok(decided) => decided,
+    let mut tunnel = match decide(&conn, &mut call).await {
+        Ok(tunnel) => tunnel,
         Err(reply) => {
             let mut down = DownH1::new(&mut h1, &call.request, true);
             return refuse(&conn, &mut call, &mut down, reply).await;
@@ -43,29 +44,52 @@ pub async fn serve(conn: Rc<Conn>, mut h1: H1, mut call: Call) {
     call.response.clear();
     call.response.set_status(200);
     h1.start_output(false, |out| write_response(&call.response, out));
-    if poll_fn(|cx| h1.poll_flush(cx)).await.is_err() {
+    if poll_fn(|cx| h1.poll_flush(cx)).await.is_err() || !tunnel.is_led(&conn, &mut h1, &call).await {
         return;
     }
     drop(call);
-    carry(&conn, h1, (way, asked)).await;
+    carry(&conn, h1, tunnel).await;
 }
 
 /// Serves a CONNECT that is a stream of HTTP/2. What the client sends before it is answered stays unread.
 pub(super) async fn serve_stream(conn: &Conn, mut down: DownH2, call: &mut Call) {
     call.ledger = Ledger::default();
-    let (way, asked) = match decide(conn, call).await {
-        Ok(decided) => decided,
+    let mut tunnel = match decide(conn, call).await {
+        Ok(tunnel) => tunnel,
         Err(reply) => return refuse(conn, call, &mut down, reply).await,
     };
     call.response.clear();
     call.response.set_status(200);
     if down.open(&call.response).is_ok() {
-        carry(conn, H1::new(down.into_io(), Limits::default()), (way, asked)).await;
+        let mut h1 = H1::new(down.into_io(), Limits::default());
+        if tunnel.is_led(conn, &mut h1, call).await {
+            carry(conn, h1, tunnel).await;
+        }
+    }
+}
+
+/// A tunnel that stands.
+struct Tunnel {
+    way: Way,
+    asked: Rc<Asked>,
+    /// Its port's TLS is routed by server names.
+    by_server_name: Option<ByServerName>,
+}
+
+impl Tunnel {
+    /// Lets a server name that the client asks for in it decide, where the port is routed so; false if it leads nowhere.
+    async fn is_led(&mut self, conn: &Conn, h1: &mut H1, call: &Call) -> bool {
+        let Some(by) = &self.by_server_name else { return true };
+        let led = by.lead(conn, h1, call, &mut self.way).await;
+        if let Err(why) = &led {
+            tracing::info!(listener = %conn.listener, %why, "tunnel closed");
+        }
+        led.is_ok()
     }
 }
 
 /// Carries the content of a tunnel that stands.
-async fn carry(conn: &Conn, mut h1: H1, (way, asked): (Way, Rc<Asked>)) {
+async fn carry(conn: &Conn, mut h1: H1, Tunnel { way, asked, .. }: Tunnel) {
     let bytes = asked.is_bytes();
     let conn = conn.within(asked);
     let content = if bytes { Content::Bytes(None) } else { content(&conn, &mut h1, &way).await };
@@ -85,7 +109,7 @@ async fn carry(conn: &Conn, mut h1: H1, (way, asked): (Way, Rc<Asked>)) {
     }
 }
 
-async fn decide(conn: &Conn, call: &mut Call) -> Result<(Way, Rc<Asked>), Reply> {
+async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
     if conn.tunnel.is_some() {
         return Err(Reply::new(403, "", "upgrade_failed")
             .flag(ResponseFlag::DownstreamProtocolError)
@@ -113,7 +137,9 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<(Way, Rc<Asked>), Reply>
     } else {
         None
     };
-    Ok((Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None }, asked))
+    let by_server_name = ByServerName::of(&table, &authority).filter(|_| asked.is_bytes());
+    let way = Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None };
+    Ok(Tunnel { way, asked, by_server_name })
 }
 
 /// What stands in a tunnel.

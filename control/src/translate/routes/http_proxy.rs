@@ -2,7 +2,7 @@
 //!
 //! A client names its port, or means 80. So each port of a service is a virtual host of its own; names without a port
 //! are those of port 80, else of the only port. CONNECT leads to the same cluster; what comes through it is sniffed, but
-//! on ports of bytes. There TLS goes by the name that CONNECT is for, which is the server name that is asked for in it.
+//! on ports of bytes. There TLS goes by the server name that is asked for in it.
 
 mod server_names;
 

@@ -215,4 +215,16 @@ fn connect_to_a_name_that_a_tls_route_speaks_of_goes_where_its_server_name_would
     assert_eq!(target("two.example.com:443"), "outbound|443||two.example.com");
     assert_eq!(target("a.wild.example.com:443"), "outbound|443||egress.example.com");
     assert_eq!(target("*.wild.example.com:443"), "outbound|443||*.wild.example.com");
+    // By the names in the tunnel, as by filter chains of the port: any of the VirtualService's, whichever host was asked for.
+    for port in ["one.example.com:443", "*.wild.example.com:443"] {
+        let named = |name: &str| target(&format!("{name}|sni|{port}"));
+        assert_eq!(named("a.wild.example.com"), "outbound|443||egress.example.com");
+        assert_eq!(named("one.example.com"), "outbound|443||egress.example.com");
+        let own = format!("outbound|443||{}", port.trim_end_matches(":443"));
+        assert_eq!(named("*"), own, "any other name is the service's own");
+    }
+    assert!(
+        !owners.keys().any(|domain| domain.ends_with("|sni|two.example.com:443")),
+        "no TLS route speaks of it"
+    );
 }

@@ -1,10 +1,12 @@
-//! TLS routes of VirtualServices (`tls`, by `sniHosts`) in terms of CONNECT: a client asks the proxy for the host that it
-//! will ask for in its ClientHello. So each of a port's names is routed by what matches it as a server name, and names that a
-//! wildcard service covers become virtual hosts where a route speaks of them.
+//! TLS routes of VirtualServices (`tls`, by `sniHosts`) in terms of CONNECT. A port's filter chains become virtual hosts,
+//! whose domains are the server names with the port's own virtual host behind them ([`SERVER_NAMES`]): by these weft's proxy
+//! routes what the ClientHello in a tunnel asks for. A tunnel without one goes by the name that the CONNECT is for: so each
+//! of a port's names is routed by what matches it as a server name, and names that a wildcard service covers become
+//! domains where a route speaks of them.
 
 use std::collections::BTreeSet;
 
-use weft_model::route::VirtualHost;
+use weft_model::route::{SERVER_NAMES, VirtualHost};
 use weft_model::table::route::without_port;
 
 use super::led_by;
@@ -41,12 +43,27 @@ pub(super) fn split(
             }
         }
     }
+    let mut within = |name: &str| {
+        let domain = format!("{name}{SERVER_NAMES}{}", own.name);
+        taken.insert(domain.clone()).then_some(domain)
+    };
+    for (domains, route) in beside.iter_mut().zip(&routes) {
+        domains.extend(route.server_names.iter().filter_map(|name| within(name)));
+    }
+    // The names of none of them.
+    let rest = if routes.is_empty() { None } else { within("*") };
+    own.domains.extend(rest);
     let mut hosts = Vec::new();
     for (route, domains) in routes.iter().zip(beside) {
-        let Some(first) = domains.first() else { continue };
+        let (Some(first), false) = (route.server_names.first(), domains.is_empty()) else { continue };
         let mut routes = own.routes.clone();
         routes[0] = led_by(route, routes[0].clone());
-        hosts.push(VirtualHost { name: format!("{}|sni|{first}", own.name), domains, routes, ..own.clone() });
+        hosts.push(VirtualHost {
+            name: format!("{first}{SERVER_NAMES}{}", own.name),
+            domains,
+            routes,
+            ..own.clone()
+        });
     }
     hosts.insert(0, own);
     hosts

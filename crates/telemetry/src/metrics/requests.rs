@@ -1,5 +1,7 @@
 //! One worker's view of the request metrics: from a compact key to handles that were looked up before.
 
+mod asked;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use super::series::RequestSeries;
 use crate::flags::ResponseFlags;
 use crate::identifier::{Identifier, NumberHash};
 use crate::record::{ConnectionSecurity, Record, Reporter};
+use asked::Asked;
 
 /// Counts requests. Each worker has its own; not shared, no lock on a hit.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct RequestMetrics {
     metrics: Metrics,
     pub(super) series: HashMap<RequestKey, Arc<RequestSeries>, NumberHash>,
     generation: u64,
+    asked: Asked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,11 +38,18 @@ pub(super) struct RequestKey {
 
 impl RequestMetrics {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { metrics, series: HashMap::default(), generation: 0 }
+        Self { metrics, series: HashMap::default(), generation: 0, asked: Asked::default() }
     }
 
     /// Counts one request that ended.
     pub fn record(&mut self, record: &Record<'_>) {
+        match self.asked.service(record) {
+            Some(service) => self.count(&Record { service: Some(&service), ..*record }),
+            None => self.count(record),
+        }
+    }
+
+    fn count(&mut self, record: &Record<'_>) {
         let key = RequestKey::of(record);
         let table = &self.metrics.shared.requests;
         if self.generation == table.generation()

@@ -345,3 +345,34 @@ fn what_reached_no_service_is_the_workloads_own_and_a_certificate_tells_whose_na
         assert_eq!(labels["destination_service_namespace"], namespace);
     }
 }
+
+#[test]
+fn what_goes_to_no_cluster_counts_for_the_host_that_was_asked_for_and_a_flood_of_hosts_for_none() {
+    let (metrics, now) = metrics(1000);
+    let mut requests = metrics.requests();
+    let (source, service) = (productpage(), reviews());
+    let here = Record { reporter: Reporter::Source, service: None, ..request(&source, &service) };
+    let redirect = Record { authority: Some(b"old.shop:8080"), response_code: Some(301), ..here };
+    requests.record(&redirect);
+    requests.record(&redirect);
+    let blocked = Record { authority: Some(b"stranger"), route_name: Some("block_all"), ..here };
+    requests.record(&blocked);
+    // A server does not believe what hosts its clients write.
+    requests.record(&Record { reporter: Reporter::Destination, ..redirect });
+    let hosts: Vec<String> = (0..500).map(|nth| format!("flood-{nth}")).collect();
+    for host in &hosts {
+        requests.record(&Record { authority: Some(host.as_bytes()), ..here });
+    }
+    let samples = parse(&metrics.render(now));
+    let found = find(&samples, "istio_requests_total");
+    let count = |label: &str, value: &str| {
+        let of = found.iter().filter(|(labels, _)| labels[label] == value && labels["reporter"] == "source");
+        of.map(|(_, count)| count).sum::<f64>()
+    };
+    assert_eq!(count("destination_service", "old.shop:8080"), 2.0);
+    assert_eq!(count("destination_service_name", "old.shop:8080"), 2.0);
+    assert_eq!(count("destination_service_name", "BlackHoleCluster"), 1.0);
+    assert_eq!(count("destination_service", "stranger"), 0.0);
+    assert!(count("destination_service", "unknown") > 300.0, "most of the flood has no name");
+    assert!(found.len() < 140, "{}", found.len());
+}

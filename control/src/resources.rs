@@ -63,6 +63,7 @@ pub mod authorization_policy;
 pub mod destination_rule;
 pub mod duration;
 pub mod gateway;
+pub mod grpc_status;
 pub mod istio_operator;
 pub mod mesh_config;
 pub mod peer_authentication;

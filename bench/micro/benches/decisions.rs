@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use weft_bench_micro::{Calm, Request, alike, cluster, connection, policies, principal, routes};
+use weft_bench_micro::{Calm, alike, cluster, connection, get, policies, principal, routes};
 use weft_model::cluster::{CircuitBreakers, LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
 use weft_policy::balance::{Turn, pick};
@@ -22,7 +22,7 @@ fn authorization(criterion: &mut Criterion) {
         for (allowed, path) in
             [(true, format!("/api/v1/{client}/x?page=2")), (false, "/nowhere/at/all".into())]
         {
-            let request = Request::get("service", path);
+            let request = get("service", path);
             let verdict = authorize::request(&gates, &request, &connection).verdict;
             assert_eq!(matches!(verdict, authorize::Verdict::Allowed { .. }), allowed);
             let name = if allowed { "allowed" } else { "denied" };
@@ -33,7 +33,7 @@ fn authorization(criterion: &mut Criterion) {
     }
     // The worst case: who, where and how leave all of them, and the last condition of each refuses.
     let peer = Peer::from_uri_sans(vec![principal(0)]);
-    let (gates, request) = (alike(100), Request::get("service", "/"));
+    let (gates, request) = (alike(100), get("service", "/"));
     group.bench_function("100 policies, all of them asked", |bencher| {
         bencher.iter(|| authorize::request(black_box(&gates), black_box(&request), &connection(&peer)));
     });
@@ -52,7 +52,7 @@ fn routing(criterion: &mut Criterion) {
         ("1000 routes, one of them", "service-0", "/api/v1/700/list?page=2"),
         ("1000 routes, the last", "service-0", "/none/of/them"),
     ] {
-        let request = Request::get(authority, path);
+        let request = get(authority, path);
         group.bench_function(name, |bencher| {
             bencher.iter(|| route::route(black_box(&table), black_box(&request), &mut rng));
         });

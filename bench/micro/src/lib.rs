@@ -9,7 +9,7 @@ use weft_model::compile;
 use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, LocalityEndpoints};
 use weft_model::matcher::{HeaderMatcher, HeaderValueMatch, Pattern, StringMatcher};
 use weft_model::rbac::{Action, Permission, Policy, Principal, Rbac, RbacFilter};
-use weft_model::request::{Connection, Peer, RequestView};
+use weft_model::request::{Connection, Peer, Written as Request};
 use weft_model::route::{
     Forward, HeaderOperations, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, Target,
     VirtualHost, WeightedCluster,
@@ -17,52 +17,17 @@ use weft_model::route::{
 use weft_model::table::rbac::Gate;
 use weft_model::table::{Cluster, Names, RouteTable};
 
-/// A request as a codec would show it.
-#[derive(Debug)]
-pub struct Request {
-    /// GET.
-    pub method: &'static str,
-    /// Host.
-    pub authority: String,
-    /// Path and query.
-    pub path: String,
-    /// A browser's usual dozen.
-    pub headers: Vec<(&'static str, &'static str)>,
-}
-
-impl Request {
-    /// A GET with the headers that most requests have.
-    pub fn get(authority: impl Into<String>, path: impl Into<String>) -> Self {
-        let headers = vec![
-            ("accept", "application/json"),
-            ("user-agent", "selfmonitor/1.0"),
-            ("x-request-id", "7b1ff7a4-7c06-4b34-9f5b-5a0c6d4fd0a5"),
-            ("x-forwarded-proto", "http"),
-            ("x-tenant", "gold-7"),
-            ("content-type", "application/json"),
-        ];
-        Self { method: "GET", authority: authority.into(), path: path.into(), headers }
-    }
-}
-
-impl RequestView for Request {
-    fn method(&self) -> &str {
-        self.method
-    }
-    fn scheme(&self) -> &'static str {
-        "http"
-    }
-    fn authority(&self) -> &str {
-        &self.authority
-    }
-    fn path(&self) -> &str {
-        &self.path
-    }
-    fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
-        for (_, value) in self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)) {
-            each(value.as_bytes());
-        }
-    }
+/// A GET with the headers that most requests have.
+pub fn get(authority: impl Into<String>, path: impl Into<String>) -> Request {
+    let headers = [
+        ("accept", "application/json"),
+        ("user-agent", "selfmonitor/1.0"),
+        ("x-request-id", "7b1ff7a4-7c06-4b34-9f5b-5a0c6d4fd0a5"),
+        ("x-forwarded-proto", "http"),
+        ("x-tenant", "gold-7"),
+        ("content-type", "application/json"),
+    ];
+    headers.iter().fold(Request::get(authority, path), |request, (name, value)| request.with(name, value))
 }
 
 /// The SPIFFE ID of the n-th client.

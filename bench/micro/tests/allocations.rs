@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use weft_bench_micro::{Calm, Request, cluster, connection, policies, principal, routes};
+use weft_bench_micro::{Calm, cluster, connection, get, policies, principal, routes};
 use weft_model::cluster::{LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
 use weft_policy::balance::{Turn, pick};
@@ -33,7 +33,7 @@ fn authorization_does_not_allocate() {
             format!("/{client}/health"),
             "/x".into(),
         ] {
-            let request = Request::get("service", path);
+            let request = get("service", path);
             assert_eq!(
                 allocations(|| drop(authorize::request(&gates, &request, &connection))),
                 0,
@@ -57,7 +57,7 @@ fn routing_does_not_allocate() {
         ("service-0", "/api/v1/700/list"),
         ("service-0", "/none"),
     ] {
-        let request = Request::get(authority, path);
+        let request = get(authority, path);
         assert!(matches!(route::route(&table, &request, &mut rng), route::Decision::Forward(_)));
         assert_eq!(
             allocations(|| {

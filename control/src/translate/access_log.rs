@@ -1,62 +1,12 @@
 //! Who writes down what happened: weft's own proxies one JSON object a line, others Istio's default text.
 
-use weft_model::access_log::{AccessLog, LogFormat};
+use weft_model::access_log::{AccessLog, ISTIO_JSON, ISTIO_TEXT, LogFormat, WEFT_JSON};
 
 use super::Proxy;
 use crate::resources::Age;
 use crate::resources::mesh_config::AccessLogEncoding;
 use crate::resources::telemetry::{AccessLogging, WorkloadMode};
 use crate::world::workload::selects;
-
-/// Istio's default format.
-const ISTIO_TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" \
-    %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \
-    \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
-    %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \
-    \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% \
-    %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
-
-/// Fields that every proxy knows.
-const COMMON: [(&str, &str); 23] = [
-    ("start_time", "%START_TIME%"),
-    ("method", "%REQ(:METHOD)%"),
-    ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
-    ("protocol", "%PROTOCOL%"),
-    ("response_code", "%RESPONSE_CODE%"),
-    ("response_flags", "%RESPONSE_FLAGS%"),
-    ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
-    ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
-    ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
-    ("bytes_received", "%BYTES_RECEIVED%"),
-    ("bytes_sent", "%BYTES_SENT%"),
-    ("duration", "%DURATION%"),
-    ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
-    ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
-    ("user_agent", "%REQ(USER-AGENT)%"),
-    ("request_id", "%REQ(X-REQUEST-ID)%"),
-    ("authority", "%REQ(:AUTHORITY)%"),
-    ("upstream_host", "%UPSTREAM_HOST%"),
-    ("upstream_cluster", "%UPSTREAM_CLUSTER_RAW%"),
-    ("upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"),
-    ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
-    ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
-    ("requested_server_name", "%REQUESTED_SERVER_NAME%"),
-];
-
-/// Fields that weft's proxies know besides: who called whom, and why it went as it did.
-const WEFT: [(&str, &str); 11] = [
-    ("reason", "%REASON%"),
-    ("policy", "%POLICY%"),
-    ("route_name", "%ROUTE_NAME%"),
-    ("grpc_status", "%GRPC_STATUS_NUMBER%"),
-    ("attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-    ("reporter", "%REPORTER%"),
-    ("source_workload", "%SOURCE_WORKLOAD%"),
-    ("source_principal", "%SOURCE_PRINCIPAL%"),
-    ("destination_workload", "%DESTINATION_WORKLOAD%"),
-    ("destination_principal", "%DESTINATION_PRINCIPAL%"),
-    ("connection_security", "%CONNECTION_SECURITY%"),
-];
 
 /// Which side of a call a proxy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,14 +86,14 @@ fn format(proxy: &Proxy<'_>) -> LogFormat {
         return object.map_or_else(|| LogFormat::Text(line(&said.access_log_format)), |fields| json(&fields));
     }
     if proxy.is_weft() {
-        return LogFormat::Json(owned(&COMMON).chain(owned(&WEFT)).collect());
+        return LogFormat::Json(owned(ISTIO_JSON).chain(owned(WEFT_JSON)).collect());
     }
-    if as_json { LogFormat::Json(envoy_json()) } else { LogFormat::Text(ISTIO_TEXT.to_owned()) }
+    if as_json { LogFormat::Json(envoy_json()) } else { LogFormat::Text(line(ISTIO_TEXT)) }
 }
 
 /// Istio's fields in JSON.
 fn envoy_json() -> Vec<(String, String)> {
-    owned(&COMMON).chain(owned(&[("route_name", "%ROUTE_NAME%")])).collect()
+    owned(ISTIO_JSON).collect()
 }
 
 fn owned(fields: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {

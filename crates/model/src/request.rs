@@ -2,7 +2,11 @@
 //!
 //! No codec's types stand here, so that HTTP/1.1, HTTP/2 and a test's literal are judged by the same code.
 
+mod written;
+
 use std::net::{IpAddr, SocketAddr};
+
+pub use written::Written;
 
 use crate::identity::SpiffeId;
 

@@ -12,7 +12,7 @@ use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use weft_model::compile::{self, Warning};
-use weft_model::request::{Connection, Peer, RequestView};
+use weft_model::request::{Connection, Peer, Written as Request};
 use weft_model::table::chain::{Arrival, HttpManager, Terminal};
 use weft_model::table::route::{Action, Destination, Target};
 use weft_model::table::{Names, RouteTable, Table};
@@ -64,41 +64,12 @@ fn node(name: &str) -> Node {
     node
 }
 
-#[derive(Debug, Clone)]
-struct Request {
-    method: &'static str,
-    scheme: &'static str,
-    authority: &'static str,
-    path: &'static str,
-    headers: &'static [(&'static str, &'static str)],
+fn get(authority: &str, path: &str) -> Request {
+    Request::get(authority, path)
 }
 
-impl RequestView for Request {
-    fn method(&self) -> &str {
-        self.method
-    }
-    fn scheme(&self) -> &str {
-        self.scheme
-    }
-    fn authority(&self) -> &str {
-        self.authority
-    }
-    fn path(&self) -> &str {
-        self.path
-    }
-    fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
-        for (_, value) in self.headers.iter().filter(|(own, _)| *own == name) {
-            each(value.as_bytes());
-        }
-    }
-}
-
-const fn get(authority: &'static str, path: &'static str) -> Request {
-    Request { method: "GET", scheme: "http", authority, path, headers: &[] }
-}
-
-const fn post(authority: &'static str, path: &'static str) -> Request {
-    Request { method: "POST", ..get(authority, path) }
+fn post(authority: &str, path: &str) -> Request {
+    get(authority, path).method("POST")
 }
 
 fn peer(account: &str) -> Peer {
@@ -205,7 +176,7 @@ fn deletes_are_denied_by_name_and_dry_runs_are_noted() {
     let destination = "10.244.0.12:8000";
     let manager = http(inbound(&node, &mesh_arrival(destination)));
     let peer = peer("fraud-detection");
-    let delete = Request { method: "DELETE", ..get("transactions-service", "/ledger") };
+    let delete = get("transactions-service", "/ledger").method("DELETE");
     let outcome = authorize::request(&manager.gates, &delete, &connection(Some(&peer), destination));
     let Verdict::Denied(denial) = outcome.verdict else { unreachable!("{outcome:?}") };
     assert_eq!(denial.to_string(), "denied by ns[selfmonitor]-policy[no-deletes]-rule[0]");
@@ -258,7 +229,7 @@ fn goes(routes: &RouteTable, request: &Request) -> String {
     match route(routes, request, &mut SmallRng::seed_from_u64(5)) {
         Decision::Forward(to) => {
             let Choice::Cluster(destination) = to.to else { unreachable!() };
-            let path = if rewritten_path(&to, request, &mut out) { &out } else { request.path };
+            let path = if rewritten_path(&to, request, &mut out) { &out } else { &request.path };
             format!("{} {path}", destination.cluster.name)
         }
         Decision::Redirect { route, redirect, .. } => {
@@ -276,8 +247,8 @@ fn goes(routes: &RouteTable, request: &Request) -> String {
     }
 }
 
-fn with(request: Request, headers: &'static [(&'static str, &'static str)]) -> Request {
-    Request { headers, ..request }
+fn with(request: Request, headers: &[(&str, &str)]) -> Request {
+    headers.iter().fold(request, |request, (name, value)| request.with(name, value))
 }
 
 #[test]
@@ -329,7 +300,7 @@ fn the_gateway_redirects_and_rewrites_as_recorded() {
     assert_eq!(goes(plain, &get("selfmonitor.example", "/x")), "301 https://selfmonitor.example/x");
     assert_eq!(goes(plain, &get("stranger.example", "/x")), "NoHost");
     let tls = node.table.all_routes().find(|routes| routes.name.starts_with("https.443.https.")).unwrap();
-    let https = |path| Request { scheme: "https", ..get("selfmonitor.example", path) };
+    let https = |path| get("selfmonitor.example", path).https();
     let auth = goes(tls, &https("/api/auth/token"));
     // A rewrite to `/` of a prefix without a slash at its end leaves two, as it does in Envoy.
     assert_eq!(auth, "outbound|80||auth-service.selfmonitor.svc.cluster.local //token");

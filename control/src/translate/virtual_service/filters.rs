@@ -3,6 +3,7 @@
 use weft_model::route::{Cors, Fault, FaultAbort, Fraction};
 
 use super::string;
+use crate::resources::grpc_status;
 use crate::resources::virtual_service::{
     self as resource, Abort, CorsPolicy, Percent, StringMatch, UnmatchedPreflights,
 };
@@ -28,31 +29,8 @@ fn answer(abort: &Abort) -> Option<FaultAbort> {
     if let Some(status) = abort.http_status {
         return u16::try_from(status).ok().map(FaultAbort::Http);
     }
-    let status = abort.grpc_status.as_deref()?;
-    let by_name = GRPC.iter().position(|name| *name == status).and_then(|code| u32::try_from(code).ok());
-    by_name.or_else(|| status.parse().ok()).map(FaultAbort::Grpc)
+    grpc_status::number(abort.grpc_status.as_deref()?).map(FaultAbort::Grpc)
 }
-
-/// gRPC's statuses, by number.
-const GRPC: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// CORS.
 pub(super) fn cors(written: &CorsPolicy) -> Cors {

@@ -380,7 +380,7 @@ proptest! {
             .collect();
         prop_assume!(!path.is_empty());
         let routes = matches.iter().enumerate().map(|(n, of)| named(&n.to_string(), of.clone(), to("a"))).collect();
-        let request = Request::get("h", &format!("{path}?q"));
+        let request = Request::get("h", format!("{path}?q"));
         let request = if tagged { request.with("x-tag", "1") } else { request };
         let first = matches.iter().position(|of| naive(of, &path) && (of.headers.is_empty() || tagged));
         let expected = first.map_or("no route".to_owned(), |n| n.to_string());

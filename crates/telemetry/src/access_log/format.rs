@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use weft_model::access_log::{ISTIO_JSON, ISTIO_TEXT, WEFT_JSON};
+
 use super::operator::{Header, Lookup, Operator, Simple};
 use super::parse::{Part, parse};
-use super::{ISTIO_FORMAT, WEFT_JSON_FORMAT, json, text};
+use super::{json, text};
 use crate::record::Record;
 use crate::trace;
 
@@ -103,13 +105,14 @@ impl Format {
 
     /// Istio's default line.
     pub fn istio() -> Self {
-        let line = format!("{ISTIO_FORMAT}\n");
+        let line = format!("{ISTIO_TEXT}\n");
         Self::text(&line, &Surroundings::NONE).expect("Istio's format has operators that exist")
     }
 
     /// weft's default in JSON: without what is not known.
     pub fn weft_json() -> Self {
-        let node = json::flat(WEFT_JSON_FORMAT).expect("weft's fields have operators that exist");
+        let node =
+            json::flat(ISTIO_JSON.iter().chain(WEFT_JSON)).expect("weft's fields have operators that exist");
         Self { body: Body::Json(node), omit_empty: true, warnings: Vec::new() }
     }
 

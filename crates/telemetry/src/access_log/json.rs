@@ -76,13 +76,9 @@ fn compile_at(
 }
 
 /// Compiles fields in the order given.
-pub(super) fn flat(fields: &[(&str, &str)]) -> Result<Node, FormatError> {
+pub(super) fn flat<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Result<Node, FormatError> {
     let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
-    fields
-        .iter()
-        .map(|(key, format)| Ok((opened(key), node(format)?)))
-        .collect::<Result<_, _>>()
-        .map(Node::Object)
+    fields.map(|(key, format)| Ok((opened(key), node(format)?))).collect::<Result<_, _>>().map(Node::Object)
 }
 
 fn compile_text(

@@ -4,6 +4,7 @@ use crate::read::finding::Findings;
 use crate::read::nearest::nearest;
 use crate::read::path::Path;
 use crate::read::validate::{regex, share, time};
+use crate::resources::grpc_status;
 use crate::resources::virtual_service::{
     CorsPolicy, Fault, HeaderOperations, Headers, HttpMatch, HttpRoute, Percent, Redirect, Retries, Rewrite,
     StringMatch,
@@ -242,11 +243,9 @@ fn fault(harm: &Fault, at: &Path<'_>, into: &mut Findings) {
                 }
             }
             (None, Some(status), None) => {
-                if !GRPC.contains(&status.as_str()) && !status.parse::<u8>().is_ok_and(|code| code <= 16) {
-                    into.error(
-                        &at.key("grpcStatus"),
-                        format!("{status:?} is not one of {}", GRPC.join(", ")),
-                    );
+                if grpc_status::number(status).is_none() {
+                    let names = grpc_status::NAMES.join(", ");
+                    into.error(&at.key("grpcStatus"), format!("{status:?} is not one of {names}"));
                 }
             }
             (None, None, Some(_)) => {
@@ -256,27 +255,6 @@ fn fault(harm: &Fault, at: &Path<'_>, into: &mut Findings) {
         }
     }
 }
-
-/// gRPC's status codes, by number.
-const GRPC: &[&str] = &[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 fn percentage(percentage: Option<&Percent>, at: &Path<'_>, into: &mut Findings) {
     if let Some(Percent { value }) = percentage {

@@ -2,66 +2,8 @@
 
 use std::net::SocketAddr;
 
-use weft_model::request::{Connection, Peer, RequestView};
-
-/// A request in plain words.
-#[derive(Debug, Clone)]
-pub(in crate::translate) struct Request {
-    method: String,
-    scheme: String,
-    authority: String,
-    path: String,
-    headers: Vec<(String, Vec<u8>)>,
-}
-
-impl Request {
-    pub(in crate::translate) fn get(authority: &str, path: &str) -> Self {
-        Self {
-            method: "GET".into(),
-            scheme: "http".into(),
-            authority: authority.into(),
-            path: path.into(),
-            headers: Vec::new(),
-        }
-    }
-
-    pub(in crate::translate) fn method(mut self, method: &str) -> Self {
-        self.method = method.into();
-        self
-    }
-
-    pub(in crate::translate) fn host(mut self, authority: &str) -> Self {
-        self.authority = authority.into();
-        self
-    }
-
-    pub(in crate::translate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-}
-
-impl RequestView for Request {
-    fn method(&self) -> &str {
-        &self.method
-    }
-    fn scheme(&self) -> &str {
-        &self.scheme
-    }
-    fn authority(&self) -> &str {
-        &self.authority
-    }
-    fn path(&self) -> &str {
-        &self.path
-    }
-    fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
-        for (own, value) in &self.headers {
-            if own.eq_ignore_ascii_case(name) {
-                each(value);
-            }
-        }
-    }
-}
+pub(in crate::translate) use weft_model::request::Written as Request;
+use weft_model::request::{Connection, Peer};
 
 /// The peer `NAMESPACE/ACCOUNT` of the mesh's own trust domain.
 pub(in crate::translate) fn peer(account: &str) -> Peer {

@@ -189,9 +189,6 @@ fn what_asks_for_an_address_that_no_proxy_sees_on_loopback_is_named_there_and_on
     let yaml = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v, namespace: shop}\nspec: {hosts: [web], tcp: [{match: [{port: 80}, {destinationSubnets: [10.0.0.0/8]}], route: [{destination: {host: web}}]}], tls: [{match: [{sniHosts: [web], destinationSubnets: [10.1.1.1]}], route: [{destination: {host: web}}]}]}";
     let world = sample::world(&format!("{WEB}{yaml}"));
     let paths: Vec<String> = check_loopback(&world).into_iter().map(|warning| warning.path).collect();
-    assert_eq!(
-        paths,
-        ["spec.tcp[0].match[1].destinationSubnets", "spec.tls[0].match[0].destinationSubnets"]
-    );
+    assert_eq!(paths, ["spec.tcp[0].match[1].destinationSubnets", "spec.tls[0].match[0].destinationSubnets"]);
     assert!(!check(&world).iter().any(|warning| warning.path.contains("destinationSubnets")));
 }

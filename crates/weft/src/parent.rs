@@ -27,7 +27,7 @@ pub(crate) fn stop_when_it_is_gone() -> Words {
         std::thread::sleep(GRACE);
         std::process::exit(1);
     };
-    let thread = std::thread::Builder::new().name("parent-pipe".into()).stack_size(64 * 1024).spawn(watch);
+    let thread = std::thread::Builder::new().name("parent-pipe".into()).stack_size(128 * 1024).spawn(watch);
     if let Err(error) = thread {
         crate::say::say!(
             "weft: cannot watch the parent process ({error}); stopping now rather than outliving it"

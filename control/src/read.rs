@@ -21,6 +21,7 @@ mod emptied;
 mod finding;
 mod folder;
 mod header;
+mod json;
 mod kind;
 mod mesh;
 mod nearest;

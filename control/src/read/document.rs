@@ -18,7 +18,7 @@ use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
 use super::shape::{self, Rules};
-use super::{Reading, emptied, mesh, not_honoured, validate, yaml};
+use super::{Reading, emptied, json, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
 /// Gathers what documents say.
@@ -79,15 +79,9 @@ impl Reader {
                 return;
             }
         };
-        // Tabs are white space in JSON, and cannot stand in its strings.
-        let untabbed;
         let is_json = name.to_ascii_lowercase().ends_with(".json");
-        let text = if is_json && text.contains('\t') {
-            untabbed = text.replace('\t', " ");
-            &untabbed
-        } else {
-            text
-        };
+        let text = if is_json { json::as_yaml(text) } else { text.into() };
+        let text = &*text;
         for document in yaml::documents(text) {
             match document {
                 Ok(node) => self.document(&node, text),

@@ -105,3 +105,12 @@ fn a_diagnostic_is_json_for_programs() {
         }])
     );
 }
+
+#[test]
+fn json_as_other_programs_write_it_is_read() {
+    let emoji = r#"{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "e", "annotations": {"owner": "caf\u00e9 \ud83d\ude00 a\/b"}}}"#;
+    let folder = folder(&[("e.json", &emoji.replace(", ", ",\r\n\t"))]);
+    let reading = read(&[folder.path().to_owned()]);
+    assert_eq!(reading.diagnostics, []);
+    assert_eq!(reading.resources.service_accounts[0].meta.annotations["owner"], "caf\u{e9} \u{1f600} a/b");
+}

@@ -149,6 +149,8 @@ impl fmt::Debug for SecretData {
 pub struct Resources {
     /// Namespaces; their labels decide about injection.
     pub namespaces: Vec<Object<()>>,
+    /// Nodes; their labels say where the pods on them stand.
+    pub nodes: Vec<Object<()>>,
     /// Pods written down by themselves.
     pub pods: Vec<Object<PodSpec>>,
     /// Deployments.

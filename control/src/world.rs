@@ -58,9 +58,10 @@ impl World {
         let entries = resources.workload_entries.iter();
         let entries =
             entries.map(|object| services::of_entry(&object.spec, &object.meta.name, &object.meta.namespace));
+        let nodes = resources.nodes.iter().map(|node| (&*node.meta.name, &node.meta.labels)).collect();
         let mut workloads: Vec<Arc<Workload>> = pods
             .iter()
-            .filter_map(pods::running)
+            .filter_map(|pod| pods::running(pod, &nodes))
             .chain(entries)
             .map(|workload| {
                 let modes = MutualTlsModes::new(&resources, &mesh, &workload.namespace, &workload.labels);

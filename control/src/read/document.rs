@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::Metadata;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -158,7 +159,7 @@ impl Reader {
     }
 
     fn known(&mut self, node: &Node, known: &'static kind::Known, mut findings: Findings, text: &str) {
-        let namespaced = known.handling != Handling::Read(Kind::Namespace);
+        let namespaced = !matches!(known.handling, Handling::Read(Kind::Namespace | Kind::Node));
         let kind = match known.handling {
             // A controller makes its pods from what it is given; a cluster's listing has both.
             Handling::Read(Kind::Pod) if has_owner(node) => return self.pass_over(known.name),
@@ -209,6 +210,7 @@ impl Reader {
             Kind::Namespace => {
                 self.kubernetes(document, |_: Namespace| Some(()), |_, _| {}, |r| &mut r.namespaces)
             }
+            Kind::Node => self.kubernetes(document, |_: k8s::Node| Some(()), |_, _| {}, |r| &mut r.nodes),
             Kind::ServiceAccount => {
                 self.kubernetes(
                     document,

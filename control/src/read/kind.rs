@@ -6,6 +6,7 @@ use super::nearest::nearest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Namespace,
+    Node,
     Pod,
     Deployment,
     StatefulSet,
@@ -121,6 +122,7 @@ const GATEWAY_API: &str = "the Kubernetes Gateway API is not honoured: no route 
 
 const KINDS: &[Known] = &[
     read("", &["v1"], "Namespace", Kind::Namespace),
+    read("", &["v1"], "Node", Kind::Node),
     read("", &["v1"], "Pod", Kind::Pod),
     read("", &["v1"], "Service", Kind::Service),
     read("", &["v1"], "ServiceAccount", Kind::ServiceAccount),
@@ -185,7 +187,6 @@ const KINDS: &[Known] = &[
     pass("policy", "PodSecurityPolicy"),
     pass("", "PersistentVolume"),
     pass("", "PersistentVolumeClaim"),
-    pass("", "Node"),
     pass("", "Event"),
     pass("", "LimitRange"),
     pass("", "ResourceQuota"),

@@ -6,14 +6,17 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 
 use super::peer_authentication::MutualTlsModes;
 use super::protocol::Protocol;
-use super::workload::{ContainerPort, Workload, WorkloadAddress};
+use super::workload::{ContainerPort, Workload, WorkloadAddress, locality_on};
 use crate::resources::Resources;
 
 /// The label by which the injector says that a pod speaks mTLS.
 pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 
+/// Labels of nodes, by name.
+pub(crate) type Nodes<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
+
 /// The workload of a running pod; `None` for one without a name, or one that has ended.
-pub(crate) fn running(pod: &Pod) -> Option<Workload> {
+pub(crate) fn running(pod: &Pod, nodes: &Nodes<'_>) -> Option<Workload> {
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
     if matches!(phase, "Succeeded" | "Failed") {
@@ -26,14 +29,18 @@ pub(crate) fn running(pod: &Pod) -> Option<Workload> {
     let name = meta.name.clone().filter(|name| !name.is_empty())?;
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let owner = owner.map(|owner| deployment(&owner.kind, &owner.name, meta.labels.as_ref()));
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let node = node.and_then(|node| nodes.get(node)).copied();
+    let labels = meta.labels.clone().unwrap_or_default();
     Some(Workload {
         address: ip.map(WorkloadAddress::Ip),
+        locality: locality_on(&labels, node),
         ready: ready.is_none_or(|ready| ready.status == "True") && meta.deletion_timestamp.is_none(),
         owner: owner.unwrap_or_else(|| name.clone()),
         ..of_spec(
             name,
             meta.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-            meta.labels.clone().unwrap_or_default(),
+            labels,
             meta.annotations.clone().unwrap_or_default(),
             pod.spec.as_ref().unwrap_or(&PodSpec::default()),
         )

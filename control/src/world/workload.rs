@@ -65,8 +65,14 @@ pub struct ContainerPort {
     pub protocol: Protocol,
 }
 
+/// Where a pod's labels say that it stands, else those of the node that it runs on.
+pub fn locality_on(labels: &BTreeMap<String, String>, node: Option<&BTreeMap<String, String>>) -> Locality {
+    let own = locality(labels);
+    if own == Locality::default() { node.map(locality).unwrap_or_default() } else { own }
+}
+
 /// Where labels say that their workload stands: `istio-locality` (with dots, since a label holds no slash), else the labels
-/// that a pod has from its node.
+/// that a node has, and a pod from its node.
 pub fn locality(labels: &BTreeMap<String, String>) -> Locality {
     let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
     if let Some(said) = labels.get("istio-locality").filter(|said| !said.is_empty()) {

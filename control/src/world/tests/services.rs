@@ -116,3 +116,40 @@ spec: {containers: [{name: app, image: a}]}
     let place = service.place(80).unwrap();
     assert_eq!(service.endpoints[0].ports[place], Some(8080));
 }
+
+#[test]
+fn a_pod_stands_where_its_labels_say_and_else_where_its_node_does() {
+    let world = sample::world(
+        r"
+apiVersion: v1
+kind: Node
+metadata: {name: n1, labels: {topology.kubernetes.io/region: r1, topology.kubernetes.io/zone: z1, topology.istio.io/subzone: s1}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: on-node, namespace: shop}
+spec: {nodeName: n1, containers: [{name: app, image: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: says, namespace: shop, labels: {istio-locality: r2.z2}}
+spec: {nodeName: n1, containers: [{name: app, image: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: copied, namespace: shop, labels: {topology.kubernetes.io/region: r3}}
+spec: {nodeName: n1, containers: [{name: app, image: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: elsewhere, namespace: shop}
+spec: {nodeName: n2, containers: [{name: app, image: a}]}
+",
+    );
+    let at = |pod: &str| {
+        let at = &world.workload("shop", pod).unwrap().locality;
+        format!("{}/{}/{}", at.region, at.zone, at.sub_zone)
+    };
+    let all = ["on-node", "says", "copied", "elsewhere"].map(at);
+    assert_eq!(all, ["r1/z1/s1", "r2/z2/", "r3//", "//"]);
+}

@@ -67,6 +67,9 @@ pub(crate) struct Pod {
     pub(crate) kind: Kind,
     pub(crate) workload: String,
     pub(crate) service_account: String,
+    /// The node that it is said to run on.
+    #[serde(default)]
+    pub(crate) node: String,
     /// Names of the services that select it.
     pub(crate) services: Vec<String>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -255,7 +258,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         name: name.to_owned(),
         namespace: draft.namespace.clone(),
         service_account: draft.service_account(),
-        node: NODE.to_owned(),
+        node: draft.node(),
         address: block.pod().to_string(),
         node_address: base.control().to_string(),
         labels: draft.labels.clone(),
@@ -285,6 +288,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         kind: draft.kind,
         workload: draft.workload.clone(),
         service_account: draft.service_account(),
+        node: draft.node(),
         services: selecting.iter().map(|service| service.name.clone()).collect(),
         labels: draft.labels.clone(),
         annotations: draft.annotations.clone(),

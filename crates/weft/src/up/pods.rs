@@ -150,6 +150,12 @@ impl Draft {
         named.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned())
     }
 
+    /// The node that its template names (a `Node` of that name says where that stands), this machine where none is named.
+    pub(crate) fn node(&self) -> String {
+        let named = self.spec.node_name.clone().filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| super::plan::NODE.to_owned())
+    }
+
     /// Whether Istio would give it a sidecar: the label decides before the annotation, these before the
     /// namespace; the host's network has none.
     pub(crate) fn wants_sidecar(&self, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {

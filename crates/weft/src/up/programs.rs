@@ -1,7 +1,7 @@
 //! The processes of a planned mesh: which program, with which arguments and environment.
 
 use super::addresses::Base;
-use super::plan::{HTTP_PROXY_PORT, NODE, Plan, Pod, Port};
+use super::plan::{HTTP_PROXY_PORT, Plan, Pod, Port};
 use super::protocol::Protocol;
 use crate::netns::network::{APP_USER, SIDECAR_USER};
 use crate::supervisor::Program;
@@ -95,7 +95,7 @@ impl Mesh {
             ("ISTIO_META_WORKLOAD_NAME", pod.workload.clone()),
             ("ISTIO_META_OWNER", pod.owner()),
             ("ISTIO_META_MESH_ID", mesh_id.clone()),
-            ("ISTIO_META_NODE_NAME", NODE.to_owned()),
+            ("ISTIO_META_NODE_NAME", pod.node.clone()),
             ("ISTIO_META_INTERCEPTION_MODE", interception.to_owned()),
             ("ISTIO_META_APP_CONTAINERS", pod.containers.join(",")),
             ("ISTIO_METAJSON_LABELS", json!(pod.injected_labels()).to_string()),

@@ -2,7 +2,7 @@
 
 use super::super::pods::Kind;
 use super::super::protocol::Protocol;
-use super::{NODE, Pod};
+use super::Pod;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -85,7 +85,7 @@ impl Pod {
         };
         let mut spec = json!({
             "serviceAccountName": self.service_account,
-            "nodeName": NODE,
+            "nodeName": self.node,
             "containers": containers,
         });
         if let Some((hostname, subdomain)) = &self.dns {

@@ -10,6 +10,8 @@ mod hostile;
 mod outliers;
 #[path = "resilience/overload.rs"]
 mod overload;
+#[path = "resilience/pools.rs"]
+mod pools;
 #[path = "resilience/retries.rs"]
 mod retries;
 
@@ -17,6 +19,12 @@ mod retries;
 mod churn;
 #[path = "resilience/deadlines.rs"]
 mod deadlines;
+#[path = "resilience/soak.rs"]
+mod soak;
+#[path = "resilience/sockets.rs"]
+mod sockets;
+#[path = "resilience/spread.rs"]
+mod spread;
 
 use std::net::SocketAddr;
 

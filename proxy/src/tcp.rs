@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use rand::RngExt as _;
 use tokio::io::AsyncReadExt as _;
 use weft_http1::Limits;
 use weft_model::cluster::Discovery;
@@ -14,7 +12,9 @@ use weft_model::listener::Direction;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::{Chain, Terminal};
 use weft_policy::authorize::{self, Denial, Verdict};
+use weft_policy::balance::Before;
 use weft_policy::breaker::{Full, Resource};
+use weft_policy::canary;
 use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
@@ -31,7 +31,8 @@ use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::places::Place;
-use crate::upstream::pool::{MadeFor, Spare};
+use crate::upstream::pool::MadeFor;
+use crate::upstream::spare::Spare;
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -118,13 +119,10 @@ impl Way {
             return Err(NoWay { policy: Some(policy), ..no });
         }
         let Terminal::Tcp(proxy) = &chain.terminal else { return Err(changed()) };
-        let mut draw = conn.worker.rng.borrow_mut().random_range(0..proxy.total.max(1));
-        let target = proxy.targets.iter().find(|(_, weight)| {
-            let here = draw < u64::from(*weight);
-            draw = draw.saturating_sub(u64::from(*weight));
-            here
-        });
-        let (target, _) = target.ok_or_else(changed)?;
+        let target = match &proxy.targets[..] {
+            [(only, _)] => only,
+            several => &canary::in_turn(several, proxy.total, &proxy.turn).0,
+        };
         let Some(cluster) = snapshot.cluster(target.id).cloned() else {
             let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
             return Err(NoWay::new(ResponseFlag::NoClusterFound, "cluster_not_found", why));
@@ -269,7 +267,8 @@ impl Opened {
             let made_for = MadeFor { address: endpoint.address, name: None, source };
             let now = Instant::now();
             let spare = Spare::new(H1::new(io, Limits::default()), made_for, None, place, now);
-            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), now);
+            let limit = spare.may_idle(&self.cluster.cluster.settings.http, now);
+            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), limit, now);
         }
         None
     }
@@ -352,7 +351,7 @@ async fn reach(
     let places = &cluster.state.places;
     let mut tried = Vec::new();
     loop {
-        let picked = pick(&conn.worker, id, cluster, hash, &tried, original);
+        let picked = pick(&conn.worker, id, cluster, hash, Before::endpoints(&tried), original);
         let (place, mut endpoint) =
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
@@ -372,7 +371,7 @@ async fn reach(
                 return Ok(Reached { io, endpoint, in_flight, place: counted });
             }
             Err(error) => {
-                endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);
+                cluster.state.cannot_connect(&endpoint.state);
                 note(cluster, &endpoint, Outcome::LocalOrigin);
                 tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
                 if tried.len() >= TRIES.min(cluster.endpoints.len()) {

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod connect;
+pub mod dial;
 pub mod endpoint;
 pub mod h2_client;
 pub mod health;
@@ -13,4 +14,5 @@ pub mod panics;
 pub mod pick;
 pub mod places;
 pub mod pool;
+pub mod spare;
 pub mod stream;

@@ -1,8 +1,10 @@
 //! What one worker thread has for itself, and what all of them share.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -20,12 +22,16 @@ use crate::observe::Observer;
 use crate::overload::Overload;
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
+use crate::upstream::dial::Dials;
 use crate::upstream::line::{Line, Reclaim};
 use crate::upstream::names::Names;
 use crate::upstream::pool::{PoolKey, Pools};
 
 /// Idle upstream connections are looked over this often.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// So long after a connection became idle it is watched: most are used again before that.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// Envoy's default for an idle upstream connection.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -56,6 +62,8 @@ pub struct Worker {
     snapshot: RefCell<LiveCache<Snapshot>>,
     /// Idle connections.
     pub pools: RefCell<Pools>,
+    /// Connections that are being made and will be shared.
+    pub dials: Dials,
     /// Chance.
     pub rng: RefCell<SmallRng>,
     lines: RefCell<HashMap<ClusterId, Rc<Line>>>,
@@ -79,6 +87,7 @@ impl Worker {
         Self {
             snapshot: RefCell::new(shared.live.cached()),
             pools: RefCell::default(),
+            dials: Dials::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             lines: RefCell::default(),
             turns: RefCell::default(),
@@ -121,7 +130,7 @@ impl Worker {
 
     /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
-        tokio::join!(self.sweep(), self.follow(), self.yield_idle());
+        tokio::join!(self.sweep(), self.watch_idle(), self.follow(), self.yield_idle());
     }
 
     /// Tells running exchanges of each new configuration.
@@ -139,6 +148,38 @@ impl Worker {
         let mut asked = self.shared.reclaim.heard();
         while asked.changed().await.is_ok() {
             self.pools.borrow_mut().give_up_wanted();
+        }
+    }
+
+    /// Notices at once when a server closes an idle connection, and gives up those that it would close soon.
+    async fn watch_idle(&self) {
+        let news = self.pools.borrow().news();
+        // When those that came since are looked at, and when the next is overdue.
+        let (mut look, mut due) = (None, None);
+        loop {
+            let next: Option<Instant> = [look, due].into_iter().flatten().min();
+            let pause = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(next.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let before = due;
+            let watched = poll_fn(|cx| {
+                let now = Instant::now();
+                let all = look.is_some_and(|look| look <= now);
+                if all {
+                    look = None;
+                }
+                due = self.pools.borrow_mut().watch(cx, all, now);
+                if due == before && !all { Poll::Pending } else { Poll::Ready(()) }
+            });
+            tokio::select! {
+                biased;
+                () = news.notified() => look = Some(Instant::now() + WATCH),
+                () = watched => {}
+                () = pause => {}
+            }
         }
     }
 

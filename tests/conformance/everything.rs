@@ -246,7 +246,7 @@ pub(crate) fn routes() -> RouteConfiguration {
     forward.retry = Some(RetryPolicy {
         retry_on: "5xx".to_owned(),
         avoid_previous_hosts: true,
-        avoid_previous_priorities: true,
+        avoid_previous_priorities: Some(2),
         retriable_headers: vec![header("x-retry", HeaderValueMatch::Present(true))],
         back_off_base: Some(Duration::from_millis(10)),
         back_off_max: Some(Duration::from_millis(100)),

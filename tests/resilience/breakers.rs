@@ -28,13 +28,13 @@ fn limited(cluster: &mut Cluster, connections: u32, pending: u32, requests: u32)
 }
 
 /// A client whose requests all are one worker's.
-async fn streams(way: &Way) -> SendRequest<Bytes> {
+pub(super) async fn streams(way: &Way) -> SendRequest<Bytes> {
     let (send, connection) = h2::client::handshake(TcpStream::connect(way.at).await.unwrap()).await.unwrap();
     tokio::spawn(connection);
     send
 }
 
-fn get(send: &mut SendRequest<Bytes>, path: &str) -> h2::client::ResponseFuture {
+pub(super) fn get(send: &mut SendRequest<Bytes>, path: &str) -> h2::client::ResponseFuture {
     let request = http::Request::builder().uri(format!("http://app{path}")).body(()).unwrap();
     send.send_request(request, true).unwrap().0
 }

@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use weft_bench_micro::{Calm, alike, cluster, connection, get, policies, principal, routes};
 use weft_model::cluster::{CircuitBreakers, LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
-use weft_policy::balance::{Turn, pick};
+use weft_policy::balance::{Before, Turn, pick};
 use weft_policy::{authorize, breaker, outlier, route};
 
 fn authorization(criterion: &mut Criterion) {
@@ -77,7 +77,7 @@ fn balancing(criterion: &mut Criterion) {
             group.bench_function(format!("{name}, 20 endpoints, {weights}"), |bencher| {
                 bencher.iter(|| {
                     key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    pick(black_box(&cluster), &Calm, &mut turn, Some(key), &[], &mut rng)
+                    pick(black_box(&cluster), &Calm, &mut turn, Some(key), Before::default(), &mut rng)
                 });
             });
         }

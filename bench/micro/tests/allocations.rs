@@ -6,7 +6,7 @@ use rand::rngs::SmallRng;
 use weft_bench_micro::{Calm, cluster, connection, get, policies, principal, routes};
 use weft_model::cluster::{LbPolicy, OutlierDetection};
 use weft_model::request::Peer;
-use weft_policy::balance::{Turn, pick};
+use weft_policy::balance::{Before, Turn, pick};
 use weft_policy::{authorize, breaker, outlier, route};
 
 /// How often `decide` allocates once it is warm: a regex keeps its scratch space from its first use on.
@@ -95,7 +95,8 @@ fn balancing_does_not_allocate() {
         let cluster = cluster(policy, 20, |number| u32::from(number % 3) + 1);
         let (mut turn, mut rng) = (Turn::default(), SmallRng::seed_from_u64(1));
         let count = allocations(|| {
-            pick(&cluster, &Calm, &mut turn, Some(42), &[3], &mut rng).expect("everybody is well");
+            pick(&cluster, &Calm, &mut turn, Some(42), Before::endpoints(&[3]), &mut rng)
+                .expect("everybody is well");
         });
         assert_eq!(count, 0, "{policy:?}");
     }

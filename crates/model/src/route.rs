@@ -281,8 +281,8 @@ pub struct RetryPolicy {
     pub retriable_headers: Vec<HeaderMatcher>,
     /// Endpoints already tried are avoided.
     pub avoid_previous_hosts: bool,
-    /// Localities (priorities) already tried are avoided.
-    pub avoid_previous_priorities: bool,
+    /// Localities (priorities) already tried are avoided, which is looked at anew whenever so many were tried; above zero.
+    pub avoid_previous_priorities: Option<u32>,
     /// How often another endpoint is looked for.
     pub host_selection_max_attempts: Option<u32>,
     /// First back-off; `None`: 25 ms.

@@ -10,7 +10,7 @@ mod warm;
 use rand::Rng;
 use weft_model::cluster::LbPolicy;
 use weft_model::table::Cluster;
-use weft_model::table::endpoints::Hashing;
+use weft_model::table::endpoints::{EndpointSet, Hashing};
 
 pub use self::choose::Turn;
 use self::warm::Warm;
@@ -50,6 +50,33 @@ pub struct Picked {
     pub panic: bool,
 }
 
+/// What was tried before, for a retry.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'a> {
+    /// Places of endpoints, in the order of the tries.
+    pub tried: &'a [usize],
+    /// Places of those that are better not taken again.
+    pub avoided: &'a [usize],
+    /// Their priorities are better not taken again, either (Envoy's `previous_priorities`), which is looked at anew whenever
+    /// so many were tried. If no other priority has anybody to use, all of them may be taken again.
+    pub priorities_after: Option<u32>,
+}
+
+impl<'a> Before<'a> {
+    /// These endpoints are better not taken again.
+    pub const fn endpoints(avoided: &'a [usize]) -> Self {
+        Self { tried: avoided, avoided, priorities_after: None }
+    }
+
+    /// The priorities to be passed over, one bit each; the sixty-fifth and those after it never are.
+    fn priorities(&self, set: &EndpointSet) -> u64 {
+        let Some(every) = self.priorities_after else { return 0 };
+        let looked_at = self.tried.len() - self.tried.len() % (every.max(1) as usize);
+        let of = self.tried[..looked_at].iter().filter_map(|place| set.endpoints.get(*place));
+        of.fold(0, |skipped, endpoint| skipped | 1_u64.checked_shl(endpoint.priority).unwrap_or(0))
+    }
+}
+
 /// Why there is no endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoEndpoint {
@@ -65,8 +92,7 @@ pub enum NoEndpoint {
 }
 
 /// Picks an endpoint. `hash` is the request's key, for the hashing policies, which go by
-/// chance without one. `exclude` are endpoints better not taken (those a retry already tried); if only such are left,
-/// one of them is taken.
+/// chance without one. Endpoints to be avoided by what was `before` are taken only if no others are left.
 ///
 /// # Errors
 /// If there is none. A cluster whose endpoint is the connection's original destination is not for this function.
@@ -75,7 +101,7 @@ pub fn pick(
     load: &impl Load,
     turn: &mut Turn,
     hash: Option<u64>,
-    exclude: &[usize],
+    before: Before<'_>,
     rng: &mut impl Rng,
 ) -> Result<Picked, NoEndpoint> {
     let set = &*cluster.endpoints;
@@ -84,11 +110,11 @@ pub fn pick(
     }
     let none = NoEndpoint::NoneUsable { total: set.endpoints.len() };
     let balancing = &cluster.settings.balancing;
-    let level = level::choose(set, balancing, load, hash, rng).ok_or(none)?;
+    let level = level::choose(set, balancing, load, hash, before.priorities(set), rng).ok_or(none)?;
     let priority = &set.priorities[level.priority];
     let picked = |endpoint| Picked { endpoint, priority: level.priority, panic: level.panic };
     let usable = |endpoint: usize| level.panic || (load.usable(endpoint) && level.takes(set, load, endpoint));
-    let fresh = |endpoint: usize| usable(endpoint) && !exclude.contains(&endpoint);
+    let fresh = |endpoint: usize| usable(endpoint) && !before.avoided.contains(&endpoint);
     let hashing = if level.panic { None } else { priority.hashing.as_ref().zip(hash) };
     if let Some((table, key)) = hashing {
         let found = match table {
@@ -112,7 +138,7 @@ pub fn pick(
         Some(warm) => warm.choose(|rng| once(turn, wanted, rng), load, rng),
         None => once(turn, wanted, rng),
     };
-    let first = if exclude.is_empty() { None } else { choose(&fresh) };
+    let first = if before.avoided.is_empty() { None } else { choose(&fresh) };
     first.or_else(|| choose(&usable)).map(picked).ok_or(none)
 }
 

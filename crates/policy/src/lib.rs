@@ -14,6 +14,7 @@ pub mod cors;
 pub mod fault;
 pub mod hash_key;
 pub mod health;
+pub mod keep_alive;
 pub mod limit;
 pub mod names;
 pub mod outlier;

@@ -1,17 +1,22 @@
-//! Clusters that are known by name (STRICT_DNS, LOGICAL_DNS): resolved again when the answer's time is over, the last
-//! answer kept for as long as there is no better one.
+//! Clusters that are known by name (STRICT_DNS, LOGICAL_DNS): resolved again when the answer's time is over. A name that
+//! vanishes keeps its last addresses for as long as there are no better ones, unlike in Envoy.
 //!
-//! No name holds anything up: a cluster without an answer yet has no endpoints, and that is what its requests are told.
+//! No name holds anything up, not even another of its cluster: a cluster without an answer yet has no endpoints, and that is
+//! what its requests are told.
+
+mod known;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use tokio::sync::mpsc;
 use weft_model::cluster::{Cluster, Discovery, DnsFamily};
 use weft_model::endpoint::{Address, Endpoint, LoadAssignment};
+
+use self::known::Known;
 
 /// An answer with new addresses.
 #[derive(Debug)]
@@ -43,35 +48,26 @@ pub fn resolver() -> Result<TokioResolver, String> {
 /// Resolves one cluster for as long as somebody listens.
 pub async fn keep_resolved(resolver: TokioResolver, cluster: Arc<Cluster>, answers: mpsc::Sender<Answer>) {
     let Some(wanted) = cluster.load_assignment.clone() else { return };
+    let mut known = Known::default();
     let mut last = None;
     let mut failures = 0;
     loop {
-        let found = resolve(&resolver, &wanted, &cluster).await;
-        let wait = match found {
-            Ok((assignment, good_for)) => {
-                failures = 0;
-                if last.as_ref() != Some(&assignment) {
-                    last = Some(assignment.clone());
-                    let answer = Answer { cluster: cluster.name.clone(), assignment };
-                    if answers.send(answer).await.is_err() {
-                        return;
-                    }
-                }
-                pause(&cluster, good_for)
+        let good_for = known.ask(&resolver, &cluster.name, names(&wanted)).await;
+        let assignment = assign(&known, &wanted, &cluster);
+        let somebody = assignment.localities.iter().any(|of| !of.endpoints.is_empty());
+        if (somebody || last.is_some()) && last.as_ref() != Some(&assignment) {
+            last = Some(assignment.clone());
+            if answers.send(Answer { cluster: cluster.name.clone(), assignment }).await.is_err() {
+                return;
             }
-            Err(why) => {
-                let kept =
-                    if last.is_some() { "the last answer stays" } else { "the cluster has no endpoints" };
-                // Said once: a name that nobody knows would fill the log.
-                if failures == 0 {
-                    tracing::info!(cluster = %cluster.name, %why, "a name does not resolve; {kept}");
-                } else {
-                    tracing::debug!(cluster = %cluster.name, %why, failures, "a name still does not resolve; {kept}");
-                }
-                failures += 1;
-                after(failures)
-            }
-        };
+        }
+        let mut wait = pause(&cluster, good_for);
+        if known.fails() {
+            failures += 1;
+            wait = wait.min(after(failures));
+        } else {
+            failures = 0;
+        }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = answers.closed() => return,
@@ -90,14 +86,24 @@ fn pause(cluster: &Cluster, good_for: Duration) -> Duration {
     configured.unwrap_or(good_for).clamp(SOONEST, LATEST)
 }
 
-async fn resolve(
-    resolver: &TokioResolver,
-    wanted: &LoadAssignment,
-    cluster: &Cluster,
-) -> Result<(LoadAssignment, Duration), String> {
+/// The names among the endpoints, each once.
+fn names(wanted: &LoadAssignment) -> Vec<&str> {
+    let endpoints = wanted.localities.iter().flat_map(|of| &of.endpoints);
+    let mut names: Vec<&str> = endpoints
+        .filter_map(|endpoint| match &endpoint.address {
+            Address::Name(name, _) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The endpoints with the addresses that are known of them; a name without any has none.
+fn assign(known: &Known, wanted: &LoadAssignment, cluster: &Cluster) -> LoadAssignment {
     let only_one = cluster.discovery == Discovery::LogicalDns;
     let mut found = wanted.clone();
-    let mut good_for = LATEST;
     for locality in &mut found.localities {
         let mut endpoints = Vec::new();
         for endpoint in std::mem::take(&mut locality.endpoints) {
@@ -105,13 +111,8 @@ async fn resolve(
                 endpoints.push(endpoint);
                 continue;
             };
-            let looked = resolver.lookup_ip(name.as_str()).await.map_err(|e| format!("{name}: {e}"))?;
-            good_for = good_for.min(looked.valid_until().saturating_duration_since(Instant::now()));
-            let addresses =
-                choose(looked.iter().map(|ip| SocketAddr::new(ip, port)).collect(), cluster.dns.family);
-            if addresses.is_empty() {
-                return Err(format!("{name}: no address of the family asked for"));
-            }
+            let addresses = known.of(&name).iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+            let addresses = choose(addresses, cluster.dns.family);
             let take = if only_one { 1 } else { addresses.len() };
             let hostname = if endpoint.hostname.is_empty() { name } else { endpoint.hostname.clone() };
             endpoints.extend(addresses.into_iter().take(take).map(|address| Endpoint {
@@ -122,7 +123,7 @@ async fn resolve(
         }
         locality.endpoints = endpoints;
     }
-    Ok((found, good_for))
+    found
 }
 
 /// Which of a name's addresses count, in a stable order.

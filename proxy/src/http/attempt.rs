@@ -1,11 +1,11 @@
 //! One try: an endpoint, a connection to it, the head on its way. What can go wrong says whether a retry is safe.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 use weft_http1::RequestHead;
+use weft_policy::balance::Before;
 use weft_policy::breaker::Full;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::Protocol;
@@ -59,11 +59,21 @@ pub struct Sent {
     pub in_flight: InFlight,
 }
 
-/// Picks an endpoint and sends the head to it; `tried` are the places of those that failed before.
+/// Where a request has been tried, by places in the cluster's set.
+#[derive(Debug, Default)]
+pub struct Been {
+    /// In the order of the tries.
+    pub places: Places,
+    /// Of these, where it had better not go again: all, if the route says so (`previous_hosts`), else those that nothing
+    /// could be sent to.
+    pub avoided: Places,
+}
+
+/// Picks an endpoint and sends the head to it, better to none where it has been.
 ///
 /// # Errors
 /// Nothing of the request was sent then.
-pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Places) -> Result<Sent, Failure> {
+pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Failure> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
     let (state, limits) = (&cluster.state, &cluster.limits);
@@ -78,15 +88,22 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, tried: &mut Places) -> 
         )?;
     }
     let no_endpoint = |why| Failure::NoEndpoint { cluster: cluster.cluster.settings.name.clone(), why };
-    let picked = pick(ask.worker, plan.id, cluster, plan.hash, tried, ask.original);
+    let before = Before {
+        tried: &been.places,
+        avoided: &been.avoided,
+        priorities_after: plan.retry.as_ref().and_then(|retry| retry.avoid_previous_priorities),
+    };
+    let picked = pick(ask.worker, plan.id, cluster, plan.hash, before, ask.original);
     let (place, endpoint) = picked.map_err(no_endpoint)?;
     let in_flight = endpoint.state.begin();
     let mut chosen = Chosen { place, endpoint, in_flight };
-    let sent = to_endpoint(ask, &mut chosen, head, tried).await;
-    tried.push(chosen.place);
+    let sent = to_endpoint(ask, &mut chosen, head, &been.avoided).await;
+    been.places.push(chosen.place);
+    if sent.is_err() || plan.retry.as_ref().is_none_or(|retry| retry.avoid_previous_hosts) {
+        been.avoided.push(chosen.place);
+    }
     let Chosen { endpoint, in_flight, .. } = chosen;
     if sent.as_ref().is_err_and(Failure::is_endpoints) {
-        endpoint.state.connect_failures.fetch_add(1, Ordering::Relaxed);
         note(cluster, &endpoint, Outcome::LocalOrigin);
     }
     Ok(Sent { upstream: sent?, endpoint, in_flight })
@@ -96,14 +113,16 @@ async fn to_endpoint(
     ask: &Ask<'_>,
     chosen: &mut Chosen,
     head: &mut RequestHead,
-    tried: &[usize],
+    avoided: &[usize],
 ) -> Result<Upstream, Failure> {
     let cluster = &ask.plan.cluster;
-    let way = reach::reach(ask, chosen, head, tried).await?;
+    let way = reach::reach(ask, chosen, head, avoided).await?;
     if let Err(full) = chosen.in_flight.count(&cluster.state, cluster.limits.requests) {
         // It is of use to others.
         if let Way::H1(spare) = way {
-            ask.worker.pools.borrow_mut().put_h1(chosen.endpoint.pool, spare, Instant::now());
+            let now = Instant::now();
+            let limit = spare.may_idle(&cluster.cluster.settings.http, now);
+            ask.worker.pools.borrow_mut().put_h1(chosen.endpoint.pool, spare, limit, now);
         }
         return Err(overflow(ask, full));
     }
@@ -147,10 +166,11 @@ pub fn give_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, upstream
     let http = &plan.cluster.cluster.settings.http;
     let Some(spare) = upstream.into_spare() else { return };
     let now = Instant::now();
-    let spent = http.max_requests_per_connection.is_some_and(|most| most > 0 && spare.carried >= most)
-        || http.max_connection_duration.is_some_and(|life| now.duration_since(spare.born) >= life);
+    let limit = spare.may_idle(http, now);
+    let spent =
+        spare.is_spent(http.max_requests_per_connection) || limit.is_some_and(|limit| limit.is_zero());
     if !spent {
-        worker.pools.borrow_mut().put_h1(endpoint.pool, spare, now);
+        worker.pools.borrow_mut().put_h1(endpoint.pool, spare, limit, now);
         if plan.cluster.state.places.waiting() > 0 {
             worker.line(plan.id).came_back();
         }

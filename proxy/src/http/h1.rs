@@ -32,6 +32,8 @@ pub struct H1 {
     piece: Piece,
     until_close: bool,
     chunked_out: bool,
+    /// Something of the message that goes out has left.
+    left: bool,
     limits: Limits,
 }
 
@@ -59,6 +61,7 @@ impl H1 {
             piece: Piece::default(),
             until_close: false,
             chunked_out: false,
+            left: false,
             limits,
         }
     }
@@ -134,6 +137,12 @@ impl H1 {
     pub fn start_output(&mut self, chunked: bool, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.output);
         self.chunked_out = chunked;
+        self.left = false;
+    }
+
+    /// Has a byte of the message that was started last left?
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 
     /// Does more wait to be written than should?
@@ -205,6 +214,7 @@ impl H1 {
             if n == 0 {
                 return Poll::Ready(Err(Broken::Closed));
             }
+            self.left = true;
             self.written += n;
         }
         self.output.clear();

@@ -30,6 +30,15 @@ pub enum Broken {
 }
 
 impl Broken {
+    /// The connection itself has ended, in order or not.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Closed | Self::Io(_) => true,
+            Self::H2(error) => error.is_io(),
+            _ => false,
+        }
+    }
+
     /// The peer said that it did nothing with the request (REFUSED_STREAM, or GOAWAY below its last stream).
     pub fn is_refused_stream(&self) -> bool {
         match self {

@@ -19,7 +19,7 @@ use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 
 pub use self::pipe::Tap;
 use self::pipe::{Pipe, pipe};
-use super::attempt::{Ask, Failure, Places, give_back, send};
+use super::attempt::{Ask, Been, Failure, give_back, send};
 use super::clock::{Allowed, Clock, Timer};
 use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
 use super::plan::Plan;
@@ -192,7 +192,7 @@ impl Copy<'_> {
             fresh: false,
         };
         let mut clock = Clock::start(self.plan.allowed, Timer::default());
-        let sent = send(&ask, &mut head, &mut Places::new()).await?;
+        let sent = send(&ask, &mut head, &mut Been::default()).await?;
         let mut upstream = sent.upstream;
         let result = exchange(head.method(), self.length, &mut pipe, &mut upstream, &mut clock).await;
         drop(sent.in_flight);

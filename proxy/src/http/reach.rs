@@ -11,10 +11,12 @@ use super::attempt::{Ask, Failure, overflow};
 use super::h1::H1;
 use crate::snapshot::EndpointView;
 use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
+use crate::upstream::dial::Over;
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::h2_client::{H2Client, Home};
 use crate::upstream::places::Place;
-use crate::upstream::pool::{MadeFor, Spare, Wanted};
+use crate::upstream::pool::{MadeFor, Wanted};
+use crate::upstream::spare::Spare;
 
 /// The endpoint that a try goes to.
 pub(super) struct Chosen {
@@ -46,7 +48,7 @@ pub(super) async fn reach(
     ask: &Ask<'_>,
     chosen: &mut Chosen,
     head: &RequestHead,
-    tried: &[usize],
+    avoided: &[usize],
 ) -> Result<Way, Failure> {
     let cluster = &ask.plan.cluster;
     let state = &cluster.state;
@@ -56,9 +58,12 @@ pub(super) async fn reach(
         return Ok(way);
     }
     let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
+    if let Some(way) = shared(ask, &chosen.endpoint, head).await? {
+        return Ok(way);
+    }
     let place = match state.places.take() {
         Some(place) => place,
-        None => match free(ask, chosen, head, tried).await? {
+        None => match free(ask, chosen, head, avoided).await? {
             Free::Place(place) => place,
             Free::Way(way) => return Ok(way),
         },
@@ -66,11 +71,37 @@ pub(super) async fn reach(
     dial(ask, &chosen.endpoint, head, place).await
 }
 
+/// A connection that somebody else is making, where it will be shared; `None` if a request must make its own.
+async fn shared(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Result<Option<Way>, Failure> {
+    if !protocol(ask).0 {
+        return Ok(None);
+    }
+    let streams = ask.plan.cluster.cluster.settings.http.max_concurrent_streams;
+    let to = wanted(ask, endpoint, head);
+    while let Some(wait) = ask.worker.dials.find(endpoint.pool, &to, streams) {
+        match wait.over().await {
+            Over::Shared => {
+                if let Some(way) = idle(ask, endpoint, head) {
+                    return Ok(Some(way));
+                }
+            }
+            Over::Alone => return Ok(None),
+            Over::Failed(error) => return Err(error.into()),
+            Over::Refused(why) => {
+                let broken = std::io::Error::other(&*why).into();
+                return Err(Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: false });
+            }
+            Over::GivenUp => {}
+        }
+    }
+    Ok(None)
+}
+
 async fn free(
     ask: &Ask<'_>,
     chosen: &mut Chosen,
     head: &RequestHead,
-    tried: &[usize],
+    avoided: &[usize],
 ) -> Result<Free, Failure> {
     let places = &ask.plan.cluster.state.places;
     places.note_refusal();
@@ -84,7 +115,7 @@ async fn free(
                 biased;
                 Ok(place) = &mut in_line.served => return Free::Place(place),
                 () = ticket.called() => {
-                    if let Some(way) = idle(ask, &chosen.endpoint, head).or_else(|| other(ask, chosen, head, tried)) {
+                    if let Some(way) = idle(ask, &chosen.endpoint, head).or_else(|| other(ask, chosen, head, avoided)) {
                         return Free::Way(way);
                     }
                     ask.worker.pools.borrow_mut().give_up_one(places);
@@ -111,7 +142,7 @@ fn limit(ask: &Ask<'_>) -> Duration {
 }
 
 /// A connection to another endpoint, for a request that may go to any of them.
-fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, tried: &[usize]) -> Option<Way> {
+fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, avoided: &[usize]) -> Option<Way> {
     if ask.plan.hash.is_some() || ask.original.is_some() {
         return None;
     }
@@ -122,7 +153,7 @@ fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, tried: &[usize]
         let alike = settings.zip(cluster.cluster.endpoints.endpoints.get(chosen.place)).is_some_and(
             |(one, other)| one.priority == other.priority && one.settings.health == other.settings.health,
         );
-        *place != chosen.place && alike && !tried.contains(place) && !endpoint.state.is_out()
+        *place != chosen.place && alike && !avoided.contains(place) && !endpoint.state.is_out()
     });
     for (place, endpoint) in found {
         if let Some(way) = idle(ask, endpoint, head) {
@@ -188,22 +219,45 @@ async fn dial(
     let view = &ask.plan.cluster;
     let host = matches!(*endpoint.carrier, Carrier::Tls(_)).then(|| head.authority());
     let socket = SocketSettings { original_source: ask.source, ..view.socket };
-    let Connected { io, alpn, peer } =
-        connect(endpoint.address, &endpoint.carrier, speaks, socket, view.connect_timeout, host).await?;
+    // Whoever comes while a connection is made that will be shared waits for it.
+    let dialling = h2.then(|| ask.worker.dials.begin(endpoint.pool, made_for.clone()));
+    let tell = |how: Over| {
+        if let Some(dialling) = dialling {
+            dialling.over(how);
+        }
+    };
+    let connected =
+        connect(endpoint.address, &endpoint.carrier, speaks, socket, view.connect_timeout, host).await;
+    let Connected { io, alpn, peer } = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            view.state.cannot_connect(&endpoint.state);
+            tell(Over::Failed(error.clone()));
+            return Err(error.into());
+        }
+    };
     let agreed = match alpn.as_deref() {
         Some(b"h2" | b"istio-h2") => !ask.upgrade,
         Some(b"http/1.1" | b"istio-http/1.1") => h2 && !either,
         _ => h2,
     };
     if !agreed {
+        tell(Over::Alone);
         let conn = H1::new(io, Limits::default());
         return Ok(Way::H1(Box::new(Spare::new(conn, made_for, peer, place, Instant::now()))));
     }
     let address = endpoint.address;
-    let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, race: false };
-    // Several requests may have dialled at once; each connection serves from now on.
     let home = Home { place, line: ask.worker.line(ask.plan.id), peer };
-    let client = H2Client::start(io, made_for, home).await.map_err(reset)?;
-    ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
-    Ok(Way::H2(client))
+    match H2Client::start(io, made_for, home).await {
+        Ok(client) => {
+            ask.worker.pools.borrow_mut().put_h2(endpoint.pool, client.clone());
+            tell(Over::Shared);
+            Ok(Way::H2(client))
+        }
+        Err(broken) => {
+            view.state.cannot_connect(&endpoint.state);
+            tell(Over::Refused(broken.to_string().into()));
+            Err(Failure::Reset { endpoint: address, broken, sent: false, race: false })
+        }
+    }
 }

@@ -14,7 +14,7 @@ use weft_policy::retry;
 use weft_telemetry::ResponseFlag;
 
 use super::again::{Wanted, answered, elsewhere, may_go_again, wanted};
-use super::attempt::{Ask, Failure, Places, Sent, send};
+use super::attempt::{Ask, Been, Failure, Sent, send};
 use super::call::{Call, Ledger};
 use super::clock::{Clock, Over};
 use super::deliver::deliver;
@@ -71,7 +71,7 @@ async fn answer<D: Downstream>(
     let has_body = of.length != Length::None;
     let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
     let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
-    let mut tried = Places::new();
+    let mut been = Been::default();
     let mut retrying = None;
     loop {
         call.ledger.attempts += 1;
@@ -81,7 +81,7 @@ async fn answer<D: Downstream>(
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
         remaining::tell(&plan.allowed, call);
-        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut tried, clock).await;
+        let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut been, clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {
             Tried::Answered { mut sent, answer } => {
@@ -106,9 +106,9 @@ async fn answer<D: Downstream>(
                 {
                     call.ledger.transport_failure = Some(error.to_string());
                 }
-                let wanted = failure
-                    .outcome()
-                    .map_or(Wanted::No, |outcome| elsewhere(plan, outcome, &failure, call, &upload, &tried));
+                let wanted = failure.outcome().map_or(Wanted::No, |outcome| {
+                    elsewhere(plan, outcome, &failure, call, &upload, &been.places)
+                });
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
                     let mut reply = failure.reply(call.ledger.attempts > 1);
                     if !call.ledger.reason.is_empty() {
@@ -201,12 +201,12 @@ async fn attempt<D: Downstream>(
     call: &mut Call,
     down: &mut D,
     upload: &mut Upload,
-    tried: &mut Places,
+    been: &mut Been,
     clock: &mut Clock,
 ) -> Result<Tried, End> {
     let began = Instant::now();
     let mut sent = {
-        let mut sending = pin!(send(ask, &mut call.request, tried));
+        let mut sending = pin!(send(ask, &mut call.request, been));
         let sending = poll_fn(|cx| {
             if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(result));
@@ -306,11 +306,9 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
     let endpoint = sent.map(|sent| sent.endpoint.address);
     let why = match (halt, sent) {
         (Halt::Upstream(broken), Some(sent)) => {
-            let race = sent.upstream.is_reused()
-                && sent.upstream.is_unanswered()
-                && matches!(broken, Broken::Closed | Broken::Io(_));
-            let endpoint = sent.endpoint.address;
-            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: true, race }));
+            let race = sent.upstream.is_reused() && sent.upstream.is_unanswered() && broken.is_end();
+            let (endpoint, seen) = (sent.endpoint.address, sent.upstream.may_have_left());
+            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, race }));
         }
         (Halt::Over(Over::PerTry(limit)), _) => {
             return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));

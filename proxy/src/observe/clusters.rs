@@ -28,6 +28,7 @@ fn of(count: &AtomicU64) -> u64 {
 const STATISTICS: &[Statistic] = statistics! {
     gauge "upstream_cx_active" = |c| c.state.places.open().into();
     counter "upstream_cx_overflow" = |c| c.state.places.refused();
+    counter "upstream_cx_connect_fail" = |c| of(&c.state.connect_failures);
     gauge "upstream_rq_active" = |c| c.state.requests.inside().into();
     gauge "upstream_rq_pending_active" = |c| c.state.pending.inside().into();
     counter "upstream_rq_active_overflow" = |c| c.state.requests.refused();

@@ -2,10 +2,11 @@
 //! loses nothing. What is under way is counted here, exactly, over all workers.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use weft_policy::breaker::{Count, Full, Limits, Resource};
 
+use super::endpoint::EndpointState;
 use super::outlier::Ward;
 use super::panics::Panics;
 use super::places::Places;
@@ -19,6 +20,8 @@ pub struct ClusterState {
     pub panics: Panics,
     /// Its connections.
     pub places: Arc<Places>,
+    /// Connections that could not be made.
+    pub connect_failures: AtomicU64,
     /// Requests that wait for a connection.
     pub pending: Count,
     /// Requests in flight.
@@ -52,6 +55,12 @@ impl Drop for Retrying {
 }
 
 impl ClusterState {
+    /// A connection to an endpoint could not be made.
+    pub fn cannot_connect(&self, to: &EndpointState) {
+        self.connect_failures.fetch_add(1, Ordering::Relaxed);
+        to.connect_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A request waits for a connection from now on.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub struct Connected {
 }
 
 /// Why there is no connection. A request that met this was not sent: it may be tried elsewhere.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectError {
     /// TCP failed.
     #[error("{address} cannot be reached: {error}")]
@@ -95,7 +95,7 @@ pub enum ConnectError {
         /// Where.
         address: SocketAddr,
         /// What the system said.
-        error: io::Error,
+        error: Arc<io::Error>,
     },
     /// TLS failed.
     #[error("TLS with {address} failed: {error}")]
@@ -103,7 +103,7 @@ pub enum ConnectError {
         /// Where.
         address: SocketAddr,
         /// What rustls said.
-        error: io::Error,
+        error: Arc<io::Error>,
     },
     /// It took too long.
     #[error("{address} did not answer within {limit:?} (connectTimeout)")]
@@ -161,13 +161,14 @@ pub async fn connect(
         return Err(ConnectError::Transport(why.into()));
     }
     let work = async {
-        let tcp = tcp(address, socket).await.map_err(|error| ConnectError::Tcp { address, error })?;
+        let tcp =
+            tcp(address, socket).await.map_err(|e| ConnectError::Tcp { address, error: Arc::new(e) })?;
         let Some(connector) = connector else {
             return Ok(Connected { io: Io::Plain(Tcp::new(tcp)), alpn: None, peer: None });
         };
         let name = connector.server_name(host, address.ip());
         let tls = TlsConnector::from(connector.config());
-        let failed = |error| ConnectError::Tls { address, error };
+        let failed = |error| ConnectError::Tls { address, error: Arc::new(error) };
         let stream = tls.connect(name, Tcp::new(tcp)).await.map_err(failed)?;
         let (_, session) = stream.get_ref();
         let alpn = session.alpn_protocol().map(<[u8]>::to_vec);

@@ -18,7 +18,7 @@ use crate::tls::names::PeerNames;
 
 /// So many streams share one connection at most, so that the windows of all of them fit into the connection's: whoever does
 /// not read his answer holds up nobody else's.
-const MOST_STREAMS: u32 = 64;
+pub(super) const MOST_STREAMS: u32 = 64;
 const WINDOW: u32 = MOST_STREAMS * STREAM_WINDOW;
 
 /// A preface must be answered by then.
@@ -142,6 +142,11 @@ impl H2Client {
         drop(self.state.place.take());
     }
 
+    /// It has carried requests already.
+    pub fn has_carried(&self) -> bool {
+        self.state.taken.get() > 0
+    }
+
     /// Nothing is in flight on it.
     pub fn is_idle(&self) -> bool {
         self.state.active.get() == 0
@@ -174,6 +179,11 @@ impl Streaming {
         state.active.set(state.active.get() + 1);
         state.taken.set(state.taken.get().saturating_add(1));
         Self(state)
+    }
+
+    /// The connection has turned out to be over, whether or not its task has noticed.
+    pub fn connection_is_over(&self) {
+        self.0.closed.set(true);
     }
 }
 

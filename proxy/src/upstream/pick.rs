@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use weft_model::cluster::{Discovery, SlowStart};
 use weft_model::table::ClusterId;
-use weft_policy::balance::{self, Load, NoEndpoint};
+use weft_policy::balance::{self, Before, Load, NoEndpoint};
 use weft_policy::health::Verdict;
 use weft_policy::warmup;
 
@@ -72,7 +72,7 @@ impl Load for Loads<'_> {
     }
 }
 
-/// Picks an endpoint of `view`; `exclude` were tried before. The place in the cluster's set comes along.
+/// Picks an endpoint of `view`, better none that was tried `before`. The place in the cluster's set comes along.
 ///
 /// # Errors
 /// If there is none.
@@ -81,7 +81,7 @@ pub fn pick(
     id: ClusterId,
     view: &ClusterView,
     hash: Option<u64>,
-    exclude: &[usize],
+    before: Before<'_>,
     original: Option<SocketAddr>,
 ) -> Result<(usize, EndpointView), NoEndpoint> {
     if view.cluster.settings.discovery == Discovery::OriginalDst {
@@ -91,7 +91,7 @@ pub fn pick(
     let mut turns = worker.turns.borrow_mut();
     let turn = turns.entry(id).or_default();
     let mut rng = worker.rng.borrow_mut();
-    let picked = balance::pick(&view.cluster, &Loads::of(view), turn, hash, exclude, &mut *rng)?;
+    let picked = balance::pick(&view.cluster, &Loads::of(view), turn, hash, before, &mut *rng)?;
     view.state.panics.note(view, &picked);
     let place = picked.endpoint;
     view.endpoints.get(place).map(|e| (place, e.clone())).ok_or(NoEndpoint::Empty)

@@ -1,17 +1,19 @@
 //! Idle connections of one worker, by endpoint. Nothing here is shared, so nothing is locked.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
+use tokio::sync::Notify;
 use weft_model::cluster::UpstreamHttp;
+use weft_policy::keep_alive::Habit;
 
 use super::h2_client::H2Client;
-use super::places::{Place, Places};
-use crate::http::h1::H1;
-use crate::tls::names::PeerNames;
+use super::places::Places;
+use super::spare::Spare;
 
 /// So many idle HTTP/1.1 connections to one endpoint are kept on one worker.
 const MOST_IDLE: usize = 512;
@@ -41,7 +43,7 @@ pub type Wanted<'a> = MadeFor<&'a str>;
 
 impl MadeFor {
     /// Is a connection that was made for this of use for that?
-    fn serves(&self, wanted: &Wanted<'_>) -> bool {
+    pub(super) fn serves(&self, wanted: &Wanted<'_>) -> bool {
         self.address == wanted.address && self.name.as_deref() == wanted.name && self.source == wanted.source
     }
 }
@@ -52,46 +54,43 @@ impl From<Wanted<'_>> for MadeFor {
     }
 }
 
-/// An HTTP/1.1 connection between two requests.
-#[derive(Debug)]
-pub struct Spare {
-    /// The connection.
-    pub conn: H1,
-    /// What it was made for.
-    pub made_for: MadeFor,
-    /// Who is at the other end.
-    pub peer: Option<Arc<PeerNames>>,
-    /// How many requests it has carried.
-    pub carried: u32,
-    /// Since when it exists.
-    pub born: Instant,
-    /// Counted among the cluster's connections.
-    pub place: Place,
-    idle_since: Instant,
-}
-
-impl Spare {
-    /// A connection that has just been made.
-    pub fn new(
-        conn: H1,
-        made_for: MadeFor,
-        peer: Option<Arc<PeerNames>>,
-        place: Place,
-        now: Instant,
-    ) -> Self {
-        Self { conn, made_for, peer, carried: 0, born: now, place, idle_since: now }
-    }
-}
-
 /// The pools of one worker.
 #[derive(Debug, Default)]
 pub struct Pools {
+    h1: HashMap<PoolKey, Idle>,
+    h2: HashMap<PoolKey, Vec<H2Client>>,
+    /// There are connections that nobody watches yet.
+    unwatched: bool,
+    news: Rc<Notify>,
+}
+
+/// The idle HTTP/1.1 connections of one pool.
+#[derive(Debug, Default)]
+struct Idle {
     #[expect(
         clippy::vec_box,
         reason = "each request takes one out and puts it back: a pointer is moved, not a connection"
     )]
-    h1: HashMap<PoolKey, Vec<Box<Spare>>>,
-    h2: HashMap<PoolKey, Vec<H2Client>>,
+    spares: Vec<Box<Spare>>,
+    /// What the server's closings tell of its patience.
+    habit: Habit,
+}
+
+impl Idle {
+    /// The server has closed a connection that was idle.
+    fn closed(&mut self, spare: &Spare, now: Instant) {
+        self.habit.closed(now.saturating_duration_since(spare.idle_since), now);
+    }
+
+    /// How long a connection may be idle, so that it ends before the server ends it.
+    fn patience(&self, spare: &Spare, now: Instant) -> Option<Duration> {
+        [spare.limit, spare.stated, self.habit.limit(now)].into_iter().flatten().min()
+    }
+
+    fn is_overdue(&self, spare: &Spare, now: Instant) -> bool {
+        self.patience(spare, now)
+            .is_some_and(|patience| now.saturating_duration_since(spare.idle_since) >= patience)
+    }
 }
 
 impl Pools {
@@ -100,21 +99,66 @@ impl Pools {
         let idle = self.h1.get_mut(&key)?;
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            let place = idle.iter().rposition(|spare| spare.made_for.serves(wanted))?;
-            let mut spare = idle.remove(place);
-            if spare.conn.poll_idle(&mut cx).is_pending() {
+            let place = idle.spares.iter().rposition(|spare| spare.made_for.serves(wanted))?;
+            let mut spare = idle.spares.remove(place);
+            if spare.conn.poll_idle(&mut cx).is_ready() {
+                idle.closed(&spare, Instant::now());
+                continue;
+            }
+            let nobody_knows = spare.limit.is_none() && spare.stated.is_none() && idle.habit.is_blank();
+            if nobody_knows || !idle.is_overdue(&spare, Instant::now()) {
                 return Some(spare);
             }
         }
     }
 
-    /// Keeps a connection for later.
-    pub fn put_h1(&mut self, key: PoolKey, mut spare: Box<Spare>, now: Instant) {
+    /// Keeps a connection for later; for so long at most, if the cluster says so.
+    pub fn put_h1(&mut self, key: PoolKey, mut spare: Box<Spare>, limit: Option<Duration>, now: Instant) {
         let idle = self.h1.entry(key).or_default();
-        if idle.len() < MOST_IDLE {
+        if idle.spares.len() < MOST_IDLE {
             spare.idle_since = now;
-            idle.push(spare);
+            spare.limit = limit;
+            spare.watched = false;
+            idle.spares.push(spare);
+            if !std::mem::replace(&mut self.unwatched, true) {
+                self.news.notify_one();
+            }
         }
+    }
+
+    /// Hears of connections that nobody watches yet.
+    pub fn news(&self) -> Rc<Notify> {
+        self.news.clone()
+    }
+
+    /// Watches idle connections: whoever polls is woken when a server closes one. Those that came since the last time are
+    /// watched, too, if `all`. Gives up what is overdue. Says when the next will be.
+    pub fn watch(&mut self, cx: &mut Context<'_>, all: bool, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for idle in self.h1.values_mut() {
+            let mut place = 0;
+            while let Some(spare) = idle.spares.get_mut(place) {
+                let watch = all || spare.watched;
+                spare.watched = watch;
+                if watch && spare.conn.poll_idle(cx).is_ready() {
+                    let closed = idle.spares.remove(place);
+                    idle.closed(&closed, now);
+                    continue;
+                }
+                let spare = &idle.spares[place];
+                if let Some(patience) = idle.patience(spare, now) {
+                    let due = spare.idle_since + patience;
+                    if due <= now {
+                        idle.spares.remove(place);
+                        continue;
+                    }
+                    next = Some(next.map_or(due, |next| next.min(due)));
+                }
+                place += 1;
+            }
+        }
+        self.unwatched &= !all;
+        next
     }
 
     /// An HTTP/2 connection with room.
@@ -135,15 +179,11 @@ impl Pools {
     /// Gives up what has been idle for too long, has died, or belongs to nobody any more. `idle_limit` says how long a
     /// pool's connections may be idle; `None`: the pool has gone.
     pub fn sweep(&mut self, now: Instant, mut idle_limit: impl FnMut(PoolKey) -> Option<Duration>) {
-        let mut cx = Context::from_waker(Waker::noop());
         self.h1.retain(|key, idle| {
             let Some(limit) = idle_limit(*key) else { return false };
-            idle.retain_mut(|spare| {
-                now.saturating_duration_since(spare.idle_since) < limit
-                    && spare.conn.poll_idle(&mut cx).is_pending()
-            });
-            idle.iter_mut().for_each(|spare| spare.conn.rest());
-            !idle.is_empty()
+            idle.spares.retain(|spare| now.saturating_duration_since(spare.idle_since) < limit);
+            idle.spares.iter_mut().for_each(|spare| spare.conn.rest());
+            !idle.spares.is_empty() || !idle.habit.is_forgotten(now)
         });
         self.h2.retain(|key, clients| {
             let limit = idle_limit(*key);
@@ -164,8 +204,8 @@ impl Pools {
     pub fn give_up_one(&mut self, of: &Arc<Places>) -> bool {
         for idle in self.h1.values_mut() {
             // The oldest first: it is the likeliest to be closed soon anyway.
-            if let Some(place) = idle.iter().position(|spare| spare.place.is_of(of)) {
-                idle.remove(place);
+            if let Some(place) = idle.spares.iter().position(|spare| spare.place.is_of(of)) {
+                idle.spares.remove(place);
                 return true;
             }
         }
@@ -182,8 +222,8 @@ impl Pools {
     /// Closes idle connections for whose clusters somebody waits on any worker.
     pub fn give_up_wanted(&mut self) {
         for idle in self.h1.values_mut() {
-            while let Some(place) = idle.iter().position(|spare| spare.place.is_wanted()) {
-                idle.remove(place);
+            while let Some(place) = idle.spares.iter().position(|spare| spare.place.is_wanted()) {
+                idle.spares.remove(place);
             }
         }
         for clients in self.h2.values_mut() {
@@ -195,6 +235,6 @@ impl Pools {
 
     /// Idle HTTP/1.1 connections, and HTTP/2 connections.
     pub fn count(&self) -> (usize, usize) {
-        (self.h1.values().map(Vec::len).sum(), self.h2.values().map(Vec::len).sum())
+        (self.h1.values().map(|idle| idle.spares.len()).sum(), self.h2.values().map(Vec::len).sum())
     }
 }

@@ -12,7 +12,7 @@ use weft_http1::{
 
 use super::h2_client::{H2Client, Streaming};
 use super::places::Place;
-use super::pool::Spare;
+use super::spare::Spare;
 use crate::http::h2::{Incoming, Outgoing, response_head, to_request};
 use crate::http::message::{Broken, Event, Inlet, Length, Outlet};
 use crate::tls::names::PeerNames;
@@ -43,7 +43,9 @@ pub struct UpH2 {
     incoming: Incoming,
     outgoing: Outgoing,
     peer: Option<Arc<PeerNames>>,
-    _guard: Streaming,
+    /// The connection had carried others before, and was idle.
+    reused: bool,
+    guard: Streaming,
 }
 
 /// What a head that came back says of what follows.
@@ -91,6 +93,7 @@ impl Upstream {
         scheme: &str,
     ) -> Result<Self, Broken> {
         let end = length == Length::None;
+        let reused = client.has_carried() && client.is_idle();
         let (response, stream, guard) = client.send(to_request(head, scheme)?, end).await?;
         let outgoing = if end { Outgoing::none() } else { Outgoing::new(stream) };
         Ok(Self::H2(Box::new(UpH2 {
@@ -98,7 +101,8 @@ impl Upstream {
             incoming: Incoming::none(),
             outgoing,
             peer: client.peer().cloned(),
-            _guard: guard,
+            reused,
+            guard,
         })))
     }
 
@@ -128,6 +132,7 @@ impl Upstream {
                 if (100..200).contains(&head.status) && head.status != 101 {
                     return Poll::Ready(Ok(Answer::Informational));
                 }
+                up.spare.hear(&head.headers);
                 up.reusable = keep_alive(head.version, &head.headers) && framing != Framing::UntilClose;
                 up.spare.conn.start_body(framing);
                 if framing == Framing::Tunnel {
@@ -144,7 +149,11 @@ impl Upstream {
                     response_head(&informational?.into_parts().0, head)?;
                     return Poll::Ready(Ok(Answer::Informational));
                 }
-                let answer = ready!(Pin::new(response).poll(cx))?;
+                let answer = ready!(Pin::new(response).poll(cx)).inspect_err(|error| {
+                    if error.is_io() || error.is_go_away() {
+                        up.guard.connection_is_over();
+                    }
+                })?;
                 up.response = None;
                 let (parts, body) = answer.into_parts();
                 response_head(&parts, head)?;
@@ -171,7 +180,18 @@ impl Upstream {
 
     /// Had the connection carried requests before this one? Then its end may be the keep-alive race.
     pub fn is_reused(&self) -> bool {
-        matches!(self, Self::H1(up) if up.spare.carried > 1)
+        match self {
+            Self::H1(up) => up.spare.carried > 1,
+            Self::H2(up) => up.reused,
+        }
+    }
+
+    /// May the server have got anything of the request? What HTTP/2 holds back is not known here.
+    pub fn may_have_left(&self) -> bool {
+        match self {
+            Self::H1(up) => up.spare.conn.has_left(),
+            Self::H2(_) => true,
+        }
     }
 
     /// Gives the connection back for another request, if it can carry one.

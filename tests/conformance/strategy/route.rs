@@ -72,7 +72,7 @@ fn rewrite() -> BoxedStrategy<RegexRewrite> {
 fn retry() -> BoxedStrategy<RetryPolicy> {
     let first =
         (text(), of(any::<u32>()), of(duration()), vec(100..=599_u16, 0..3), vec(header_matcher(), 0..2));
-    let second = (any::<bool>(), any::<bool>(), of(1_u32..), of(duration()), of(duration()));
+    let second = (any::<bool>(), of(1_u32..=1000), of(1_u32..), of(duration()), of(duration()));
     (first, second)
         .prop_map(
             |(

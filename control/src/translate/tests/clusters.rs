@@ -185,3 +185,32 @@ fn traffic_to_the_unknown_leaves_through_the_egress_proxy() {
     assert!(format!("{:?}", catch_all.routes).contains(cluster), "{catch_all:#?}");
     assert_eq!(configuration.verify(), Ok(()));
 }
+
+#[test]
+fn what_a_rule_says_of_connections_is_what_its_cluster_has() {
+    use std::time::Duration;
+    use weft_model::cluster::TcpKeepalive;
+    let asked = web(
+        "loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 10s, minimumPercent: 20}}, connectionPool: {tcp: {connectTimeout: 30ms, tcpKeepalive: {time: 7s, interval: 5s, probes: 3}}, http: {h2UpgradePolicy: UPGRADE, idleTimeout: 5s, maxConcurrentStreams: 9, maxRequestsPerConnection: 4}}",
+    );
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(asked.connect_timeout, Some(Duration::from_millis(30)));
+    let keepalive = TcpKeepalive { time: seconds(7), interval: seconds(5), probes: Some(3) };
+    assert_eq!(asked.tcp_keepalive, Some(keepalive));
+    assert_eq!(asked.http.protocol, UpstreamProtocol::Http2);
+    assert_eq!((asked.http.idle_timeout, asked.http.max_concurrent_streams), (seconds(5), Some(9)));
+    assert_eq!(asked.http.max_requests_per_connection, Some(4));
+    let slow = asked.balancing.slow_start.unwrap();
+    assert_eq!((Some(slow.window), slow.min_weight_percent), (seconds(10), 20.0));
+}
+
+#[test]
+fn the_mesh_may_ask_for_http2_and_a_rule_decline() {
+    let mesh =
+        "---\napiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\nspec: {h2UpgradePolicy: UPGRADE}\n";
+    let name = "outbound|80||web.shop.svc.cluster.local";
+    let of = |rule: &str| cluster(&format!("{SERVICE}{rule}{mesh}"), name).http.protocol;
+    assert_eq!(of(""), UpstreamProtocol::Http2);
+    let declines = rule("web", "connectionPool: {http: {h2UpgradePolicy: DO_NOT_UPGRADE}}");
+    assert_eq!(of(&declines), UpstreamProtocol::Http1);
+}

@@ -63,3 +63,27 @@ fn every_pod_has_a_listener_for_each_port_of_its_app_and_the_http_proxy() {
         assert!(names.len() >= 2, "{pod}: {names:?}");
     }
 }
+
+#[test]
+fn each_version_of_the_canary_stands_in_for_the_other() {
+    let world = sample::running(sample::selfmonitor().resources);
+    let caller = world.workloads.iter().find(|of| of.name.starts_with("fraud-detection")).unwrap();
+    let node = sample::node(&world, &caller.namespace, &caller.name);
+    let configuration = translate(&world, &node);
+    for version in ["v1", "v2"] {
+        let name = format!("outbound|80|{version}|predictive-analytics.selfmonitor.svc.cluster.local");
+        let assignment = configuration.endpoints.iter().find(|of| of.cluster == name).unwrap();
+        let mut by_priority: Vec<_> = assignment
+            .localities
+            .iter()
+            .flat_map(|of| of.endpoints.iter().map(|endpoint| (of.priority, endpoint.workload.clone())))
+            .collect();
+        by_priority.sort();
+        let [(0, first), (1, second)] = &by_priority[..] else { unreachable!("{name}: {by_priority:?}") };
+        assert!(first.contains(&format!(";{version};")), "{name}: {first} comes first");
+        assert!(!second.contains(&format!(";{version};")), "{name}: {second} comes next");
+        let cluster = configuration.clusters.iter().find(|of| of.name == name).unwrap();
+        let outlier = cluster.outlier_detection.as_ref().unwrap();
+        assert_eq!((outlier.consecutive_5xx, outlier.max_ejection_percent), (Some(5), Some(50)));
+    }
+}

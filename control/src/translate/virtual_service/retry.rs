@@ -28,7 +28,8 @@ pub fn policy(written: Option<&Retries>, consistent_hash: bool) -> Option<RetryP
     }
     policy.per_try_timeout = written.per_try_timeout.map(|span| span.0);
     policy.avoid_previous_hosts = written.retry_ignore_previous_hosts.unwrap_or(policy.avoid_previous_hosts);
-    policy.avoid_previous_priorities = written.retry_remote_localities == Some(true);
+    // As istiod has it: two tries where the first would go, before others are looked for.
+    policy.avoid_previous_priorities = (written.retry_remote_localities == Some(true)).then_some(2);
     policy.back_off_base = written.backoff.map(|span| span.0);
     Some(policy)
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{CompileError, Compiled, Notes, rbac, route};
 use crate::http::{self, HttpConnectionManager, HttpFilter};
 use crate::listener::{self as settings, NetworkFilter};
-use crate::table::Names;
 use crate::table::chain::{Chain, Filters, HttpManager, Listener, RouteSource, TcpProxy, Terminal};
+use crate::table::kept::Kept;
 use crate::table::limit::Limit;
 use crate::table::rbac::Gate;
+use crate::table::{ClusterRef, Names};
 use crate::tls::Transport;
 
 /// Compiles a listener.
@@ -103,10 +104,10 @@ fn custom(question: &http::ExtAuthz, notes: &mut Notes, field: &str) -> Gate {
 fn tcp_proxy(
     proxy: &settings::TcpProxy,
     names: &mut Names,
-    notes: &Notes,
+    notes: &mut Notes,
     field: &str,
 ) -> Result<Terminal, CompileError> {
-    let targets: Vec<_> =
+    let targets: Vec<(ClusterRef, u32)> =
         proxy.clusters.iter().map(|(name, weight)| (names.cluster_ref(name), *weight)).collect();
     let total = targets.iter().map(|(_, weight)| u64::from(*weight)).sum();
     if total == 0 {
@@ -114,7 +115,14 @@ fn tcp_proxy(
             notes.error(format!("{field}.cluster"), "there is none, or the weights add up to nothing")
         );
     }
-    Ok(Terminal::Tcp(Box::new(TcpProxy { settings: proxy.clone(), targets, total })))
+    // Weights may change; who they are for is what it is known by.
+    let turn = if targets.len() > 1 {
+        let clusters: Vec<&str> = targets.iter().map(|(cluster, _)| &*cluster.name).collect();
+        names.turn(notes.kept(format!("tcp {}", clusters.join(","))))
+    } else {
+        Kept::default()
+    };
+    Ok(Terminal::Tcp(Box::new(TcpProxy { settings: proxy.clone(), targets, total, turn })))
 }
 
 fn http_manager(

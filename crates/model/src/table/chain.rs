@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::http as http_settings;
 use crate::listener as settings;
+use crate::table::kept::Kept;
 use crate::table::limit::Limit;
 use crate::table::names::{ClusterRef, RouteId};
 use crate::table::rbac::Gate;
@@ -84,6 +85,8 @@ pub struct TcpProxy {
     pub targets: Vec<(ClusterRef, u32)>,
     /// The sum of the weights; above zero.
     pub total: u64,
+    /// Whose turn it is.
+    pub turn: Kept,
 }
 
 /// A compiled HTTP connection manager.

@@ -107,6 +107,8 @@ pub struct Retry {
     pub headers: Arc<[HeaderMatch]>,
     /// Endpoints already tried are avoided.
     pub avoid_previous_hosts: bool,
+    /// Priorities already tried are avoided, which is looked at anew whenever so many were tried.
+    pub avoid_previous_priorities: Option<u32>,
     /// First back-off.
     pub back_off_base: Duration,
     /// Longest back-off.
@@ -135,6 +137,7 @@ impl Retry {
             status_codes: settings.retriable_status_codes.as_slice().into(),
             headers: headers.into(),
             avoid_previous_hosts: settings.avoid_previous_hosts,
+            avoid_previous_priorities: settings.avoid_previous_priorities,
             back_off_base: base,
             back_off_max: max,
         };

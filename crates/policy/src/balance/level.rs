@@ -44,12 +44,13 @@ impl Level {
 /// Envoy's default: below half, panic.
 const PANIC_BELOW: f64 = 50.0;
 
-/// Chooses; `None` if nobody may be used.
+/// Chooses; `None` if nobody may be used. The priorities of `skipped` (one bit each) are left out while there is another.
 pub(super) fn choose(
     set: &EndpointSet,
     balancing: &Balancing,
     load: &impl Load,
     hash: Option<u64>,
+    skipped: u64,
     rng: &mut impl Rng,
 ) -> Option<Level> {
     let all_usable = load.all_usable();
@@ -88,7 +89,17 @@ pub(super) fn choose(
         .iter()
         .map(|of| Count { total: of.total, healthy: usable(&of.healthy), degraded: degraded(of) })
         .collect();
-    let level = by_share(&counts, set.overprovisioning, balancing, &mut draw);
+    let left = |(priority, of): (u32, &Count)| match skipped.checked_shr(priority).unwrap_or(0) & 1 {
+        0 => *of,
+        _ => Count { healthy: 0, degraded: 0, ..*of },
+    };
+    let elsewhere = if skipped == 0 {
+        None
+    } else {
+        let counts: Counts = (0..).zip(&counts).map(left).collect();
+        by_share(&counts, set.overprovisioning, balancing, &mut draw)
+    };
+    let level = elsewhere.or_else(|| by_share(&counts, set.overprovisioning, balancing, &mut draw));
     let Some(mut level) = level else {
         // Nobody is well: either everybody is tried, or nobody.
         let priority = set.priorities.iter().position(|of| !of.all.members.is_empty())?;
@@ -108,6 +119,7 @@ pub(super) fn choose(
 type Counts = SmallVec<[Count; 4]>;
 
 /// How many of a priority's endpoints may be used.
+#[derive(Clone, Copy)]
 struct Count {
     total: usize,
     healthy: usize,

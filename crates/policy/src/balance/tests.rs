@@ -107,7 +107,11 @@ impl Picker {
     }
 
     fn picked(&mut self, hash: Option<u64>, exclude: &[usize]) -> Result<Picked, NoEndpoint> {
-        pick(&self.cluster, &self.seen, &mut self.turn, hash, exclude, &mut self.rng)
+        self.again(hash, Before::endpoints(exclude))
+    }
+
+    fn again(&mut self, hash: Option<u64>, before: Before<'_>) -> Result<Picked, NoEndpoint> {
+        pick(&self.cluster, &self.seen, &mut self.turn, hash, before, &mut self.rng)
     }
 
     fn counts(&mut self, times: usize) -> Vec<usize> {
@@ -310,6 +314,30 @@ fn load_spills_over_when_the_first_priority_cannot_carry_it() {
     assert!((share(&mut picker) - 0.7).abs() < 0.05);
     picker.seen.down = (0..10).collect();
     assert!(share(&mut picker) < f64::EPSILON);
+}
+
+#[test]
+fn a_retry_goes_to_another_priority_once_so_many_were_tried_and_anywhere_once_all_were() {
+    let of = |priority, from| {
+        let endpoints = (from..from + 3).map(|number| endpoint(number, 1)).collect();
+        locality(priority, "", 1, endpoints)
+    };
+    let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![of(0, 1), of(1, 4)]));
+    let priorities = |picker: &mut Picker, tried: &[usize], every| -> Vec<usize> {
+        let before = Before { tried, avoided: tried, priorities_after: every };
+        let mut all: Vec<_> = (0..200).map(|_| picker.again(None, before).unwrap().priority).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    assert_eq!(priorities(&mut picker, &[0, 1], None), [0], "nobody asks for it");
+    assert_eq!(priorities(&mut picker, &[0], Some(1)), [1]);
+    assert_eq!(priorities(&mut picker, &[0], Some(2)), [0], "one more may go there");
+    assert_eq!(priorities(&mut picker, &[0, 1], Some(2)), [1]);
+    assert_eq!(priorities(&mut picker, &[0, 1, 3], Some(2)), [1], "the third is looked at with the fourth");
+    assert_eq!(priorities(&mut picker, &[0, 1, 3, 4], Some(2)), [0], "both were: as if none had been");
+    picker.seen.down = vec![3, 4, 5];
+    assert_eq!(priorities(&mut picker, &[0, 1], Some(2)), [0], "nobody is well elsewhere");
 }
 
 #[test]

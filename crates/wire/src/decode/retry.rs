@@ -4,9 +4,9 @@ use weft_model::route::RetryPolicy;
 
 use super::at::{At, Decoded, unpack};
 use super::matcher::headers;
-use super::value::{Packed, duration, packed, status};
-use crate::pb::route;
+use super::value::{Packed, duration, message, packed, status};
 use crate::pb::route::retry_policy::{retry_host_predicate, retry_priority};
+use crate::pb::{previous_priorities, route};
 
 pub(super) fn retry(at: &At<'_>, value: route::RetryPolicy) -> Decoded<RetryPolicy> {
     unpack!(at, value, route::RetryPolicy {
@@ -22,7 +22,7 @@ pub(super) fn retry(at: &At<'_>, value: route::RetryPolicy) -> Decoded<RetryPoli
         retriable_status_codes: statuses.collect::<Decoded<_>>()?,
         retriable_headers: headers(at, "retriable_headers", retriable_headers)?,
         avoid_previous_hosts: previous_hosts(at, retry_host_predicate)?,
-        avoid_previous_priorities: previous_priorities(&at.field("retry_priority"), retry_priority)?,
+        avoid_previous_priorities: previous_priority(&at.field("retry_priority"), retry_priority)?,
         host_selection_max_attempts: attempts(at, host_selection_retry_max_attempts)?,
         back_off_base: None,
         back_off_max: None,
@@ -65,20 +65,20 @@ fn previous_hosts(at: &At<'_>, values: Vec<route::retry_policy::RetryHostPredica
     Ok(avoid)
 }
 
-fn previous_priorities(at: &At<'_>, value: Option<route::retry_policy::RetryPriority>) -> Decoded<bool> {
-    let Some(value) = value else { return Ok(false) };
-    let known = match &value.config_type {
-        Some(retry_priority::ConfigType::TypedConfig(any)) => matches!(
-            packed(&at.field("typed_config"), any)?,
-            Packed::Message(
-                "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
-                _
-            )
-        ),
-        None => value.name == "envoy.retry_priorities.previous_priorities",
-    };
-    if !known {
-        at.note("priorities are not changed by it");
+/// How often a retry's priority is chosen anew: `update_frequency`.
+fn previous_priority(at: &At<'_>, value: Option<route::retry_policy::RetryPriority>) -> Decoded<Option<u32>> {
+    const CONFIG: &str = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig";
+    let Some(value) = value else { return Ok(None) };
+    if let Some(retry_priority::ConfigType::TypedConfig(any)) = &value.config_type {
+        let at = at.field("typed_config");
+        if let Packed::Message(CONFIG, bytes) = packed(&at, any)? {
+            let config: previous_priorities::PreviousPrioritiesConfig = message(&at, bytes)?;
+            // Envoy takes none below 1.
+            return Ok(Some(u32::try_from(config.update_frequency).unwrap_or(1).max(1)));
+        }
+    } else if value.name == "envoy.retry_priorities.previous_priorities" {
+        return Ok(Some(1));
     }
-    Ok(known)
+    at.note("priorities are not changed by it");
+    Ok(None)
 }

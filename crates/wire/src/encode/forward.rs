@@ -98,10 +98,12 @@ fn retry(value: &RetryPolicy) -> route::RetryPolicy {
             &previous_hosts::PreviousHostsPredicate::default(),
         ))),
     };
-    let priorities = || RetryPriority {
+    let priorities = |after: u32| RetryPriority {
         name: "envoy.retry_priorities.previous_priorities".to_owned(),
         config_type: Some(retry_priority::ConfigType::TypedConfig(pack(
-            &previous_priorities::PreviousPrioritiesConfig { update_frequency: 2 },
+            &previous_priorities::PreviousPrioritiesConfig {
+                update_frequency: i32::try_from(after).unwrap_or(i32::MAX),
+            },
         ))),
     };
     let back_off = RetryBackOff {
@@ -112,7 +114,7 @@ fn retry(value: &RetryPolicy) -> route::RetryPolicy {
         retry_on: value.retry_on.clone(),
         num_retries: number(value.num_retries),
         per_try_timeout: maybe_duration(value.per_try_timeout),
-        retry_priority: value.avoid_previous_priorities.then(priorities),
+        retry_priority: value.avoid_previous_priorities.map(priorities),
         retry_host_predicate: value.avoid_previous_hosts.then(hosts).into_iter().collect(),
         host_selection_retry_max_attempts: value.host_selection_max_attempts.unwrap_or_default().into(),
         retriable_status_codes: value.retriable_status_codes.iter().map(|status| (*status).into()).collect(),

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::*;
 
 #[test]
@@ -23,28 +25,101 @@ fn the_answers_own_time_counts_unless_a_rate_is_set_and_never_less_than_a_second
     assert_eq!(pause(&cluster(Dns::default()), Duration::ZERO), SOONEST);
 }
 
-#[tokio::test]
-async fn a_name_of_the_hosts_file_becomes_addresses_and_an_unknown_one_an_error() {
-    let resolver = resolver().unwrap();
-    let named = |name: &str| {
-        let endpoint = Endpoint {
-            address: Address::Name(name.to_owned(), 80),
-            weight: 1,
-            health: Default::default(),
-            transport_match: Default::default(),
-            workload: String::new(),
-            hostname: String::new(),
-        };
-        let localities =
-            vec![weft_model::endpoint::LocalityEndpoints { endpoints: vec![endpoint], ..Default::default() }];
-        LoadAssignment { cluster: "c".into(), localities, overprovisioning_factor: None }
+fn named(names: &[&str]) -> Arc<Cluster> {
+    let endpoint = |name: &&str| Endpoint {
+        address: Address::Name((*name).to_owned(), 80),
+        weight: 1,
+        health: Default::default(),
+        transport_match: Default::default(),
+        workload: String::new(),
+        hostname: String::new(),
     };
-    let dns = weft_model::cluster::Dns { family: DnsFamily::V4Preferred, ..Default::default() };
-    let cluster = Cluster { discovery: Discovery::StrictDns, dns, ..Cluster::default() };
-    let (found, _) = resolve(&resolver, &named("localhost"), &cluster).await.unwrap();
-    let endpoint = &found.localities[0].endpoints[0];
-    assert_eq!(endpoint.address, Address::Socket("127.0.0.1:80".parse().unwrap()));
-    assert_eq!(endpoint.hostname, "localhost");
+    let endpoints = names.iter().map(endpoint).collect();
+    let localities = vec![weft_model::endpoint::LocalityEndpoints { endpoints, ..Default::default() }];
+    Arc::new(Cluster {
+        name: "c".into(),
+        discovery: Discovery::StrictDns,
+        dns: weft_model::cluster::Dns { family: DnsFamily::V4Preferred, ..Default::default() },
+        load_assignment: Some(LoadAssignment {
+            cluster: "c".into(),
+            localities,
+            overprovisioning_factor: None,
+        }),
+        ..Cluster::default()
+    })
+}
+
+fn addresses(of: &LoadAssignment) -> Vec<String> {
+    let endpoints = of.localities.iter().flat_map(|of| &of.endpoints);
+    endpoints.map(|endpoint| format!("{:?}", endpoint.address)).collect()
+}
+
+#[tokio::test]
+async fn a_name_of_the_hosts_file_becomes_addresses_beside_one_that_nobody_knows() {
+    let cluster = named(&["localhost", "no-such-name.invalid"]);
+    let wanted = cluster.load_assignment.as_ref().unwrap();
+    let mut known = Known::default();
+    known.ask(&resolver().unwrap(), "c", names(wanted)).await;
+    let found = assign(&known, wanted, &cluster);
+    assert_eq!(addresses(&found), [r"Socket(127.0.0.1:80)"]);
+    assert_eq!(found.localities[0].endpoints[0].hostname, "localhost");
+    assert!(known.fails());
+}
+
+/// A DNS server that knows `stays.test`, whose last octet follows `is`, and `goes.test` while `is` is 1.
+async fn server(is: Arc<AtomicU8>) -> TokioResolver {
+    use hickory_proto::op::{Message, Metadata, ResponseCode};
+    use hickory_proto::rr::rdata::A;
+    use hickory_proto::rr::{RData, Record, RecordType};
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 4096];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+            let query = Message::from_vec(&buffer[..length]).unwrap();
+            let asked = query.queries[0].clone();
+            let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
+            answer.metadata = Metadata::response_from_request(&query.metadata);
+            answer.add_queries(query.queries.iter().cloned());
+            let name = asked.name().clone();
+            let octet = is.load(Ordering::SeqCst);
+            let stays = name.to_string().starts_with("stays");
+            match asked.query_type() {
+                RecordType::A if stays || octet == 1 => {
+                    let last = if stays { octet } else { 100 };
+                    answer.add_answer(Record::from_rdata(name, 0, RData::A(A::new(192, 0, 2, last))));
+                }
+                RecordType::AAAA if stays || octet == 1 => {}
+                _ => answer.metadata.response_code = ResponseCode::NXDomain,
+            }
+            socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
+        }
+    });
+    let mut connection = ConnectionConfig::udp();
+    connection.port = at.port();
+    let config = ResolverConfig::from_parts(
+        None,
+        vec![],
+        vec![NameServerConfig::new(at.ip(), true, vec![connection])],
+    );
+    let mut builder = TokioResolver::builder_with_config(config, Default::default());
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.options_mut().cache_size = 0;
+    builder.build().unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_vanishes_keeps_its_last_addresses_and_holds_no_other_back() {
+    let is = Arc::new(AtomicU8::new(1));
+    let resolver = server(is.clone()).await;
+    let (answers, mut heard) = mpsc::channel(4);
+    tokio::spawn(keep_resolved(resolver, named(&["goes.test", "stays.test"]), answers));
+    let first = heard.recv().await.unwrap();
+    assert_eq!(addresses(&first.assignment), ["Socket(192.0.2.100:80)", "Socket(192.0.2.1:80)"]);
+    is.store(2, Ordering::SeqCst);
+    let second = heard.recv().await.unwrap();
+    assert_eq!(addresses(&second.assignment), ["Socket(192.0.2.100:80)", "Socket(192.0.2.2:80)"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn what_is_written_replaces_the_default_and_the_rest_stays() {
         num_retries: Some(3),
         per_try_timeout: Some(Duration::from_secs(2)),
         back_off_base: Some(Duration::from_millis(100)),
-        avoid_previous_priorities: true,
+        avoid_previous_priorities: Some(2),
         avoid_previous_hosts: false,
         ..retry_policy(None, false).unwrap()
     };

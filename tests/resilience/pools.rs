@@ -1,0 +1,300 @@
+//! Connections to endpoints: shared where they can be, given up before they fail anybody, and never left behind.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use weft_model::cluster::{Cluster, TcpKeepalive, UpstreamProtocol};
+use weft_model::listener::{Direction, NetworkFilter, TcpProxy};
+use weft_model::tls::Transport;
+use weft_testkit::app::Switched;
+use weft_testkit::wire::{End, Puppet};
+use weft_testkit::{eventually, free_address, settings};
+
+use super::breakers::{get, streams};
+use super::{GET, NAME, Way, ask, sockets};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const OK_FOR_2_S: &str = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2, max=2\r\nContent-Length: 2\r\n\r\nok";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_given_up_before_the_time_that_its_server_states() {
+    let app = Puppet::new().await;
+    let way = Way::to(&[app.address], |_| {}).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    let answered = Instant::now();
+    served.send(OK_FOR_2_S).await;
+    client.response().await;
+    assert_eq!(served.end().await, (String::new(), End::Closed));
+    let kept = answered.elapsed();
+    assert!(kept >= Duration::from_secs(1) && kept < Duration::from_secs(2), "it was kept for {kept:?}");
+    assert_eq!(way.count("upstream_cx_active"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_carries_no_more_requests_than_its_server_says() {
+    let app = Puppet::new().await;
+    let way = Way::to(&[app.address], |_| {}).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    for answer in [OK_FOR_2_S, OK, OK] {
+        served.head().await;
+        served.send(answer).await;
+        client.response().await;
+        client.send(GET).await;
+    }
+    // The first and two more; the fourth comes on a connection of its own.
+    app.accept().await.head().await;
+    assert_eq!(served.end().await.1, End::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_is_known_by_when_it_has_closed_before() {
+    let patience = Duration::from_secs(1);
+    let app = Puppet::new().await;
+    let way = Way::to(&[app.address], |_| {}).await;
+    let mut client = way.client().await;
+    for _ in 0..2 {
+        client.send(GET).await;
+        let mut served = app.accept().await;
+        served.head().await;
+        served.send(OK).await;
+        client.response().await;
+        // As a server does that waits so long for the next request.
+        let next = tokio::time::timeout(patience, served.head()).await;
+        assert!(next.is_err(), "{next:?}");
+    }
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    let answered = Instant::now();
+    served.send(OK).await;
+    client.response().await;
+    assert_eq!(served.end().await.1, End::Closed);
+    let kept = answered.elapsed();
+    assert!(kept < patience, "the server would have closed it after {kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_meets_no_connection_that_was_closed_while_it_was_idle() {
+    let app = Puppet::new().await;
+    let way = Way::to(&[app.address], |_| {}).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    for request in [GET, "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n", GET] {
+        let mut served = app.accept().await;
+        served.head().await;
+        served.send(OK).await;
+        client.response().await;
+        drop(served);
+        eventually("its end is noticed", async || way.count("upstream_cx_active") == 0).await;
+        client.send(request).await;
+    }
+    let mut served = app.accept().await;
+    served.head().await;
+    served.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_is_closed_when_the_cluster_wants_it_to() {
+    let app = Puppet::new().await;
+    let limit = Duration::from_millis(700);
+    let way = Way::to(&[app.address], |cluster| cluster.http.idle_timeout = Some(limit)).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    let answered = Instant::now();
+    served.send(OK).await;
+    client.response().await;
+    assert_eq!(served.end().await.1, End::Closed);
+    assert!(answered.elapsed() >= limit);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_lives_no_longer_than_it_may_but_ends_no_request() {
+    let app = Puppet::new().await;
+    let life = Duration::from_millis(600);
+    let way = Way::to(&[app.address], |cluster| cluster.http.max_connection_duration = Some(life)).await;
+    let mut client = way.client().await;
+    let began = Instant::now();
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    served.send(OK).await;
+    client.response().await;
+    assert_eq!(served.end().await.1, End::Closed);
+    assert!(began.elapsed() >= life, "it was closed after {:?}", began.elapsed());
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    // It takes longer than the connection may live.
+    assert!(tokio::time::timeout(2 * life, served.head()).await.is_err());
+    served.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+    assert_eq!(served.end().await.1, End::Closed);
+}
+
+fn over_http2(cluster: &mut Cluster) {
+    cluster.http.protocol = UpstreamProtocol::Http2;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_requests_that_come_at_once_share_one_http2_connection() {
+    let app = Switched::new().await;
+    app.pause.store(100, Ordering::SeqCst);
+    let way = Way::to(&[app.address], over_http2).await;
+    let mut client = streams(&way).await;
+    let answers: Vec<_> = (0..40).map(|_| get(&mut client, "/")).collect();
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    assert_eq!(app.peak.load(Ordering::SeqCst), 40, "they waited for each other");
+    assert_eq!(way.count("upstream_cx_active"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_one_connection_is_not_enough_there_are_more() {
+    let app = Switched::new().await;
+    app.pause.store(100, Ordering::SeqCst);
+    let way = Way::to(&[app.address], |cluster| {
+        over_http2(cluster);
+        cluster.http.max_concurrent_streams = Some(10);
+    })
+    .await;
+    let mut client = streams(&way).await;
+    let answers: Vec<_> = (0..40).map(|_| get(&mut client, "/")).collect();
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    assert_eq!(app.peak.load(Ordering::SeqCst), 40);
+    assert_eq!(way.count("upstream_cx_active"), 4, "ten streams each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_cannot_be_made_fails_all_who_wait_for_it_at_once() {
+    let gone = free_address();
+    let way = Way::to(&[gone], over_http2).await;
+    let mut client = streams(&way).await;
+    let answers: Vec<_> = (0..20).map(|_| get(&mut client, "/")).collect();
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().status(), 503);
+    }
+    let tried = way.count("upstream_cx_connect_fail");
+    assert!((1..20).contains(&tried), "{tried} connections were tried for 20 requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_makes_a_connection_and_goes_away_leaves_it_to_the_others() {
+    let deaf = sockets::deaf();
+    let way = Way::to(&[deaf.address], |cluster| {
+        over_http2(cluster);
+        cluster.connect_timeout = Some(Duration::from_secs(60));
+    })
+    .await;
+    let mut client = streams(&way).await;
+    let first = get(&mut client, "/");
+    let waiting = async |n: u64| {
+        eventually("so many wait", async || way.count("upstream_rq_pending_active") == n).await;
+        assert_eq!(way.count("upstream_cx_active"), n.min(1), "one connection is being made for all");
+    };
+    waiting(1).await;
+    let others: Vec<_> = (0..3).map(|_| get(&mut client, "/")).collect();
+    waiting(4).await;
+    drop(first);
+    waiting(3).await;
+    drop(others);
+    waiting(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_http1_share_connections_where_the_upstream_is_upgraded_to_http2() {
+    let app = Switched::new().await;
+    app.pause.store(100, Ordering::SeqCst);
+    let way = Way::to(&[app.address], over_http2).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let mut client = way.client().await;
+        clients.spawn(async move { assert_eq!(ask(&mut client, GET).await.0, 200) });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    let open = way.count("upstream_cx_active");
+    assert!((1..=2).contains(&open), "{open} connections, of one worker each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn probes_of_keep_alive_are_the_kernels_where_a_cluster_asks_for_them() {
+    for asked in [None, Some(7)] {
+        let app = Puppet::new().await;
+        let keepalive = |seconds| TcpKeepalive {
+            time: Some(Duration::from_secs(seconds)),
+            interval: Some(Duration::from_secs(5)),
+            probes: Some(3),
+        };
+        let way = Way::to(&[app.address], |cluster| cluster.tcp_keepalive = asked.map(keepalive)).await;
+        let mut client = way.client().await;
+        client.send(GET).await;
+        let mut served = app.accept().await;
+        served.head().await;
+        served.send(OK).await;
+        client.response().await;
+        let timer = sockets::keepalive_timer(app.address).expect("the connection is open");
+        match asked {
+            None => assert_eq!(timer, None, "nobody asked for probes"),
+            Some(seconds) => {
+                let left = timer.expect("probes were asked for");
+                assert!(left <= Duration::from_secs(seconds), "the first is due in {left:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_takes_no_connection_in_time_costs_that_time_and_no_request() {
+    let deaf = sockets::deaf();
+    let well = Switched::new().await;
+    let limit = Duration::from_millis(150);
+    let way = Way::to(&[deaf.address, well.address], |cluster| cluster.connect_timeout = Some(limit)).await;
+    let mut client = way.client().await;
+    let began = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
+    }
+    assert!(began.elapsed() >= limit, "nobody was waited for");
+    let alone = Way::to(&[deaf.address], |cluster| cluster.connect_timeout = Some(limit)).await;
+    let (status, _, body) = ask(&mut alone.client().await, GET).await;
+    assert_eq!(status, 503);
+    assert!(body.ends_with("reset reason: connection timeout"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tcp_connection_on_which_nothing_moves_is_closed_in_time_and_one_in_use_is_not() {
+    let app = Switched::new().await;
+    let at = free_address();
+    let mut listener = settings::tcp("out", at, Direction::Outbound, Transport::Raw, vec![], NAME);
+    let limit = Duration::from_millis(400);
+    let clusters = vec![(NAME.to_owned(), 1)];
+    listener.filter_chains[0].filters = vec![NetworkFilter::TcpProxy(TcpProxy {
+        clusters,
+        idle_timeout: Some(limit),
+        ..TcpProxy::default()
+    })];
+    let way = Way::behind(listener, at, settings::cluster(NAME, &[app.address])).await;
+    let mut client = way.client().await;
+    let began = Instant::now();
+    let mut last = began;
+    while began.elapsed() < 2 * limit {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
+        last = Instant::now();
+        tokio::time::sleep(limit / 8).await;
+    }
+    assert_eq!(client.end().await.1, End::Closed);
+    assert!(last.elapsed() >= limit);
+    eventually("nothing is open", async || way.count("upstream_cx_active") == 0).await;
+}

@@ -98,7 +98,11 @@ impl AsyncWrite for Tcp {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        match bufs {
+            // A record of TLS is mostly one piece, and to send that costs the kernel less than a vector of one.
+            [one] => Pin::new(&mut self.socket).poll_write(cx, one),
+            several => Pin::new(&mut self.socket).poll_write_vectored(cx, several),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

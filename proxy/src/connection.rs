@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 
 use weft_model::listener::Direction;
 use weft_model::request::{Connection as PolicyConnection, Peer};
-use weft_model::table::chain::{Arrival, Chain, Listener};
+use weft_model::table::chain::{Arrival, Chain, Listener, Terminal};
 use weft_runtime::drain::DrainWatch;
 
 use self::asked::Asked;
@@ -214,6 +214,16 @@ impl Conn {
             ));
         }
         Ok(self.destination)
+    }
+
+    /// Its port takes bytes and HTTP alike, from whoever says which: nobody declared what is spoken there.
+    pub fn takes_http_too(&self) -> bool {
+        let protocols = vec!["istio-http/1.1".to_owned(), "istio".to_owned()];
+        let as_http = Arrived { protocols, ..self.arrived.clone() };
+        let snapshot = self.worker.snapshot();
+        let view = snapshot.listener(&self.listener);
+        let chain = view.and_then(|view| as_http.chain(&view.listener));
+        chain.is_some_and(|chain| matches!(chain.terminal, Terminal::Http(_)))
     }
 
     /// The place where it was going has answered in HTTP: whoever is silent there later is only slow.

@@ -51,6 +51,14 @@ impl Tcp {
         self.socket.peer_addr()
     }
 
+    /// The socket alone, to be used on any thread; an error, if bytes were read and not used.
+    ///
+    /// # Errors
+    /// Those of the system, too.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        if self.prefix.is_empty() { self.socket.into_std() } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
     /// The socket itself.
     pub fn socket(&self) -> &TcpStream {
         &self.socket

@@ -1,14 +1,14 @@
 //! A connection that is only passed on: authorize it, pick an endpoint, copy; judged again whenever its policy changes.
 
+mod first;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::AsyncReadExt as _;
-use weft_http1::Limits;
 use weft_model::cluster::Discovery;
-use weft_model::listener::Direction;
 use weft_model::table::ClusterId;
 use weft_model::table::chain::{Chain, Terminal};
 use weft_policy::authorize::{self, Denial, Verdict};
@@ -19,20 +19,18 @@ use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
-use crate::connection::habit::Habit;
 use crate::connection::{Conn, Standing};
-use crate::http::h1::H1;
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
-use crate::stream::{Io, Tcp};
-use crate::tunnel::{self, Cut};
-use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
+use crate::stream::Io;
+use crate::tunnel::{self, Cut, Ended};
+use crate::upstream::connect::{Connected, SocketSettings, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::places::Place;
-use crate::upstream::pool::MadeFor;
-use crate::upstream::spare::Spare;
+
+pub use first::{First, first_to_speak};
 
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -42,7 +40,7 @@ const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
 pub async fn serve(conn: Rc<Conn>, mut io: Io) {
-    if !has_spoken(&conn, &mut io).await {
+    if !first::has_spoken(&conn, &mut io).await {
         return;
     }
     match Way::of(&conn) {
@@ -52,26 +50,6 @@ pub async fn serve(conn: Rc<Conn>, mut io: Io) {
             }
         }
         Err(no) => refused(&conn, no.flag, &no.details, no.policy.as_deref(), no.reason),
-    }
-}
-
-/// Waits for the client's first byte where the app speaks HTTP and only its protocol was not told: a caller's sidecar
-/// makes such a connection to hear who speaks first, and an app need not see one that says nothing.
-async fn has_spoken(conn: &Conn, io: &mut Io) -> bool {
-    let known = || conn.worker.shared.habits.of(conn.destination) == Some(Habit::Http);
-    if conn.direction != Direction::Inbound || !conn.tls || !known() {
-        return true;
-    }
-    let mut first = [0; 64];
-    let reading = async {
-        let n = io.read(&mut first).await.unwrap_or(0);
-        io.unread(&first[..n]);
-        n > 0
-    };
-    tokio::select! {
-        spoken = reading => spoken,
-        _ = watched(conn) => false,
-        () = tokio::time::sleep(IDLE) => false,
     }
 }
 
@@ -158,38 +136,6 @@ impl Way {
     }
 }
 
-/// Who spoke first on a connection whose client was silent.
-pub enum First {
-    /// The server: it is TCP.
-    Server(Box<Opened>),
-    /// The client, or nobody can tell: its bytes will. A connection that was made by then is there for them.
-    Client(Option<Box<Opened>>),
-}
-
-/// Connects a silent client upstream, and waits for who speaks first. Nothing is sent, and nothing is written down unless
-/// it is the server.
-pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
-    let (Ok(way), chain) = (Way::of(conn), conn.last_chain()) else { return First::Client(None) };
-    let started = (Instant::now(), SystemTime::now());
-    let mut made = None;
-    let opening = async {
-        let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
-        let opened = Opened { reached, cluster: way.cluster, idle: way.idle, started, chain };
-        made.insert(Box::new(opened)).hear().await;
-        Some(())
-    };
-    let server = tokio::select! {
-        biased;
-        // Of its bytes none is taken yet: whoever looks next reads them.
-        _ = client.socket().readable() => None,
-        heard = opening => heard,
-    };
-    match (server, made) {
-        (Some(()), Some(opened)) => First::Server(opened),
-        (_, made) => First::Client(made),
-    }
-}
-
 /// Which policy denies a connection and why, if one does.
 fn judge(conn: &Conn) -> Option<(String, String)> {
     let chain = match conn.standing() {
@@ -254,25 +200,6 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The client has spoken after all: what it says, on a connection that `chain` takes, goes out on this one, so that
-    /// none was made for nothing. Bytes of the same chain are carried as they are, which is for the caller to do; a
-    /// request finds it among the idle ones, unless it has to be secured in another way than bytes are.
-    pub fn serve_late(self: Box<Self>, conn: &Conn, chain: &Arc<Chain>) -> Option<Box<Self>> {
-        if Arc::ptr_eq(&self.chain, chain) {
-            return Some(self);
-        }
-        let Reached { io, endpoint, place, .. } = self.reached;
-        if let (Terminal::Http(_), Carrier::Raw) = (&chain.terminal, &*endpoint.carrier) {
-            let source = conn.original_source.map(|client| client.address);
-            let made_for = MadeFor { address: endpoint.address, name: None, source };
-            let now = Instant::now();
-            let spare = Spare::new(H1::new(io, Limits::default()), made_for, None, place, now);
-            let limit = spare.may_idle(&self.cluster.cluster.settings.http, now);
-            conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), limit, now);
-        }
-        None
-    }
-
     /// Waits until the server says something, or ends; what it says stays to be read.
     pub async fn hear(&mut self) {
         let up = &mut self.reached.io;
@@ -289,8 +216,15 @@ impl Opened {
         let _guard = conn.drain.guard();
         let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
-        let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
-        drop((in_flight, up, place));
+        let ended = if first::is_left_in_silence(conn, &mut io, &mut up, idle).await {
+            first::leave(conn, &endpoint, up, place);
+            Ended { sent: 0, received: 0, why: None }
+        } else {
+            let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
+            drop((up, place));
+            ended
+        };
+        drop(in_flight);
         let mut over = Over {
             cluster: Some(&cluster),
             upstream: Some(endpoint.address),

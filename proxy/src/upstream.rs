@@ -16,3 +16,4 @@ pub mod places;
 pub mod pool;
 pub mod spare;
 pub mod stream;
+pub mod unspoken;

@@ -26,6 +26,7 @@ use crate::upstream::dial::Dials;
 use crate::upstream::line::{Line, Reclaim};
 use crate::upstream::names::Names;
 use crate::upstream::pool::{PoolKey, Pools};
+use crate::upstream::unspoken::Unspoken;
 
 /// Idle upstream connections are looked over this often.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -51,6 +52,8 @@ pub struct Shared {
     pub reclaim: Reclaim,
     /// Who speaks first where.
     pub habits: Habits,
+    /// Connections that were made to hear that.
+    pub unspoken: Unspoken,
     /// Whether new work is taken.
     pub overload: Overload,
 }

@@ -118,6 +118,23 @@ async fn caller(mesh: &Mesh, account: &str, server: std::net::SocketAddr) -> (Si
 }
 
 #[tokio::test]
+async fn the_first_request_of_all_goes_out_on_the_connection_that_the_app_s_sidecar_made_to_hear_who_speaks_first()
+ {
+    let mesh = Mesh::new();
+    let (_server, inbound, app) = server(&mesh).await;
+    let (_sidecar, at) = caller(&mesh, "caller", inbound).await;
+    // As above.
+    app.accept().await.end().await;
+    let mut client = Peer::connect(at).await;
+    // Both sidecars wonder whether the server speaks first.
+    let mut asked = app.accept().await;
+    client.send(GET).await;
+    assert!(asked.head().await.starts_with("GET / HTTP/1.1"));
+    asked.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+}
+
+#[tokio::test]
 async fn an_app_that_is_known_to_answer_in_http_sees_no_connection_of_a_silent_client_of_another_sidecar() {
     let mesh = Mesh::new();
     let (_server, inbound, app) = server(&mesh).await;

@@ -104,6 +104,7 @@ impl Mesh {
             live: Live::new(Snapshot::default()),
             reclaim: Default::default(),
             habits: Default::default(),
+            unspoken: Default::default(),
             overload: Default::default(),
             observer: observe::Shared::new(&bootstrap),
             bootstrap,

@@ -1,8 +1,10 @@
 //! A connection to an endpoint: one that is there, or a new one, or, where the cluster may have no more of them, the next
 //! that becomes free. Whoever waits is counted, stands in line, and waits no longer than the request may take.
 
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpStream;
 use weft_http1::{Limits, RequestHead};
 use weft_model::cluster::UpstreamProtocol;
 use weft_telemetry::Protocol;
@@ -10,6 +12,7 @@ use weft_telemetry::Protocol;
 use super::attempt::{Ask, Failure, overflow};
 use super::h1::H1;
 use crate::snapshot::EndpointView;
+use crate::stream::{Io, Tcp};
 use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
 use crate::upstream::dial::Over;
 use crate::upstream::endpoint::InFlight;
@@ -180,8 +183,11 @@ fn protocol(ask: &Ask<'_>) -> (bool, bool) {
 fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Way> {
     // Where the server's choice counts, whatever it chose before serves again.
     let (h2, either) = protocol(ask);
-    let mut pools = ask.worker.pools.borrow_mut();
     let to = wanted(ask, endpoint, head);
+    if !h2 && let Some(spare) = unspoken(ask, endpoint, &to) {
+        return Some(Way::H1(Box::new(spare)));
+    }
+    let mut pools = ask.worker.pools.borrow_mut();
     if h2 || either {
         let http = &ask.plan.cluster.cluster.settings.http;
         if let Some(client) = pools.h2(endpoint.pool, &to, http) {
@@ -190,6 +196,15 @@ fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Wa
     }
     let h1 = (!h2 || either) && !ask.fresh;
     h1.then(|| pools.take_h1(endpoint.pool, &to)).flatten().map(Way::H1)
+}
+
+/// One that was made to hear whether the server speaks first, which it did not.
+fn unspoken(ask: &Ask<'_>, endpoint: &EndpointView, to: &Wanted<'_>) -> Option<Spare> {
+    let (socket, place) = ask.worker.shared.unspoken.take(endpoint.pool, to)?;
+    let io = Io::Plain(Tcp::new(TcpStream::from_std(socket).ok()?));
+    let mut spare =
+        Spare::new(H1::new(io, Limits::default()), MadeFor::from(*to), None, place, Instant::now());
+    spare.conn.poll_idle(&mut Context::from_waker(Waker::noop())).is_pending().then_some(spare)
 }
 
 /// Which connections to this endpoint would do.

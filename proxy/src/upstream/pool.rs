@@ -28,7 +28,7 @@ pub struct PoolKey {
 }
 
 /// What a connection was made for, beyond its pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MadeFor<Name = Box<str>> {
     /// Where it leads.
     pub address: SocketAddr,

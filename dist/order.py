@@ -53,7 +53,8 @@ def main():
     idleness(weft, scratch, given.quiet_for)
     names = counted(os.path.join(scratch, name) for name in os.listdir(scratch) if re.match(r"callgrind\.\d+\.1$", name))
     print(f"# callgrind: {len(names)} functions", file=sys.stderr, flush=True)
-    missed = [name for name in pages(weft, scratch) if name not in set(names)]
+    known = set(names)
+    missed = [name for name in pages(weft, scratch) if name not in known]
     print(f"# pages missed: {len(missed)} more", file=sys.stderr, flush=True)
     with open(file, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, 0) as text:
         text.write("".join(f"{name}\n" for name in (*names, *missed)).encode())
@@ -89,8 +90,7 @@ def selfmonitor(weft, scratch, before, then):
         status = [weft, "status", "--output", "json"]
         ready = lambda: pairs.ready_status(up, status, environment)
         processes.wait_until(ready, f"the mesh is ready; see {home}/up.log", limit=400)
-        then(idle.grouped(up.pid)["sidecars"] if not before else
-             [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)])
+        then(pairs.sidecars_of(up.pid))
     finally:
         processes.stop(up)
 
@@ -136,8 +136,9 @@ def counted(files):
 
 def symbols(weft):
     """Address and name of each function."""
-    out = subprocess.run(["nm", "-n", weft], capture_output=True, text=True, check=True).stdout
-    return [(int(at, 16), name) for at, kind, name in (line.split(" ", 2) for line in out.splitlines() if line[0] != " ") if kind in "tTwW"]
+    out = subprocess.run(["nm", "-n", "--defined-only", weft], capture_output=True, text=True, check=True).stdout
+    lines = (line.split(" ", 2) for line in out.splitlines())
+    return [(int(at, 16), name) for at, kind, name in lines if kind in "tTwW"]
 
 
 def pages(weft, scratch):

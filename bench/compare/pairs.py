@@ -221,7 +221,7 @@ class Stage:
         status = lambda: ready_status(up, [self.weft, "status", "--output", "json"], own)
         status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=patience)
         pods = {pod["workload"]: pod for pod in status["pods"]}
-        sidecars = [pid for pid in processes.tree(up.pid) if "sidecar" in processes.command_line(pid)]
+        sidecars = sidecars_of(up.pid)
         if len(sidecars) != 2:
             raise OSError(f"{name}: {len(sidecars)} sidecars, not two")
         pair = Pair(
@@ -238,6 +238,11 @@ class Stage:
             told = subprocess.run(named, env={**os.environ, **own}, capture_output=True, text=True, timeout=30)
             pair.address, pair.within, pair.outside = (told.stdout.split()[0], 80), pods["client"]["netns"], f"weft-up-{up.pid}"
         return pair
+
+
+def sidecars_of(up):
+    """The sidecars of the mesh of that `weft up`."""
+    return [pid for pid in processes.tree(up) if "sidecar" in processes.command_line(pid)]
 
 
 def ready_status(up, command, own):

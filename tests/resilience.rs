@@ -25,6 +25,8 @@ mod soak;
 mod sockets;
 #[path = "resilience/spread.rs"]
 mod spread;
+#[path = "resilience/told.rs"]
+mod told;
 
 use std::net::SocketAddr;
 

@@ -17,7 +17,7 @@ use super::{GET, Way, ask, forward};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const OVERFLOW: &str = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
 
-fn limited(cluster: &mut Cluster, connections: u32, pending: u32, requests: u32) {
+pub(super) fn limited(cluster: &mut Cluster, connections: u32, pending: u32, requests: u32) {
     cluster.circuit_breakers = CircuitBreakers {
         max_connections: Some(connections),
         max_pending_requests: Some(pending),

@@ -73,22 +73,22 @@ async fn whatever_one_endpoint_does_the_other_goes_on() {
 }
 
 /// An access log of reasons alone.
-struct Log(std::path::PathBuf);
+pub(super) struct Log(std::path::PathBuf);
 
 impl Log {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("weft-hostile-{}-{name}.log", std::process::id()));
         let _ = std::fs::remove_file(&path);
         Self(path)
     }
 
-    fn of(&self, manager: &mut HttpConnectionManager) {
+    pub(super) fn of(&self, manager: &mut HttpConnectionManager) {
         let format = LogFormat::Text("%RESPONSE_CODE% \"%REASON%\"\n".into());
         let path = self.0.display().to_string();
         manager.access_log.push(AccessLog { path, format, only_no_route: false });
     }
 
-    async fn says(&self, words: &str) {
+    pub(super) async fn says(&self, words: &str) {
         eventually(words, async || {
             let text = std::fs::read_to_string(&self.0).unwrap_or_default();
             text.lines().any(|line| line.contains(words))

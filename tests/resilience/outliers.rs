@@ -12,7 +12,7 @@ use super::{GET, Way, ask};
 const BASE: Duration = Duration::from_millis(400);
 
 /// As Istio's control plane writes `consecutive5xxErrors: 3` and `minHealthPercent: 0`.
-fn breaker(cluster: &mut Cluster) {
+pub(super) fn breaker(cluster: &mut Cluster) {
     cluster.outlier_detection = Some(OutlierDetection {
         consecutive_5xx: Some(3),
         enforcing_consecutive_5xx: Some(100),
@@ -162,4 +162,46 @@ async fn failures_of_our_own_making_are_counted_apart_where_that_is_asked_for() 
     }
     assert_eq!(sick.seen(), 10, "an answer of 503 is an answer");
     assert_eq!(way.count("outlier_detection_ejections_enforced_total"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_succeeds_far_less_often_than_its_peers_is_ejected_however_short_its_rows_of_failures() {
+    let apps: [Switched; 5] = [
+        Switched::new().await,
+        Switched::new().await,
+        Switched::new().await,
+        Switched::new().await,
+        Switched::new().await,
+    ];
+    apps[0].say(500);
+    let way = Way::to(&apps.each_ref().map(|app| app.address), |cluster| {
+        breaker(cluster);
+        let outlier = cluster.outlier_detection.as_mut().unwrap();
+        outlier.consecutive_5xx = Some(0);
+        outlier.enforcing_success_rate = Some(100);
+        outlier.interval = Some(Duration::from_secs(2));
+        outlier.base_ejection_time = Some(Duration::from_secs(600));
+    })
+    .await;
+    let began = Instant::now();
+    // A hundred requests of an interval are enough to be judged by.
+    while way.count("outlier_detection_ejections_enforced_success_rate") == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody is ejected");
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let mut client = way.client().await;
+            clients.spawn(async move {
+                for _ in 0..25 {
+                    ask(&mut client, GET).await;
+                }
+            });
+        }
+        clients.join_all().await;
+    }
+    let seen = apps[0].seen();
+    let mut client = way.client().await;
+    for _ in 0..20 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
+    }
+    assert_eq!((apps[0].seen(), way.count("outlier_detection_ejections_active")), (seen, 1));
 }

@@ -1,9 +1,12 @@
 //! What is tried again, how much of it at once, and what is said of it.
 
+use std::time::{Duration, Instant};
+
 use weft_model::cluster::{CircuitBreakers, Cluster, RetryBudget};
 use weft_model::http::HttpConnectionManager;
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
+use weft_testkit::eventually;
 
 use super::{GET, Way, ask, forward};
 
@@ -11,7 +14,7 @@ fn three_times(on: &str) -> impl FnOnce(&mut HttpConnectionManager) {
     let policy = RetryPolicy {
         retry_on: on.to_owned(),
         num_retries: Some(3),
-        back_off_base: Some(std::time::Duration::from_millis(1)),
+        back_off_base: Some(Duration::from_millis(1)),
         ..RetryPolicy::default()
     };
     |manager| forward(manager).retry = Some(policy)
@@ -72,4 +75,47 @@ async fn a_storm_of_retries_stays_within_its_budget() {
         seen > 200 && f64::from(seen) < 200.0 * 1.5,
         "{seen} requests reached the app, without a budget 800 would"
     );
+}
+
+/// A policy whose pauses are by chance anything up to minutes.
+fn slowly(manager: &mut HttpConnectionManager) {
+    three_times("5xx")(manager);
+    let policy = forward(manager).retry.as_mut().unwrap();
+    (policy.back_off_base, policy.back_off_max) =
+        (Some(Duration::from_secs(200)), Some(Duration::from_secs(2000)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_before_another_try_is_part_of_the_routes_time() {
+    let app = Switched::new().await;
+    app.say(503);
+    let limit = Duration::from_millis(100);
+    let way = Way::with(
+        &[app.address],
+        |cluster| retries(cluster, 10, None),
+        |manager| {
+            slowly(manager);
+            forward(manager).timeout = Some(limit);
+        },
+    )
+    .await;
+    let mut client = way.client().await;
+    let began = Instant::now();
+    let (status, _, body) = ask(&mut client, GET).await;
+    assert_eq!((status, body.as_str()), (504, "upstream request timeout"));
+    assert!(began.elapsed() >= limit);
+    assert_eq!((app.seen(), way.count("upstream_rq_retry_active")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_tried_again_for_a_client_that_went_away() {
+    let app = Switched::new().await;
+    app.say(503);
+    let way = Way::with(&[app.address], |cluster| retries(cluster, 10, None), slowly).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    eventually("it pauses before another try", async || way.count("upstream_rq_retry_active") == 1).await;
+    drop(client);
+    eventually("nobody waits any more", async || way.count("upstream_rq_retry_active") == 0).await;
+    assert_eq!(app.seen(), 1);
 }

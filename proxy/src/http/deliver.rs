@@ -9,7 +9,7 @@ use weft_model::listener::Direction;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{Peer, ResponseFlag};
 
-use super::attempt::{Sent, give_back};
+use super::attempt::{Failure, Sent, give_back};
 use super::call::{Call, Ledger};
 use super::clock::{Clock, Over};
 use super::downstream::Downstream;
@@ -71,7 +71,7 @@ pub(super) async fn deliver<D: Downstream>(
             upstream.cancel();
             Ok(After::Next)
         }
-        Err(Stop::Denied(reply)) => {
+        Err(Stop::Early(reply)) => {
             upstream.cancel();
             // Trailers end what has no stated length, and is not over.
             let open = length == Length::Unknown && !download.has_ended();
@@ -93,8 +93,8 @@ enum Stop {
     Upstream(Broken),
     Client(Broken),
     Gone,
-    Over(Over),
-    Denied(Box<Reply>),
+    /// It is denied now, or takes too long: as this answer would have said.
+    Early(Box<Reply>),
 }
 
 async fn relay<D: Downstream>(
@@ -108,7 +108,7 @@ async fn relay<D: Downstream>(
     let mut deaf = false;
     poll_fn(|cx| {
         if let Poll::Ready(reply) = of.watch.poll(cx, &call.request, &call.ledger) {
-            return Poll::Ready(Err(Stop::Denied(reply)));
+            return Poll::Ready(Err(Stop::Early(reply)));
         }
         if !upload.is_done() && !deaf {
             match upload.poll(cx, down, upstream) {
@@ -127,14 +127,26 @@ async fn relay<D: Downstream>(
         if down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Stop::Gone));
         }
-        clock.poll(cx, upload.has_ended(), upload.bytes + download.bytes).map(|over| Err(Stop::Over(over)))
+        let over = clock.poll(cx, upload.has_ended(), upload.bytes + download.bytes);
+        over.map(|over| Err(Stop::Early(Box::new(too_late(over)))))
     })
     .await
 }
 
+/// What the client would have been told, had its answer not begun.
+fn too_late(over: Over) -> Reply {
+    let reply = Failure::Timeout(over).reply(false);
+    match over {
+        Over::Answer(limit) | Over::PerTry(limit) => {
+            reply.because(format!("the answer had not ended within {limit:?} (the route's timeout)"))
+        }
+        Over::Request(_) | Over::Whole(_) | Over::Idle(_) => reply,
+    }
+}
+
 fn stopped(stop: Stop, ledger: &mut Ledger) {
     let (flag, details, reason) = match stop {
-        Stop::Denied(reply) => return local::note(ledger, *reply),
+        Stop::Early(reply) => return local::note(ledger, *reply),
         Stop::Upstream(broken) => (
             ResponseFlag::UpstreamConnectionTermination,
             "upstream_reset_after_response_started{connection_termination}",
@@ -149,26 +161,6 @@ fn stopped(stop: Stop, ledger: &mut Ledger) {
             ResponseFlag::DownstreamConnectionTermination,
             "downstream_remote_disconnect",
             "the client went away within its answer".to_owned(),
-        ),
-        Stop::Over(Over::Idle(limit)) => (
-            ResponseFlag::StreamIdleTimeout,
-            "stream_idle_timeout",
-            format!("nothing moved for {limit:?} (the stream's idle timeout)"),
-        ),
-        Stop::Over(Over::Whole(limit)) => (
-            ResponseFlag::UpstreamMaxStreamDurationReached,
-            "upstream_max_stream_duration_reached",
-            format!("the answer had not ended within {limit:?} (the stream's longest time)"),
-        ),
-        Stop::Over(Over::Request(limit)) => (
-            ResponseFlag::DurationTimeout,
-            "request_overall_timeout",
-            format!("the request had not ended within {limit:?} (request timeout)"),
-        ),
-        Stop::Over(Over::Answer(limit) | Over::PerTry(limit)) => (
-            ResponseFlag::UpstreamRequestTimeout,
-            "response_timeout",
-            format!("the answer had not ended within {limit:?} (the route's timeout)"),
         ),
     };
     ledger.flags.insert(flag);

@@ -14,6 +14,9 @@ use super::plan::subset;
 use super::reply::Reply;
 use crate::upstream::connect::ConnectError;
 
+/// gRPC's status number of what took too long.
+const DEADLINE_EXCEEDED: u8 = 4;
+
 /// Why a try failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -200,7 +203,12 @@ impl Failure {
                 (504, "upstream request timeout", "response_timeout", Flag::UpstreamRequestTimeout)
             }
         };
-        Reply::new(status, body, details).flag(flag).because(reason)
+        let mut reply = Reply::new(status, body, details).flag(flag).because(reason);
+        // Envoy says UNAVAILABLE, which asks callers to try again what the app may have executed, or still works on.
+        if status == 504 {
+            reply.grpc = Some(DEADLINE_EXCEEDED);
+        }
+        reply
     }
 
     /// Why there was no answer, where Envoy has words for it.

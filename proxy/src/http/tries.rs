@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use weft_http1::{Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
@@ -127,8 +127,34 @@ async fn answer<D: Downstream>(
         clock.try_again();
         if let Some(policy) = &plan.retry {
             let pause = retry::back_off(policy, call.ledger.attempts, &mut *of.conn.worker.rng.borrow_mut());
-            tokio::time::sleep(pause).await;
+            rest(pause, call, down, upload.bytes, clock).await?;
         }
+    }
+}
+
+/// Pauses before another try, but for no longer than anybody waits for the answer.
+async fn rest<D: Downstream>(
+    pause: Duration,
+    call: &mut Call,
+    down: &mut D,
+    moved: u64,
+    clock: &mut Clock,
+) -> Result<(), End> {
+    let mut pause = pin!(tokio::time::sleep(pause));
+    let rested = poll_fn(|cx| {
+        if down.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Halt::Gone));
+        }
+        // A try's own time does not begin before it does: for the clock nothing is sent.
+        if let Poll::Ready(over) = clock.poll(cx, false, moved) {
+            return Poll::Ready(Err(Halt::Over(over)));
+        }
+        pause.as_mut().poll(cx).map(Ok)
+    });
+    match rested.await {
+        Ok(()) => Ok(()),
+        Err(Halt::Over(over)) => Err(Failure::Timeout(over).reply(true).into()),
+        Err(halt) => halted(halt, None, &mut call.ledger).map(drop),
     }
 }
 

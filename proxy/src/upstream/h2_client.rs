@@ -113,6 +113,12 @@ impl H2Client {
         self.is_idle() && now.saturating_duration_since(self.state.idle_since.get()) >= limit
     }
 
+    /// Is nothing in flight on it, and was nothing for longer than may be?
+    pub fn has_idled_beyond(&self, limit: Option<Duration>) -> bool {
+        let limit = limit.filter(|limit| !limit.is_zero() && self.is_idle());
+        limit.is_some_and(|limit| self.state.idle_since.get().elapsed() >= limit)
+    }
+
     /// Can it take another request, given the cluster's limits?
     pub fn has_room(&self, max_streams: Option<u32>, max_requests: Option<u32>) -> bool {
         !self.state.closed.get()

@@ -166,7 +166,10 @@ impl Pools {
         let clients = self.h2.get_mut(&key)?;
         let (streams, requests) = (limits.max_concurrent_streams, limits.max_requests_per_connection);
         clients.retain(|client| {
-            !client.is_spent(requests) && !client.is_older_than(limits.max_connection_duration)
+            !client.is_spent(requests)
+                && !client.is_older_than(limits.max_connection_duration)
+                // Whoever sweeps may be late; nobody is served by what should be gone.
+                && !client.has_idled_beyond(limits.idle_timeout)
         });
         clients.iter().find(|c| c.made_for().serves(wanted) && c.has_room(streams, requests)).cloned()
     }

@@ -33,6 +33,7 @@ pub(crate) struct Seen {
     /// Which of the scene's apps.
     pub(crate) app: usize,
     pub(crate) path: String,
+    pub(crate) version: http::Version,
     /// Names in lower case, in the order in which they came.
     pub(crate) headers: Vec<(String, String)>,
 }
@@ -160,7 +161,7 @@ impl App {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers: Vec<_> = request.headers().iter().map(|(n, v)| (n.to_string(), text(v))).collect();
         let path = request.uri().path_and_query().map_or(String::new(), ToString::to_string);
-        let seen = Seen { app: self.number, path, headers };
+        let seen = Seen { app: self.number, path, version: request.version(), headers };
         let ask = seen.header("x-ask").unwrap_or_default().to_owned();
         let fault = seen.header("x-fault").map(str::to_owned);
         let fault = fault.unwrap_or_else(|| self.fault.lock().unwrap().clone());

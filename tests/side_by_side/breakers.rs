@@ -26,6 +26,14 @@ pub(crate) fn scenes() -> Vec<Scene> {
             ..scene("two-each", |place| Box::pin(two_each(place)))
         },
         Scene {
+            rule: "  trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}",
+            ..scene("upgraded", |place| Box::pin(protocol(place)))
+        },
+        Scene {
+            rule: "  trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: DO_NOT_UPGRADE}}}",
+            ..scene("as-it-came", |place| Box::pin(protocol(place)))
+        },
+        Scene {
             routes: "\n  - {retries: {attempts: 1, retryOn: \"503\", backoff: 1ms}, TO-ITSELF}",
             rule: "  trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}",
             ..scene("one-retry", |place| Box::pin(one_retry(place)))
@@ -99,6 +107,13 @@ async fn two_each(at: Place) -> Vec<Line> {
         at.ask_on(&mut client, "GET", "/", &[]).await;
     }
     vec![line("connections for six requests", at.apps[0].connections())]
+}
+
+/// What the app is spoken to in, whose client speaks HTTP/1.1.
+async fn protocol(at: Place) -> Vec<Line> {
+    let answer = at.get("/", "").await;
+    let asked = format!("{:?}", at.tries(&answer.ask)[0].version);
+    vec![line("the answer", answer.told()), line("the app is asked in", asked)]
 }
 
 /// While one request is tried again, no other is.

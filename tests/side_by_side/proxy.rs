@@ -94,6 +94,20 @@ impl Place {
         self.name
     }
 
+    /// Waits until all workers know who is out. Envoy tells them of that once in a second (`update_merge_window`), and nothing
+    /// that it shows says when it has: its statistics count an ejection before.
+    pub(crate) async fn until_workers_know(&self) {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+    }
+
+    /// Whose it is, for what is printed besides the table.
+    pub(crate) fn program(&self) -> &'static str {
+        match self.proxy.program {
+            Program::Weft(_) => "weft",
+            Program::Envoy(_) => "Envoy",
+        }
+    }
+
     pub(crate) fn proxy(&self) -> SocketAddr {
         self.proxy.address
     }

@@ -13,10 +13,25 @@ const ROUTES: &str = r#"
   - {TO-ITSELF}
 "#;
 
+/// Where the difference is documented.
+const EXCEEDED: &str =
+    "proxy/README.md, Time: what took too long is DEADLINE_EXCEEDED, which nobody tries again unasked";
+
 pub(crate) fn scenes() -> Vec<Scene> {
     vec![
         Scene { routes: ROUTES, ..scene("times", |place| Box::pin(requests(place))) },
-        Scene { routes: ROUTES, ..scene("deadlines", |place| Box::pin(calls(place))) },
+        Scene {
+            routes: ROUTES,
+            differs: &[
+                ("/s/m, grpc-timeout 600m, app: hang", EXCEEDED),
+                ("/limited, grpc-timeout , app: hang", EXCEEDED),
+                ("/limited, grpc-timeout 300m, app: hang", EXCEEDED),
+                ("/limited, grpc-timeout 2S, app: hang", EXCEEDED),
+                ("/tried, grpc-timeout , app: hang", EXCEEDED),
+                ("/tried, grpc-timeout 650m, app: hang", EXCEEDED),
+            ],
+            ..scene("deadlines", |place| Box::pin(calls(place)))
+        },
     ]
 }
 

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "tour/breakers.rs"]
+mod breakers;
 mod up;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,37 +30,63 @@ fn self_monitor_runs_in_network_namespaces_as_its_manifests_say() {
     tour(Place::Namespaces);
 }
 
+const FIRST: &[Step] = &[
+    ("allowed calls are answered, by the pod they went to", allowed),
+    ("forbidden calls get 403, and the log names what decided", forbidden),
+    ("plaintext to a STRICT pod is refused, and what passes between pods is TLS", encrypted),
+    ("the canary gets its tenth, and whoever asks for it", canary),
+    ("a hashed caller stays with its pod", hash),
+    ("least-request avoids the slow pod", least_request),
+    ("the call tree reaches what policy lets it reach", tree),
+];
+
+const THEN: &[Step] = &[
+    ("gRPC and TCP pass as they are", other_protocols),
+    ("what was tried again is told, if an app may have seen it", breakers::retries_are_told),
+    ("every proxy's configuration is acknowledged, every certificate is its own", status),
+    ("Istio's metrics know both ends", metrics),
+    ("an edited policy is in force within a second and loses no request", edit),
+    ("a broken edit is named by its place and changes nothing", broken_edit),
+    ("a partner that says nothing is given up soon", breakers::impatient_with_partners),
+    ("the control plane's death is not noticed by traffic, and heals", control_plane_dies),
+    ("a sidecar's death costs its callers no more than what was in flight", sidecar_dies),
+];
+
+/// What takes its time goes on beside all that comes after the first, and must not be disturbed by any of it.
+const MEANWHILE: &[&[Step]] = &[
+    &[
+        ("three failures open banking-connector for ten seconds", breakers::banking_connector),
+        ("fifty connections and a line of twenty-five are a caller's share of it", breakers::pool_of_fifty),
+    ],
+    &[("five failures open a version of predictive-analytics for thirty", breakers::predictive_analytics)],
+];
+
 fn tour(place: Place) {
     let Some(mesh) = Mesh::start("deploy/selfmonitor", place) else { return };
-    let steps: &[Step] = &[
-        ("allowed calls are answered, by the pod they went to", allowed),
-        ("forbidden calls get 403, and the log names what decided", forbidden),
-        ("plaintext to a STRICT pod is refused, and what passes between pods is TLS", encrypted),
-        ("the canary gets its tenth, and whoever asks for it", canary),
-        ("a hashed caller stays with its pod", hash),
-        ("least-request avoids the slow pod", least_request),
-        ("the call tree reaches what policy lets it reach", tree),
-        ("gRPC and TCP pass as they are", other_protocols),
-        ("every proxy's configuration is acknowledged, every certificate is its own", status),
-        ("Istio's metrics know both ends", metrics),
-        ("an edited policy is in force within a second and loses no request", edit),
-        ("a broken edit is named by its place and changes nothing", broken_edit),
-        ("the control plane's death is not noticed by traffic, and heals", control_plane_dies),
-        ("a sidecar's death costs its callers no more than what was in flight", sidecar_dies),
-    ];
+    let mut broken = walk(&mesh, FIRST);
+    std::thread::scope(|scope| {
+        let meanwhile: Vec<_> = MEANWHILE.iter().map(|steps| scope.spawn(|| walk(&mesh, steps))).collect();
+        broken.extend(walk(&mesh, THEN));
+        broken.extend(meanwhile.into_iter().flat_map(|steps| steps.join().unwrap()));
+    });
+    mesh.stop_and_leave_nothing();
+    assert!(broken.is_empty(), "broken promises: {broken:#?}");
+}
+
+/// One step after the other; those whose promise is broken.
+fn walk(mesh: &Mesh, steps: &[Step]) -> Vec<&'static str> {
     let mut broken = Vec::new();
     for (what, step) in steps {
         let started = Instant::now();
         // A broken promise does not hide the others.
-        let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(&mesh))).is_ok();
+        let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(mesh))).is_ok();
         let verdict = if kept { "kept" } else { "BROKEN" };
         println!("tour: {verdict} ({:.1} s): {what}", started.elapsed().as_secs_f64());
         if !kept {
             broken.push(*what);
         }
     }
-    mesh.stop_and_leave_nothing();
-    assert!(broken.is_empty(), "broken promises: {broken:#?}");
+    broken
 }
 
 fn allowed(mesh: &Mesh) {
@@ -195,6 +223,19 @@ fn metrics(mesh: &Mesh) {
         "no such series in:\n{}",
         page.lines().filter(|l| l.starts_with("istio_requests_total")).take(8).collect::<Vec<_>>().join("\n")
     );
+    // A canary is judged by its own figures.
+    let caller = mesh.pod("fraud-detection");
+    let page = mesh.http_get(&format!("http://{}:15090/stats/prometheus", mesh.address(&caller)));
+    for version in ["v1", "v2"] {
+        let label = format!("destination_version=\"{version}\"");
+        let line = page.lines().find(|l| {
+            l.starts_with("istio_requests_total{")
+                && l.contains("reporter=\"source\"")
+                && l.contains("destination_service_name=\"predictive-analytics\"")
+                && l.contains(&label)
+        });
+        assert!(line.is_some(), "no requests to predictive-analytics of {version}");
+    }
 }
 
 fn edit(mesh: &Mesh) {

@@ -1,6 +1,6 @@
 //! A mesh that `weft up` runs, as a test sees it: through the command, the sidecars' ports and the terminal.
 
-mod calls;
+pub(crate) mod calls;
 pub(crate) mod place;
 
 use std::fs;
@@ -204,6 +204,18 @@ impl Mesh {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
+    /// What the sidecars of a workload say of themselves.
+    pub(crate) fn sidecars_say(&self, workload: &str) -> Vec<String> {
+        let output = self.command(&["logs", workload, "--of", "sidecar"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// What `weft status` tells people of a workload.
+    pub(crate) fn status(&self, workload: &str) -> String {
+        let output = self.command(&["status", workload]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// A program that can reach the pods and is in none of them.
     pub(crate) fn outside(&self, program: &str) -> Command {
         match self.place {
@@ -214,6 +226,11 @@ impl Mesh {
                 command
             }
         }
+    }
+
+    /// A port that pods can reach, and that says nothing.
+    pub(crate) fn silent(&self) -> std::net::TcpListener {
+        place::silent(self.place, self.pid)
     }
 
     /// A page of a pod's own.

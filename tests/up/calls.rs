@@ -16,45 +16,78 @@ use super::{HTTP_PROXY, Mesh};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection on which `url` can be asked for, and how requests name it there.
-struct Line {
+pub(crate) struct Line {
     stream: TcpStream,
     target: String,
     host: String,
 }
 
 impl Line {
-    fn ask(&mut self, method: &str, headers: &[&str]) -> Option<(u16, Value)> {
+    /// One request: its answer's status, and its body if that is JSON. `None` where no whole answer came.
+    pub(crate) fn ask(&mut self, method: &str, headers: &[&str]) -> Option<(u16, Value)> {
         let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let (target, host) = (&self.target, &self.host);
         let request =
             format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n{more}\r\n");
         ask_once(&mut self.stream, &request)
     }
+
+    /// Answers that take longer than most are waited for.
+    pub(crate) fn patient(self, patience: Duration) -> Self {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        self
+    }
+}
+
+/// Where an app connects to reach something.
+struct Door {
+    address: SocketAddr,
+    namespace: Option<String>,
+}
+
+impl Door {
+    fn open(&self) -> TcpStream {
+        let stream = match &self.namespace {
+            Some(namespace) => connect(namespace, self.address),
+            None => TcpStream::connect(self.address).unwrap(),
+        };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
 }
 
 impl Mesh {
-    fn line(&self, from: &str, url: &str) -> Line {
+    /// A connection of an app of `from`.
+    pub(crate) fn line(&self, from: &str, url: &str) -> Line {
+        self.lines(from, url, 1).remove(0)
+    }
+
+    /// So many of them.
+    pub(crate) fn lines(&self, from: &str, url: &str, count: usize) -> Vec<Line> {
         let rest = url.strip_prefix("http://").unwrap();
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let target = match self.place {
             Place::Loopback => url.to_owned(),
             Place::Namespaces => format!("/{path}"),
         };
-        Line { stream: self.connection(from, host, 80), target, host: host.to_owned() }
+        let door = self.door(from, host, 80);
+        let line = |_| Line { stream: door.open(), target: target.clone(), host: host.to_owned() };
+        (0..count).map(line).collect()
     }
 
-    /// A connection that an app of `from` would make to reach a host's port.
-    fn connection(&self, from: &str, host: &str, port: u16) -> TcpStream {
+    /// Where an app of `from` would connect to reach a host's port.
+    fn door(&self, from: &str, host: &str, port: u16) -> Door {
         let pod = self.pod(from);
-        let stream = match self.place {
-            Place::Loopback => TcpStream::connect((self.field(&pod, "localhost"), HTTP_PROXY)).unwrap(),
+        match self.place {
+            Place::Loopback => {
+                let own = self.field(&pod, "localhost").parse().unwrap();
+                Door { address: SocketAddr::new(own, HTTP_PROXY), namespace: None }
+            }
             Place::Namespaces => {
                 let address: IpAddr = self.resolved(from, host).parse().unwrap();
-                connect(&self.field(&pod, "netns"), SocketAddr::new(address, port))
+                Door { address: SocketAddr::new(address, port), namespace: Some(self.field(&pod, "netns")) }
             }
-        };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        }
     }
 
     /// What a program of that pod takes a name for.
@@ -85,7 +118,7 @@ impl Mesh {
 
     /// A line to a TCP service, and what comes back; `None` where nothing does.
     pub(crate) fn tcp_echo(&self, from: &str, service: &str, port: u16, line: &str) -> Option<String> {
-        let mut stream = self.connection(from, service, port);
+        let mut stream = self.door(from, service, port).open();
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         if self.place == Place::Loopback {
             write!(stream, "CONNECT {service}:{port} HTTP/1.1\r\nHost: {service}:{port}\r\n\r\n").ok()?;

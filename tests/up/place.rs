@@ -74,6 +74,14 @@ pub(super) fn connect(namespace: &str, address: SocketAddr) -> TcpStream {
     inside(namespace, || TcpStream::connect(address).unwrap())
 }
 
+/// A port that pods can reach, whose connections nobody takes.
+pub(super) fn silent(place: Place, up: u32) -> TcpListener {
+    match place {
+        Place::Loopback => TcpListener::bind("127.0.0.1:0").unwrap(),
+        Place::Namespaces => inside(&hub(up), || TcpListener::bind((SPY.0, 0)).unwrap()),
+    }
+}
+
 /// An endpoint that is the test itself, where pods reach it.
 pub(super) struct Spy {
     pub(super) address: SocketAddr,

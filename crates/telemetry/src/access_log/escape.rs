@@ -89,12 +89,15 @@ pub(super) fn json_from(out: &mut Vec<u8>, start: usize) {
 }
 
 /// Does no byte need an escape? Sixteen are looked at as one, without an early end: that is what the compiler makes
-/// vector instructions of. The last sixteen may overlap those before.
+/// vector instructions of; of what is short, eight. The last ones may overlap those before.
 fn is_plain(value: &[u8]) -> bool {
     let (blocks, _) = value.as_chunks::<16>();
-    match value.last_chunk::<16>() {
-        Some(last) => blocks.iter().chain([last]).all(are_plain),
-        None => value.iter().all(|byte| CLASS[usize::from(*byte)] & JSON != 0),
+    if let Some(last) = value.last_chunk::<16>() {
+        blocks.iter().chain([last]).all(are_plain)
+    } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
+        eight_are_plain(*first) & eight_are_plain(*last)
+    } else {
+        value.iter().all(|byte| CLASS[usize::from(*byte)] & JSON != 0)
     }
 }
 
@@ -102,6 +105,16 @@ fn are_plain(block: &[u8; 16]) -> bool {
     block
         .iter()
         .fold(true, |plain, &byte| plain & (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\'))
+}
+
+/// The same of eight bytes in one register: with its highest bit set no byte borrows from the next, and what is below
+/// its floor loses that bit.
+fn eight_are_plain(block: [u8; 8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let eight = u64::from_ne_bytes(block);
+    let at_least = |value: u64, floor: u8| (value | HIGH).wrapping_sub(u64::from_ne_bytes([floor; 8]));
+    let is_not = |byte: u8| at_least(eight ^ u64::from_ne_bytes([byte; 8]), 1);
+    at_least(eight, b' ') & is_not(0x7f) & is_not(b'"') & is_not(b'\\') & !eight & HIGH == HIGH
 }
 
 /// Line and paragraph separators, and characters that turn the direction of what follows.

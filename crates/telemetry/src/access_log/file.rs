@@ -17,6 +17,9 @@ use parking_lot::{Condvar, Mutex};
 
 /// Bytes that may wait in one lane.
 const MAX_WAITING: usize = 1024 * 1024;
+/// Bytes in one lane that are written without waiting for more: few enough that what a processor's cache holds for the
+/// traffic is not swept out by the log of it.
+const FULL: usize = 128 * 1024;
 
 /// Why a log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,8 @@ struct Shared {
     lanes: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
     /// Set by the first line after the writer looked: only that one pays for waking it.
     pending: AtomicBool,
+    /// Set by the line that made a lane full, until the writer looks.
+    full: AtomicBool,
     dropped: AtomicU64,
     failed: AtomicU64,
     asked: Mutex<Asked>,
@@ -160,6 +165,7 @@ impl LogFile {
             path: path.to_owned(),
             lanes: Mutex::default(),
             pending: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             asked: Mutex::default(),
@@ -213,7 +219,7 @@ impl LogLane {
     /// Appends what `line` writes, which is one whole line; or counts it as dropped when too much waits
     /// already.
     pub fn write(&self, line: impl FnOnce(&mut Vec<u8>)) {
-        {
+        let full = {
             let mut buffer = self.buffer.lock();
             if buffer.len() >= MAX_WAITING {
                 drop(buffer);
@@ -221,8 +227,12 @@ impl LogLane {
                 return;
             }
             line(&mut buffer);
-        }
-        if !self.shared.pending.swap(true, Ordering::AcqRel) {
+            buffer.len() >= FULL
+        };
+        let Shared { pending, full: told, .. } = &*self.shared;
+        // Looked at before it is written to: the writer's processor need not give it back for each line.
+        let first = !pending.load(Ordering::Acquire) && !pending.swap(true, Ordering::AcqRel);
+        if first | (full && !told.load(Ordering::Acquire) && !told.swap(true, Ordering::AcqRel)) {
             // Taken and given back, so that the writer cannot fall asleep between its look and its wait.
             drop(self.shared.asked.lock());
             self.shared.changed.notify_all();

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 16;
 /// A compiled value.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
-    /// A key stands as `"key":"`: as far as the value, and one more byte where that is a string.
+    /// A key stands as `,"key":"`: from the field before as far as the value, and one more byte where that is a string.
     Object(Vec<(Box<[u8]>, Self)>),
     List(Vec<Self>),
     /// One operator, which keeps its type.
@@ -94,7 +94,7 @@ fn compile_text(
 }
 
 fn opened(key: &str) -> Box<[u8]> {
-    let mut out = vec![b'"'];
+    let mut out = b",\"".to_vec();
     escape::json(&mut out, key.as_bytes());
     out.extend_from_slice(b"\":\"");
     out.into()
@@ -115,40 +115,18 @@ fn kind_of(json: &Json) -> &'static str {
 pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     match node {
         Node::Object(fields) => {
-            out.push(b'{');
-            let mut first = true;
+            let start = out.len();
             for (key, node) in fields {
-                // Found once, whether it is then left out or written.
-                let typed = match node {
-                    Node::Typed(Part::Value(slot)) => Some((slot, slot.operator.value(record))),
-                    _ => None,
-                };
-                if omit_empty && typed.is_some_and(|(_, value)| is_missing(value)) {
-                    continue;
+                if let Node::Typed(Part::Value(slot)) = node {
+                    write_typed(key, slot, record, omit_empty, out);
+                } else {
+                    out.extend_from_slice(&key[..key.len() - 1]);
+                    write(node, record, omit_empty, out);
                 }
-                if !std::mem::take(&mut first) {
-                    out.push(b',');
-                }
-                let before_value = &key[..key.len() - 1];
-                match typed {
-                    Some((_, Value::Missing)) => {
-                        out.extend_from_slice(before_value);
-                        out.extend_from_slice(b"null");
-                    }
-                    Some((_, Value::Number(number))) => {
-                        out.extend_from_slice(before_value);
-                        format::number(out, number);
-                    }
-                    Some((slot, value)) => {
-                        out.extend_from_slice(key);
-                        write_inside(value, slot, out);
-                        out.push(b'"');
-                    }
-                    None => {
-                        out.extend_from_slice(before_value);
-                        write(node, record, omit_empty, out);
-                    }
-                }
+            }
+            match out.get_mut(start) {
+                Some(comma) => *comma = b'{',
+                None => out.push(b'{'),
             }
             out.push(b'}');
         }
@@ -162,9 +140,33 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             }
             out.push(b']');
         }
-        Node::Typed(Part::Value(slot)) => write_typed(slot, slot.operator.value(record), out),
+        // In a list there is no key to leave out.
+        Node::Typed(Part::Value(slot)) => write_typed(b"\"", slot, record, false, out),
         Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
         Node::Text(parts) => write_text(parts, record, omit_empty, out),
+    }
+}
+
+/// Appends what an operator finds behind `opening`, whose last byte is a string's quote.
+fn write_typed(opening: &[u8], slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+    let value = slot.operator.value(record);
+    if omit_empty && is_missing(value) {
+        return;
+    }
+    match value {
+        Value::Missing => {
+            out.extend_from_slice(&opening[..opening.len() - 1]);
+            out.extend_from_slice(b"null");
+        }
+        Value::Number(number) => {
+            out.extend_from_slice(&opening[..opening.len() - 1]);
+            format::number(out, number);
+        }
+        value => {
+            out.extend_from_slice(opening);
+            write_inside(value, slot, out);
+            out.push(b'"');
+        }
     }
 }
 
@@ -173,18 +175,6 @@ fn is_missing(value: Value<'_>) -> bool {
         Value::Missing | Value::Dash => true,
         Value::Flags(flags) | Value::FlagsLong(flags) => flags.is_empty(),
         _ => false,
-    }
-}
-
-fn write_typed(slot: &Slot, value: Value<'_>, out: &mut Vec<u8>) {
-    match value {
-        Value::Missing => out.extend_from_slice(b"null"),
-        Value::Number(number) => format::number(out, number),
-        value => {
-            out.push(b'"');
-            write_inside(value, slot, out);
-            out.push(b'"');
-        }
     }
 }
 
@@ -208,9 +198,9 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
         Value::Missing | Value::Dash => out.push(b'-'),
         Value::Bytes(bytes) => escape::json(out, &bytes[..bytes.len().min(slot.max)]),
         Value::Words(words) => {
-            let mut field = Vec::with_capacity(words.len());
-            text::words_in_one_field(&mut field, &words.as_bytes()[..words.len().min(slot.max)]);
-            escape::json(out, &field);
+            let start = out.len();
+            text::words_in_one_field(out, &words.as_bytes()[..words.len().min(slot.max)]);
+            escape::json_from(out, start);
         }
         Value::Number(number) | Value::Digits(number) => format::number(out, number),
         Value::Address(address) => format::address(out, address),

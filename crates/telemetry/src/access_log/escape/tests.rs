@@ -28,6 +28,19 @@ fn a_value_cannot_leave_its_line_its_quotes_or_its_field() {
     assert_eq!(in_json("\u{202e}\u{2028}\u{85}".as_bytes()), "\\u202e\\u2028\\u0085");
 }
 
+#[test]
+fn every_byte_is_seen_wherever_it_stands() {
+    for len in 1..40 {
+        for at in 0..len {
+            for byte in 0..=255 {
+                let mut value = vec![b'a'; len];
+                value[at] = byte;
+                assert_eq!(is_plain(&value), CLASS[usize::from(byte)] & JSON != 0, "{byte} at {at} of {len}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn text_is_printable_and_has_no_bare_quote(value in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -18,8 +18,8 @@ const GATHER: Duration = Duration::from_millis(10);
 const STALLED: Duration = Duration::from_secs(1);
 /// At most one word about lost lines in this time.
 const COMPLAIN: Duration = Duration::from_secs(10);
-/// A buffer that grew beyond this is not kept.
-const KEEP: usize = 256 * 1024;
+/// A buffer that grew beyond this is not kept: the line that makes one full may double it.
+const KEEP: usize = 2 * super::FULL;
 
 /// What is written to.
 pub(super) struct Sink {
@@ -82,7 +82,7 @@ impl Writer<'_> {
             self.shared.changed.wait(&mut asked);
         }
         let deadline = Instant::now() + GATHER;
-        while asked.rounds == asked.done && !asked.closing {
+        while !self.shared.full.load(Ordering::Acquire) && asked.rounds == asked.done && !asked.closing {
             if self.shared.changed.wait_until(&mut asked, deadline).timed_out() {
                 break;
             }
@@ -102,6 +102,7 @@ impl Writer<'_> {
     fn write_all(&mut self) {
         // Before the look into the lanes, so that a line that comes during it wakes this thread again.
         self.shared.pending.store(false, Ordering::Release);
+        self.shared.full.store(false, Ordering::Release);
         let lanes: Vec<Arc<Mutex<Vec<u8>>>> = self.shared.lanes.lock().clone();
         for lane in &lanes {
             std::mem::swap(&mut *lane.lock(), &mut self.spare);

@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection, either side: `weft-http1`'s codec between two buffers and a stream.
 
 mod input;
+mod spare;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -135,7 +136,7 @@ impl H1 {
 
     /// Appends a head, written by `write`; the body that follows it goes out in chunks or not.
     pub fn start_output(&mut self, chunked: bool, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.output);
+        write(self.output());
         self.chunked_out = chunked;
         self.left = false;
     }
@@ -208,6 +209,13 @@ impl H1 {
         !self.input.is_empty()
     }
 
+    fn output(&mut self) -> &mut Vec<u8> {
+        if self.output.capacity() == 0 {
+            self.output = spare::output();
+        }
+        &mut self.output
+    }
+
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         while self.written < self.output.len() {
             let n = ready!(Pin::new(&mut self.io).poll_write(cx, &self.output[self.written..]))?;
@@ -219,6 +227,9 @@ impl H1 {
         }
         self.output.clear();
         self.written = 0;
+        if (1..=READ).contains(&self.output.capacity()) {
+            spare::give_output(std::mem::take(&mut self.output));
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -280,19 +291,21 @@ impl Outlet for H1 {
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
-        if self.chunked_out {
-            chunk_head(data.len(), &mut self.output);
-            self.output.extend_from_slice(data);
-            self.output.extend_from_slice(weft_http1::CHUNK_END);
-        } else {
-            self.output.extend_from_slice(data);
+        let chunked = self.chunked_out;
+        let output = self.output();
+        if chunked {
+            chunk_head(data.len(), output);
+        }
+        output.extend_from_slice(data);
+        if chunked {
+            output.extend_from_slice(weft_http1::CHUNK_END);
         }
         Ok(())
     }
 
     fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {
         if self.chunked_out {
-            last_chunk(trailers, &mut self.output);
+            last_chunk(trailers, self.output());
         }
         Ok(())
     }

@@ -1,17 +1,17 @@
-//! What was read from a connection and is not consumed yet. The buffer is zeroed once, when it grows, and used again for every read.
+//! What was read from a connection and is not consumed yet. The buffer is zeroed once, when it grows, and used again for every
+//! read; a connection that waits with nothing to consume has lent it to the others ([`spare`]).
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
+
+use super::spare;
 
 /// What is read at once, and at once from a connection that fills it.
 pub(super) const READ: usize = 16 * 1024;
 const BUSY: usize = 64 * 1024;
-
-/// A resting connection has no buffer; its next message begins with a read of so much.
-const FIRST: usize = 512;
 
 /// Bytes between a stream and whoever parses them.
 #[derive(Debug, Default)]
@@ -63,33 +63,24 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if self.bytes.is_empty() {
-            return self.poll_first(io, cx);
+            self.bytes = spare::input();
         }
         self.make_room();
         let mut buf = ReadBuf::new(&mut self.bytes[self.end..]);
         let room = buf.remaining();
-        ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+        match Pin::new(io).poll_read(cx, &mut buf) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => {
+                // One that grew is kept for what is to come, until the connection rests.
+                if self.is_empty() && self.bytes.len() == READ {
+                    spare::give_input(std::mem::take(&mut self.bytes));
+                }
+                return Poll::Pending;
+            }
+        }
         let n = buf.filled().len();
         self.busy = n == room;
         self.end += n;
-        Poll::Ready(Ok(n))
-    }
-
-    /// Without a buffer: thousands of connections that wait for their next request cost none.
-    fn poll_first(
-        &mut self,
-        io: &mut (impl AsyncRead + Unpin),
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let mut first = [0; FIRST];
-        let mut buf = ReadBuf::new(&mut first);
-        ready!(Pin::new(io).poll_read(cx, &mut buf))?;
-        let n = buf.filled().len();
-        if n > 0 {
-            self.bytes.resize(READ, 0);
-            self.bytes[..n].copy_from_slice(&first[..n]);
-            (self.at, self.end) = (0, n);
-        }
         Poll::Ready(Ok(n))
     }
 

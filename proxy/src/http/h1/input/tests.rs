@@ -36,11 +36,23 @@ fn a_resting_connection_holds_no_buffer_and_its_first_byte_makes_one() {
     assert!(input.poll_fill(&mut pending, &mut cx).is_pending());
     assert_eq!(input.bytes.capacity(), 0);
     assert_eq!(fill(&mut input, &mut &b"GET"[..]), 3);
+    assert!(input.poll_fill(&mut pending, &mut cx).is_pending());
     input.rest();
     assert_eq!(input.unread(), b"GET", "what is unread is not given up");
     input.consume(3);
-    input.rest();
+    assert!(input.poll_fill(&mut pending, &mut cx).is_pending());
     assert_eq!(input.bytes.capacity(), 0);
+}
+
+#[test]
+fn a_buffer_that_was_lent_to_another_tells_it_nothing() {
+    let (mut one, mut other) = (Input::default(), Input::default());
+    let (mut pending, _other) = tokio::io::duplex(1);
+    assert_eq!(fill(&mut one, &mut &b"secret"[..]), 6);
+    one.consume(6);
+    assert!(one.poll_fill(&mut pending, &mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(fill(&mut other, &mut &b"ab"[..]), 2);
+    assert_eq!(other.unread(), b"ab");
 }
 
 #[test]

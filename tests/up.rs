@@ -48,7 +48,7 @@ spec:
       containers:
       - name: app
         image: app
-        env: [{{name: ECHO_DELAY, value: 400ms}}]
+        env: [{{name: ECHO_DELAY, value: 150ms}}]
         ports: [{{name: http, containerPort: 8000}}, {{name: grpc, containerPort: 9000}}]
 ---
 apiVersion: networking.istio.io/v1

@@ -20,6 +20,7 @@ use weft_runtime::drain::DrainWatch;
 
 use self::asked::Asked;
 use self::habit::Habit;
+use crate::http::hop::Element;
 use crate::snapshot::Snapshot;
 use crate::tls::names::PeerNames;
 use crate::upstream::connect::OriginalSource;
@@ -80,6 +81,8 @@ pub struct Conn {
     pub names: Option<Arc<PeerNames>>,
     /// The same, as authorization sees it.
     pub peer: Option<Peer>,
+    /// The same, as apps are told.
+    pub element: Element,
     /// For people who read logs.
     pub id: u64,
     /// What it carries stands in this CONNECT tunnel, which may hold no other.
@@ -129,6 +132,7 @@ impl Conn {
             tls,
             names,
             peer,
+            element: Element::default(),
             id,
             tunnel: None,
             answered: Cell::new(false),
@@ -144,6 +148,7 @@ impl Conn {
             tls: self.tls,
             names: self.names.clone(),
             peer: self.peer.clone(),
+            element: Element::default(),
             id: self.id,
             tunnel: Some(asked),
             answered: Cell::new(true),

@@ -92,9 +92,7 @@ fn trip(mesh: &Mesh, breaker: &Breaker) -> [Value; 2] {
             break answer;
         }
         assert!(opened.elapsed() < breaker.base + LATE, "{sick} never comes back");
-        // Others measure something meanwhile: it is asked often when its time is nearly over.
-        let soon = opened.elapsed() + Duration::from_secs(1) > breaker.base;
-        std::thread::sleep(Duration::from_millis(if soon { 10 } else { 200 }));
+        std::thread::sleep(Duration::from_millis(25));
     };
     assert!(opened.elapsed() >= breaker.base, "{sick} is back after {:?}", opened.elapsed());
     let out = told_of(mesh, breaker, &address);

@@ -1,5 +1,6 @@
 //! What a message asks of this one connection, and what of it must not travel further (RFC 9110 7.6.1).
 
+use crate::headers::tags;
 use crate::syntax::{is_token, list};
 use crate::{Headers, Version};
 
@@ -40,8 +41,10 @@ pub fn strip_hop_by_hop(headers: &mut Headers, upgrade: Upgrade) {
     headers.remove_named_by("connection", MOST_NOMINATED, |name| {
         is_protected(name) || (kept && (is(name, "upgrade") || is(name, "connection")))
     });
+    const STRIPPED: [bool; 256] =
+        tags(&["te", "upgrade", "connection", "keep-alive", "http2-settings", "proxy-connection"]);
     let mut trailers_wanted = false;
-    headers.retain(|name, value| match name.len() {
+    headers.retain_among(&STRIPPED, |name, value| match name.len() {
         2 if is(name, "te") => {
             trailers_wanted |= list(value).any(|coding| is(coding, "trailers"));
             trailers_wanted

@@ -85,7 +85,12 @@ impl RequestHead {
     /// The host (and port) that the request is for: an absolute target's or CONNECT's own, else the `Host` header; empty
     /// when an HTTP/1.0 request names none. `Host` is not believed beside an absolute target (RFC 9112 3.2.2).
     pub fn authority(&self) -> &str {
-        match Target::parse(self.method(), self.target()) {
+        let target = self.target();
+        // Most targets are a path, and are not looked at further.
+        if target.starts_with('/') && self.method() != "CONNECT" {
+            return self.headers.text("host").unwrap_or_default();
+        }
+        match Target::parse(self.method(), target) {
             Ok(Target::Absolute { authority, .. } | Target::Authority(authority)) => authority,
             _ => self.headers.text("host").unwrap_or_default(),
         }

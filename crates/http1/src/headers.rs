@@ -196,6 +196,15 @@ impl Headers {
         self.spans.retain(|span| keep(span.name(&self.bytes), span.value(&self.bytes)));
     }
 
+    /// The same among names with one of these tags alone; what has another is kept unseen.
+    pub(crate) fn retain_among(&mut self, tags: &[bool; 256], mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let is_among = |span: &Span| tags[usize::from(span.tag)];
+        if self.spans.iter().any(is_among) {
+            self.spans
+                .retain(|span| !is_among(span) || keep(span.name(&self.bytes), span.value(&self.bytes)));
+        }
+    }
+
     /// Removes each header that a value of `list_name` names, at most `most` of them, unless `spare` says otherwise.
     pub(crate) fn remove_named_by(&mut self, list_name: &str, most: usize, spare: impl Fn(&[u8]) -> bool) {
         let list_key = Key::new(list_name.as_bytes());
@@ -325,13 +334,32 @@ impl Headers {
 
 impl<'a> Key<'a> {
     fn new(name: &'a [u8]) -> Self {
-        let last = name.last().map_or(0, |byte| byte | 0x20);
-        Self { name, tag: (name.len() as u8).wrapping_mul(7) ^ last }
+        Self { name, tag: tag(name) }
     }
 
     fn mark(self) -> u64 {
         mark(self.tag)
     }
+}
+
+/// A name's digest, the same in upper and lower case.
+const fn tag(name: &[u8]) -> u8 {
+    let last = match name {
+        [.., last] => *last | 0x20,
+        [] => 0,
+    };
+    (name.len() as u8).wrapping_mul(7) ^ last
+}
+
+/// Which digests these names have.
+pub(crate) const fn tags(names: &[&str]) -> [bool; 256] {
+    let mut tags = [false; 256];
+    let mut n = 0;
+    while n < names.len() {
+        tags[tag(names[n].as_bytes()) as usize] = true;
+        n += 1;
+    }
+    tags
 }
 
 /// One of 64 bits.
@@ -369,7 +397,9 @@ impl Span {
     }
 
     fn is_named(&self, bytes: &[u8], name: &[u8]) -> bool {
-        self.name_len as usize == name.len() && self.name(bytes).eq_ignore_ascii_case(name)
+        // Mostly both are in the same case; and that is told eight bytes at a time.
+        let own = self.name(bytes);
+        own == name || own.eq_ignore_ascii_case(name)
     }
 }
 

@@ -58,6 +58,7 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
         tls: conn.tls,
         peer: conn.names.as_deref(),
         own_uri,
+        element: &conn.element,
         source: conn.source.ip(),
     };
     call.ledger.remote = Some(hop::remote(head, settings, conn.source.ip()));

@@ -2,12 +2,15 @@
 //!
 //! As Istio's sidecars do it (Envoy's `ConnectionManagerUtility::mutateRequestHeaders`).
 
+mod client_cert;
+
 use std::net::IpAddr;
 
 use rand::{Rng, RngExt as _};
 use weft_http1::{InvalidHeader, RequestHead, ResponseHead};
-use weft_model::http::{ClientCertDetails, ForwardClientCert, HttpConnectionManager, ServerHeader};
+use weft_model::http::{HttpConnectionManager, ServerHeader};
 
+pub use self::client_cert::Element;
 use crate::tls::names::PeerNames;
 
 /// What is known of the connection that a request came on.
@@ -21,6 +24,8 @@ pub struct Hop<'a> {
     pub peer: Option<&'a PeerNames>,
     /// Our own URI, for `By=`.
     pub own_uri: &'a str,
+    /// How the app is told of both.
+    pub element: &'a Element,
     /// The other end's address.
     pub source: IpAddr,
 }
@@ -62,7 +67,6 @@ const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
 
 const XFF: &str = "x-forwarded-for";
-const XFCC: &str = "x-forwarded-client-cert";
 const REQUEST_ID: &str = "x-request-id";
 
 /// Gives a request another host; the one that it had before the first change is told as well.
@@ -111,7 +115,7 @@ pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> 
         let mut text = uuid::Uuid::encode_buffer();
         head.headers.set(REQUEST_ID, id.hyphenated().encode_lower(&mut text).as_bytes())?;
     }
-    client_cert(head, hop)
+    client_cert::tell(head, hop)
 }
 
 /// All values of a list header in their order, and one more.
@@ -144,66 +148,6 @@ pub fn remote(head: &RequestHead, manager: &HttpConnectionManager, source: IpAdd
     let entry = chain.len().checked_sub(back as usize + 1).and_then(|place| chain.get(place));
     let text = entry.and_then(|entry| std::str::from_utf8(entry).ok());
     text.and_then(|text| text.parse().ok()).unwrap_or(source)
-}
-
-/// `x-forwarded-client-cert`: who the client is, told to the app; never believed from a connection that is no mTLS.
-fn client_cert(head: &mut RequestHead, hop: &Hop<'_>) -> Result<(), InvalidHeader> {
-    use ForwardClientCert::{AlwaysForwardOnly, AppendForward, ForwardOnly, Sanitize, SanitizeSet};
-    let mode = hop.manager.client_cert;
-    let peer = match (mode, hop.peer) {
-        (AlwaysForwardOnly, _) | (ForwardOnly, Some(_)) => return Ok(()),
-        (Sanitize | ForwardOnly, _) | (_, None) => {
-            head.headers.remove(XFCC);
-            return Ok(());
-        }
-        (AppendForward | SanitizeSet, Some(peer)) => peer,
-    };
-    let element = element(peer, hop.own_uri, hop.manager.client_cert_details);
-    let value = if mode == AppendForward { joined(head, XFCC, &element) } else { element.into_bytes() };
-    head.headers.set(XFCC, value)
-}
-
-fn element(peer: &PeerNames, own_uri: &str, details: ClientCertDetails) -> String {
-    // Room for all of the usual, since to grow costs more than to fill.
-    let mut element = String::with_capacity(512);
-    element.extend(["By=", own_uri, ";Hash=", &peer.hash]);
-    if details.subject {
-        element.push_str(";Subject=\"");
-        element.extend(peer.subject.chars().flat_map(|c| match c {
-            '"' | '\\' => vec!['\\', c],
-            c => vec![c],
-        }));
-        element.push('"');
-    }
-    if details.uri {
-        if peer.uris.is_empty() {
-            element.push_str(";URI=");
-        }
-        for uri in &peer.uris {
-            element.push_str(";URI=");
-            quoted(uri, &mut element);
-        }
-    }
-    if details.dns {
-        for dns in &peer.dns {
-            element.push_str(";DNS=");
-            quoted(dns, &mut element);
-        }
-    }
-    element
-}
-
-/// A name of a certificate, in quotes where it could be read as more than one field.
-fn quoted(name: &str, out: &mut String) {
-    if !name.contains([',', ';', '=', '"', '\\', ' ']) {
-        return out.push_str(name);
-    }
-    out.push('"');
-    out.extend(name.chars().flat_map(|c| match c {
-        '"' | '\\' => vec!['\\', c],
-        c => vec![c],
-    }));
-    out.push('"');
 }
 
 /// What a response's head becomes before it goes to the client.

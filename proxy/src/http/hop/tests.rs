@@ -1,6 +1,7 @@
 use rand::SeedableRng as _;
-use weft_model::http::RouteSource;
+use weft_model::http::{ClientCertDetails, ForwardClientCert, RouteSource};
 
+use super::client_cert::XFCC;
 use super::*;
 
 fn manager(mode: ForwardClientCert) -> HttpConnectionManager {
@@ -26,7 +27,15 @@ fn peer() -> PeerNames {
 
 fn pass(head: &mut RequestHead, manager: &HttpConnectionManager, peer: Option<&PeerNames>) {
     let source = "10.0.0.9".parse().unwrap();
-    let hop = Hop { manager, tls: peer.is_some(), peer, own_uri: "spiffe://c/ns/n/sa/me", source };
+    let element = Element::default();
+    let hop = Hop {
+        manager,
+        tls: peer.is_some(),
+        peer,
+        own_uri: "spiffe://c/ns/n/sa/me",
+        element: &element,
+        source,
+    };
     on_request(head, &hop, &mut rand::rngs::SmallRng::seed_from_u64(1)).unwrap();
 }
 
@@ -95,4 +104,25 @@ fn the_clients_address_is_believed_from_as_many_hops_back_as_are_trusted() {
     head.headers.set("x-forwarded-for", "not an address").unwrap();
     manager.use_remote_address = false;
     assert_eq!(remote(&head, &manager, source), source);
+}
+
+#[test]
+fn a_connection_tells_the_same_of_its_client_until_it_is_to_tell_something_else() {
+    let mut manager = manager(ForwardClientCert::SanitizeSet);
+    let (peer, element) = (peer(), Element::default());
+    let source = "10.0.0.9".parse().unwrap();
+    let told = |manager: &HttpConnectionManager, own_uri| {
+        let mut head = head(&[("x-forwarded-client-cert", "By=a;URI=b")]);
+        let hop = Hop { manager, tls: true, peer: Some(&peer), own_uri, element: &element, source };
+        on_request(&mut head, &hop, &mut rand::rngs::SmallRng::seed_from_u64(1)).unwrap();
+        let values: Vec<_> =
+            head.headers.get_all(XFCC).map(|v| String::from_utf8_lossy(v).into_owned()).collect();
+        values.join(" and ")
+    };
+    let first = told(&manager, "spiffe://c/ns/n/sa/me");
+    assert_eq!(first, "By=spiffe://c/ns/n/sa/me;Hash=ab;Subject=\"\";URI=spiffe://c/ns/n/sa/client");
+    assert_eq!(told(&manager, "spiffe://c/ns/n/sa/me"), first);
+    assert!(told(&manager, "spiffe://other/ns/n/sa/me").starts_with("By=spiffe://other/"));
+    manager.client_cert_details.subject = false;
+    assert!(!told(&manager, "spiffe://other/ns/n/sa/me").contains("Subject"));
 }

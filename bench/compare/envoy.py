@@ -12,7 +12,7 @@ SERVER_NAME = "outbound_.80_._.server.compare.svc.cluster.local"
 LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
 
-def bootstrap(side, listen, upstream, folder):
+def bootstrap(side, listen, upstream, folder, h2=False):
     """One side of the pair: mTLS with exact identities, authorization (inbound), retries, no access log."""
     outbound = side == "outbound"
     own, peer = ("client", "server") if outbound else ("server", "client")
@@ -27,13 +27,16 @@ def bootstrap(side, listen, upstream, folder):
         },
         "circuit_breakers": {"thresholds": [{name: 2**32 - 1 for name in LIMITS}]},
     }
+    if h2:
+        kind, spoken = "upstreams.http.v3.HttpProtocolOptions", {"explicit_http_config": {"http2_protocol_options": {}}}
+        cluster["typed_extension_protocol_options"] = {f"envoy.extensions.{kind}": typed(kind, spoken)["typed_config"]}
     connection_manager = typed("filters.network.http_connection_manager.v3.HttpConnectionManager", manager(side))
     chain = {"filters": [connection_manager]}
     if outbound:
-        context = {"sni": SERVER_NAME, "common_tls_context": tls(folder, own, peer)}
+        context = {"sni": SERVER_NAME, "common_tls_context": tls(folder, own, peer, h2)}
         cluster["transport_socket"] = typed("transport_sockets.tls.v3.UpstreamTlsContext", context)
     else:
-        context = {"require_client_certificate": True, "common_tls_context": tls(folder, own, peer)}
+        context = {"require_client_certificate": True, "common_tls_context": tls(folder, own, peer, h2)}
         chain["transport_socket"] = typed("transport_sockets.tls.v3.DownstreamTlsContext", context)
     listener = {"name": side, "address": address(listen), "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
@@ -70,7 +73,7 @@ def rules():
     }
 
 
-def tls(folder, own, peer):
+def tls(folder, own, peer, h2):
     path = os.path.join(folder, own)
     matcher = {"san_type": "URI", "matcher": {"exact": certificates.identity(peer)}}
     return {
@@ -81,7 +84,7 @@ def tls(folder, own, peer):
             "trusted_ca": {"filename": f"{folder}/ca.pem"},
             "match_typed_subject_alt_names": [matcher],
         },
-        "alpn_protocols": ["http/1.1"],
+        "alpn_protocols": ["h2" if h2 else "http/1.1"],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
     }
 

@@ -1,6 +1,7 @@
 """Starts the mesh of a folder with `weft up`: how long until it is ready, and what it costs idle."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -32,14 +33,13 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], "startup")
     os.makedirs(home, mode=0o700, exist_ok=True)
-    environment = {"XDG_RUNTIME_DIR": home}
-    starts = [start(given.folder, environment) for _ in range(given.rounds)]
+    starts = [start(given.folder, {"XDG_RUNTIME_DIR": home}) for _ in range(given.rounds)]
     figures = {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "cores": os.cpu_count(),
         "load at the start": os.getloadavg()[0],
         "starts": starts,
-        **rest(given, environment, os.path.join(home, "up.log")),
+        **rest(given, home),
     }
     print(told(figures, given))
     if given.json:
@@ -66,13 +66,23 @@ def start(folder, environment):
     return result
 
 
-def rest(given, environment, log):
-    """What the ready mesh holds and does while nothing happens."""
-    up = processes.start([os.environ["WEFT_BIN"], "up", given.folder], log, environment)
+@contextlib.contextmanager
+def mesh(weft, folder, home, more=(), before=(), limit=90):
+    """`weft up` of a folder, ready, as long as it is looked at; `home` takes its files."""
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    log, environment = os.path.join(home, "up.log"), {"XDG_RUNTIME_DIR": home}
+    up = processes.start([*before, weft, "up", folder, *more], log, environment)
     try:
-        command = [os.environ["WEFT_BIN"], "status", "--output", "json"]
-        ready = lambda: pairs.ready_status(up, command, environment)
-        processes.wait_until(ready, f"the mesh is ready; see {log}", limit=90)
+        ready = lambda: pairs.ready_status(up, [weft, "status", "--output", "json"], environment)
+        processes.wait_until(ready, f"the mesh is ready; see {log}", limit)
+        yield up
+    finally:
+        processes.stop(up)
+
+
+def rest(given, home):
+    """What the ready mesh holds and does while nothing happens."""
+    with mesh(os.environ["WEFT_BIN"], given.folder, home) as up:
         # What the start left to do, and status asked for, is over.
         time.sleep(3)
         groups = grouped(up.pid)
@@ -81,10 +91,8 @@ def rest(given, environment, log):
         spent = {name: (processes.slices(pids) - before[name]) / given.secs for name, pids in groups.items()}
         memory = {name: [processes.memory([pid], alone=True) for pid in pids] for name, pids in groups.items()}
         private = {name: [processes.resident(pid, "RssAnon") / 1024 for pid in pids] for name, pids in groups.items()}
-        parts = {name: [processes.proportional(pid) / 1024 for pid in pids] for name, pids in groups.items()}
+        parts = {name: [processes.rolled_up(pid, "Pss") / 1024 for pid in pids] for name, pids in groups.items()}
         return {"cpu": spent, "memory": memory, "anonymous": private, "part": parts, "seconds": given.secs}
-    finally:
-        processes.stop(up)
 
 
 def grouped(up):

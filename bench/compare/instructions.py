@@ -13,7 +13,6 @@ import subprocess
 import sys
 
 import pairs
-import processes
 
 BODY = 786
 # What keeps traffic alive may cost so much, in per cent, while it is not needed: of instructions of the program's own, which
@@ -68,6 +67,11 @@ def lowest(weft, name, given, *more):
 
 def counted(weft, name, given, *more):
     """Instructions a request of the client's and of the server's sidecar; `more` folders of YAML are in force."""
+    return [total(dump) / given.requests for dump in dumps(weft, name, given, *more)]
+
+
+def dumps(weft, name, given, *more):
+    """What callgrind saw of the client's and of the server's sidecar, as files."""
     scratch = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], f"instructions-{name}")
     os.makedirs(scratch, mode=0o700, exist_ok=True)
     for old in os.listdir(scratch):
@@ -89,7 +93,7 @@ def counted(weft, name, given, *more):
             ask(connection, given.requests)
             for pid in pair.pids:
                 control(scratch, "--dump", pid)
-        return [total(scratch, pid) / given.requests for pid in pair.pids]
+        return [newest(scratch, pid) for pid in pair.pids]
 
 
 def control(scratch, what, pid):
@@ -111,14 +115,18 @@ def ask(connection, times):
             raise SystemExit(f"not answered as expected: {answer[:300]!r}")
 
 
-def total(scratch, pid):
-    """What the last dump of a process says all in all."""
-    dumps = [name for name in os.listdir(scratch) if name.startswith(f"callgrind.{pid}.")]
-    newest = max(dumps, key=lambda name: int(name.rsplit(".", 1)[1]))
-    with open(os.path.join(scratch, newest)) as text:
+def newest(scratch, pid):
+    """The last dump of a process."""
+    of_it = [name for name in os.listdir(scratch) if name.startswith(f"callgrind.{pid}.")]
+    return os.path.join(scratch, max(of_it, key=lambda name: int(name.rsplit(".", 1)[1])))
+
+
+def total(dump):
+    """What a dump says all in all."""
+    with open(dump) as text:
         totals = [line for line in text if line.startswith(("totals:", "summary:"))]
     if not totals:
-        raise SystemExit(f"{newest} has no total")
+        raise SystemExit(f"{dump} has no total")
     return int(totals[-1].split()[1])
 
 

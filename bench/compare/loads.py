@@ -17,20 +17,26 @@ class Unclean(Exception):
     """A load that is no measurement, and why."""
 
 
-def closed_loop(pair, connections, seconds):
-    """As many requests as `connections` that wait for each answer can make: wrk's counts, and requests a second."""
-    (host, port), url = pair.address, "http://{}:{}/".format(*pair.address)
+def closed_loop(pair, connections, seconds, path="/", headers=(), words=(), body=BODY):
+    """As many requests as `connections` that wait for each answer can make: wrk's counts, and requests a second.
+
+    `words` are report.lua's: what is sent or looked at byte by byte.
+    """
+    url = "http://{}:{}{}".format(*pair.address, path)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={PATIENCE}s", "-s", REPORT]
-    done = bounded([*namespaces.prefix(pair.within), *command, "-H", f"Host: {pair.host}", url], seconds)
+    for header in (f"Host: {pair.host}", *headers):
+        command += ["-H", header]
+    done = bounded([*namespaces.prefix(pair.within), *command, url, *(["--", *map(str, words)] if words else [])], seconds)
     if done.returncode or not done.stderr.strip():
         raise Unclean(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
     counted = json.loads(done.stderr.strip().splitlines()[-1])
-    failed = {name: counted[name] for name in ("connect", "read", "write", "status", "timeout") if counted[name]}
+    failed = {name: counted[name] for name in ("connect", "read", "write", "status", "timeout", "wrong") if counted[name]}
     if failed or not counted["requests"]:
         raise Unclean(f"closed loop: {counted['requests']} requests, errors {failed}")
     each = counted["bytes"] / counted["requests"]
-    if not BODY < each < BODY + 2048:
-        raise Unclean(f"closed loop: {each:.0f} bytes an answer, with a body of {BODY}")
+    # What had come of answers that were not over yet is counted, too.
+    if not body < each < body + 2048 + connections * body / counted["requests"]:
+        raise Unclean(f"closed loop: {each:.0f} bytes an answer, with a body of {body}")
     counted["rate"] = counted["requests"] / counted["micros"] * 1e6
     return counted
 
@@ -42,6 +48,27 @@ def open_loop(pair, rate, connections, seconds):
     if done.returncode:
         raise Unclean(f"open loop: {done.stdout.strip() or done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+def grpc(pair, kind, connections, streams, length, seconds):
+    """Calls of one message, or messages on streams that stay, each of which is compared with its echo."""
+    words = [kind, "{}:{}".format(*pair.address), pair.host, seconds, connections, streams, length]
+    done = bounded([os.environ["WEFT_BENCH_CALLS"], *map(str, words)], seconds)
+    if done.returncode:
+        raise Unclean(f"{kind} calls: {done.stdout.strip() or done.stderr.strip()}")
+    counted = json.loads(done.stdout)
+    counted["rate"] = counted["requests"] / counted["micros"] * 1e6
+    return counted
+
+
+def transfer(pair, length):
+    """One body of so many bytes, each of which is looked at: bytes a second."""
+    words = ["transfer", "{}:{}".format(*pair.address), pair.host, length]
+    done = bounded([os.environ["WEFT_BENCH_CALLS"], *map(str, words)], 120)
+    if done.returncode:
+        raise Unclean(f"transfer: {done.stderr.strip()}")
+    counted = json.loads(done.stdout)
+    return {"rate": counted["bytes"] / counted["micros"] * 1e6, "requests": 1}
 
 
 def check(pair):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-import compare
+import about
 import pairs
 import processes
 
@@ -56,8 +56,7 @@ def arguments():
 def main():
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    given.connections = given.rate = given.threads = 1
-    about = compare.describe(given)
+    run = about.machine()
     kinds = {
         "names of the mesh": [query(f"service-{n}.shop.svc.cluster.local") for n in range(NAMES)],
         "kept answers of a server": [query(f"www-{n}.example.org") for n in range(NAMES)],
@@ -68,8 +67,8 @@ def main():
         for _ in range(given.rounds):
             for kind, queries in kinds.items():
                 results[kind].append(measured(address, task, queries, given.secs))
-    for line in ("date", "machine", "versions"):
-        print(f"{line}: {about[line]}")
+    for line, value in run.items():
+        print(f"{line}: {value}")
     print(f"load: {given.rounds} rounds of {given.secs} s of each kind, {NAMES} names in turns, {WINDOW} queries in flight\n")
     for kind, rounds in results.items():
         rate, core = (sorted(each[index] for each in rounds) for index in (0, 1))

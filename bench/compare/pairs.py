@@ -1,4 +1,4 @@
-"""The pairs: client -> outbound proxy -> mTLS -> inbound proxy -> nginx, all of them at once, each at its own ports.
+"""The pairs: client -> outbound proxy -> mTLS -> inbound proxy -> app, all of them at once, each at its own ports.
 
 A pair is started once and stays for all rounds, so that rounds can be short and close to each other.
 """
@@ -6,13 +6,15 @@ A pair is started once and stays for all rounds, so that rounds can be short and
 import dataclasses
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 
+import apps
 import certificates
 import envoy
+import loads
 import namespaces
 import processes
 
@@ -29,8 +31,10 @@ class Pair:
     host: str = "server"
     # Where the inbound proxy listens; none where there is no proxy.
     between: tuple = None
-    # The proxies, and nothing else.
+    # The proxies, and nothing else; the client's first.
     pids: list = dataclasses.field(default_factory=list)
+    # The app behind them, where it is told.
+    app: int = None
     # Files that grow with each request; emptied after each round.
     logs: list = dataclasses.field(default_factory=list)
     # The network namespaces of the client and of who belongs to no pod, where there are any.
@@ -41,8 +45,8 @@ class Pair:
 class Stage:
     """Starts pairs in a scratch folder and stops all that it started."""
 
-    def __init__(self, scratch, weft, threads):
-        self.scratch, self.weft, self.threads = scratch, weft, threads
+    def __init__(self, scratch, weft, threads, app=apps.nginx):
+        self.scratch, self.weft, self.threads, self.app = scratch, weft, threads, app
         self.running = []
         self.rooms, self.folders = [], []
         self._backend = None
@@ -61,6 +65,15 @@ class Stage:
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def all(self, names):
+        """Starts the pairs of those names, and sees that they answer."""
+        running = [self.pair(name) for name in names]
+        for pair in running:
+            loads.check(pair)
+        # Allocators and logs have come to rest by now, or never do.
+        time.sleep(2)
+        return running
+
     def pair(self, name):
         """Starts the pair of that name."""
         return {
@@ -68,10 +81,14 @@ class Stage:
             "limit": self.limit,
             "haproxy": self.haproxy,
             "haproxy-tcp": lambda: self.haproxy("haproxy-tcp", "tcp", ""),
+            "haproxy-grpc": lambda: self.haproxy("haproxy-grpc", h2=True),
             "envoy": self.envoy,
+            "envoy-grpc": lambda: self.envoy("envoy-grpc", h2=True),
             "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
             "weft-tcp": self.mesh_of_tcp,
+            "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "access-log/on"),
+            "weft-services": lambda: self.mesh("weft-services", "mesh", "access-log/on", self.many_services()),
             "haproxy-intercepted": self.haproxy_intercepted,
             "weft-intercepted": lambda: self.mesh("weft-intercepted", "mesh", "access-log/on", netns=True),
         }[name]()
@@ -82,17 +99,19 @@ class Stage:
         return process
 
     def backend(self):
-        """The nginx of all pairs but weft's, whose nginx is an app of its mesh."""
+        """The app of all pairs but weft's, whose app is one of its mesh."""
         if self._backend is None:
             (port,) = processes.free_ports(1)
             folder, address = os.path.join(self.scratch, "backend"), ("127.0.0.1", port)
-            self.start("backend", [f"{HERE}/backend", folder], {"HOST": address[0], "PORT": str(port)})
-            processes.wait_until(lambda: processes.listens(address), "nginx listens")
+            own = {"HOST": address[0], "PORT": str(port)}
+            self.backend_pid = self.start("backend", ["/bin/sh", "-c", self.app(folder)], own).pid
+            processes.wait_until(lambda: processes.listens(address), "the app listens")
             self._backend = address
         return self._backend
 
     def direct(self):
-        return Pair("direct", self.backend())
+        address = self.backend()
+        return Pair("direct", address, app=self.backend_pid)
 
     def limit(self):
         """The least that two proxies with mTLS can do."""
@@ -101,19 +120,21 @@ class Stage:
         # The server's side first: whoever asks whether the client's listens, connects through it.
         for side, listen, upstream in [("server", inner, "{}:{}".format(*backend)), ("client", outer, f"127.0.0.1:{inner}")]:
             words = [side, f"127.0.0.1:{listen}", upstream, self.certificates, str(self.threads)]
-            pids.append(self.start(f"limit-{side}", [os.environ["WEFT_BENCH_LIMIT"], *words]).pid)
+            pids.insert(0, self.start(f"limit-{side}", [os.environ["WEFT_BENCH_LIMIT"], *words]).pid)
             processes.wait_until(lambda: processes.listens(("127.0.0.1", listen)), f"limit listens at {listen}")
         return Pair("limit", ("127.0.0.1", outer), between=("127.0.0.1", inner), pids=pids)
 
-    def haproxy(self, name="haproxy", mode="http", reuse=" http-reuse always\n"):
+    def haproxy(self, name="haproxy", mode="http", reuse=" http-reuse always\n", h2=False):
         backend, (outer, inner) = self.backend(), processes.free_ports(2)
         bundle = {name: self.bundle(name) for name in ("client", "server")}
         authority = f"ca-file {self.certificates}/ca.pem verify required"
+        # Who listens without TLS tells HTTP/2 by its first bytes.
+        alpn, spoken = (" alpn h2", " proto h2") if h2 else ("", "")
         sides = {
             "outbound": f" bind 127.0.0.1:{outer}\n"
-            f" server s 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['client']} {authority}\n",
-            "inbound": f" bind 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['server']} {authority}\n"
-            " server s {}:{}\n".format(*backend),
+            f" server s 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['client']} {authority}{alpn}\n",
+            "inbound": f" bind 127.0.0.1:{inner} ssl ssl-min-ver TLSv1.3 crt {bundle['server']} {authority}{alpn}\n"
+            " server s {}:{}{}\n".format(*backend, spoken),
         }
         text = lambda side, text: self.haproxy_text(side, f" mode {mode}\n{reuse}", text)
         return self.two(name, outer, inner, sides, lambda path: ["haproxy", "-f", path, "-db"], text)
@@ -172,21 +193,21 @@ class Stage:
                     bundle.write(text.read())
         return path
 
-    def envoy(self):
+    def envoy(self, name="envoy", h2=False):
         backend, (outer, inner) = self.backend(), processes.free_ports(2)
         sides = {
-            "outbound": envoy.bootstrap("outbound", ("127.0.0.1", outer), ("127.0.0.1", inner), self.certificates),
-            "inbound": envoy.bootstrap("inbound", ("127.0.0.1", inner), backend, self.certificates),
+            "outbound": envoy.bootstrap("outbound", ("127.0.0.1", outer), ("127.0.0.1", inner), self.certificates, h2),
+            "inbound": envoy.bootstrap("inbound", ("127.0.0.1", inner), backend, self.certificates, h2),
         }
         threads = ["--concurrency", str(self.threads), "--disable-hot-restart", "-l", "error"]
         command = lambda path: ["envoy", "-c", path, *threads]
-        return self.two("envoy", outer, inner, sides, command, lambda _, bootstrap: json.dumps(bootstrap))
+        return self.two(name, outer, inner, sides, command, lambda _, bootstrap: json.dumps(bootstrap))
 
     def two(self, name, outer, inner, sides, command, text):
         """Starts both sides of a peer's pair."""
         pids = []
         for side, content in sides.items():
-            path = os.path.join(self.scratch, f"{name}-{side}.json" if name == "envoy" else f"{name}-{side}.cfg")
+            path = os.path.join(self.scratch, f"{name}-{side}.json" if "envoy" in name else f"{name}-{side}.cfg")
             with open(path, "w") as file:
                 file.write(text(side, content))
             pids.append(self.start(f"{name}-{side}", command(path)).pid)
@@ -196,15 +217,31 @@ class Stage:
 
     def mesh_of_tcp(self):
         """The same mesh, whose service is said to speak TCP, and is called at the address that its client has for it."""
-        folder = os.path.join(self.scratch, "mesh-of-tcp")
-        os.makedirs(folder, exist_ok=True)
-        for name in ("services", "security"):
-            with open(f"{HERE}/mesh/{name}.yaml") as text, open(f"{folder}/{name}.yaml", "w") as tcp:
-                tcp.write(text.read().replace("ports: [{name: http, port: 80", "ports: [{name: tcp, port: 80"))
-        pair = self.mesh("weft-tcp", folder, f"{HERE}/access-log/on")
+        pair = self.mesh("weft-tcp", self.spoken("tcp"), "access-log/on")
         block = pair.address[0].rpartition(".")[0]
         pair.address = (f"{block}.10", 80)
         return pair
+
+    def spoken(self, protocol):
+        """The folder of the same mesh, whose service is said to speak another protocol."""
+        folder = os.path.join(self.scratch, f"mesh-of-{protocol}")
+        os.makedirs(folder, exist_ok=True)
+        for name in ("services", "security"):
+            with open(f"{HERE}/mesh/{name}.yaml") as text, open(f"{folder}/{name}.yaml", "w") as spoken:
+                spoken.write(text.read().replace("ports: [{name: http, port: 80", f"ports: [{{name: {protocol}, port: 80"))
+        return folder
+
+    def many_services(self, count=1000):
+        """A folder of so many more services, which nobody calls."""
+        folder = os.path.join(self.scratch, "many-services")
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/services.yaml", "w") as file:
+            file.writelines(
+                f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: other-{number}, namespace: compare}}\n"
+                "spec: {selector: {app: server}, ports: [{name: http, port: 80, targetPort: 8000}]}\n"
+                for number in range(count)
+            )
+        return folder
 
     def mesh(self, name, *folders, before=(), patience=90, netns=False):
         """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
@@ -214,7 +251,7 @@ class Stage:
             own = self.open_folder()
             app = f"exec {own}/backend {own}/files"
         else:
-            app = "exec {} {}".format(shlex.quote(f"{HERE}/backend"), shlex.quote(os.path.join(home, "backend")))
+            app = self.app(os.path.join(home, "backend"))
         command = [*before, self.weft, "up", *(os.path.join(HERE, folder) for folder in folders), "--app", f"server={app}"]
         own = {"XDG_RUNTIME_DIR": home}
         up = self.start(name, command + ["--netns"] * netns, own)
@@ -229,6 +266,7 @@ class Stage:
             (pods["client"]["localhost"], 15007),
             between=(pods["server"]["address"], 8000),
             pids=sidecars,
+            app=apps.pid_of(up.pid),
             logs=[
                 os.path.join(status["run"], "pods", "compare." + pod["name"], "access.log") for pod in pods.values()
             ],
@@ -241,8 +279,9 @@ class Stage:
 
 
 def sidecars_of(up):
-    """The sidecars of the mesh of that `weft up`."""
-    return [pid for pid in processes.tree(up) if "sidecar" in processes.command_line(pid)]
+    """The sidecars of the mesh of that `weft up`, by the names of their pods."""
+    found = [pid for pid in processes.tree(up) if "sidecar" in processes.command_line(pid)]
+    return sorted(found, key=lambda pid: processes.variable(pid, "POD_NAME"))
 
 
 def ready_status(up, command, own):

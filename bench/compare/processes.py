@@ -156,11 +156,11 @@ def resident(pid, name):
         return 0
 
 
-def proportional(pid):
-    """KiB of a process's memory, what it shares with others counted by its part of it."""
+def rolled_up(pid, name):
+    """KiB of all of a process's memory, counted page by page: `Rss`, or `Pss`, to which others who share count, too."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as text:
-            return next((int(line.split()[1]) for line in text if line.startswith("Pss:")), 0)
+            return next((int(line.split()[1]) for line in text if line.startswith(name + ":")), 0)
     except OSError:
         return 0
 
@@ -172,3 +172,13 @@ def command_line(pid):
             return [word.decode(errors="replace") for word in line.read().split(b"\0")]
     except OSError:
         return []
+
+
+def variable(pid, name):
+    """What a variable of the environment was when a process began; empty, if it had none."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as text:
+            variables = text.read().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    return next((each.partition("=")[2] for each in variables if each.startswith(name + "=")), "")

@@ -1,0 +1,77 @@
+"""Rounds: every pair is asked in turn, each round begins with another, and what is compared is compared within a round."""
+
+import os
+import sys
+import time
+
+import loads
+import processes
+
+
+def interleaved(running, count, measured, told):
+    """So many rounds of all pairs: by a pair's name its rounds, each with its figures or the reason why it has none."""
+    results = {pair.name: [] for pair in running}
+    for number in range(count):
+        # Each round begins with another pair, so that no one always follows the same neighbour's heat.
+        turn = number % len(running)
+        for pair in running[turn:] + running[:turn]:
+            try:
+                result = measured(pair)
+            except loads.Unclean as reason:
+                result = {"failed": str(reason)}
+            results[pair.name].append(result)
+            said = f"NO RESULT: {result['failed']}" if "failed" in result else told(result)
+            print(f"# round {number + 1} {pair.name}: {said}", file=sys.stderr, flush=True)
+    return results
+
+
+def spending(pair, load):
+    """What a load counted, with the CPU that the pair spent on a request, and the share of the machine that others took."""
+    try:
+        # By the scheduler's clock: where a round has few requests, ticks are too coarse.
+        proxies = [process for pid in pair.pids for process in processes.tree(pid)]
+        before, busy, ours = processes.slices(proxies), processes.machine_cpu(), processes.cpu([os.getpid()])
+        began = time.monotonic()
+        counted = load(pair)
+        took = time.monotonic() - began
+        spent = processes.slices(proxies) - before
+        strangers = processes.machine_cpu() - busy - (processes.cpu([os.getpid()]) - ours)
+        if not all(map(processes.is_alive, pair.pids)):
+            raise loads.Unclean("a proxy died and was started again")
+    finally:
+        for log in pair.logs:
+            os.truncate(log, 0)
+    others = max(0.0, strangers / (took * os.cpu_count()))
+    return {**counted, "cpu": spent / counted["requests"] * 1e6, "others": others}
+
+
+def of_http(pair, given):
+    """One round of small requests: as many as can be, and then so many a second."""
+    loads.check(pair)
+    loads.closed_loop(pair, given.connections, 1)
+    closed = spending(pair, lambda pair: loads.closed_loop(pair, given.connections, given.secs))
+    opened = loads.open_loop(pair, given.rate, 16, given.secs)
+    loads.check(pair)
+    for log in pair.logs:
+        os.truncate(log, 0)
+    return {
+        "rate": closed["rate"],
+        "cpu": closed["cpu"],
+        "p50": opened["p50"] / 1e3,
+        "p99": opened["p99"] / 1e3,
+        "p999": opened["p999"] / 1e3,
+        "peak": processes.memory(pair.pids, peak=True),
+        "others": closed["others"],
+        "closed": closed,
+        "open": opened,
+    }
+
+
+def clean(results, *names):
+    """The rounds in which each of these has figures."""
+    return [each for each in zip(*(results[name] for name in names)) if not any("failed" in result for result in each)]
+
+
+def ratios(results, name, base, key):
+    """Of each round by itself."""
+    return [own[key] / other[key] for own, other in clean(results, name, base) if other[key]]

@@ -6,7 +6,6 @@ not know) shows as pages of code that are missed in a real run: those are added,
 """
 
 import argparse
-import bisect
 import collections
 import gzip
 import os
@@ -22,16 +21,20 @@ sys.path.insert(0, os.path.join(HERE, "../bench/compare"))
 
 import idle
 import instructions
+import missed
 import pairs
-import processes
 
 # A leaf of the system and what it calls: eight pods are enough, and as many as valgrind can carry.
 PART = "banking-connector"
+# The last round is the one that finds no more than this share of what is known.
+LITTLE = 0.005
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="dist/order", description=__doc__.splitlines()[0])
     parser.add_argument("--quiet-for", type=int, default=35, metavar="SECS", help="of idleness (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="of misses, at most (%(default)s)")
+    parser.add_argument("--only-misses", action="store_true", help="begins with the list that there is, without callgrind")
     parser.add_argument("--check", action="store_true", help="only tells how many of the names the program still has")
     return parser.parse_args()
 
@@ -41,24 +44,57 @@ def main():
     weft = os.environ["WEFT_BIN"]
     file = os.path.join(HERE, "entered.gz")
     if given.check:
-        with gzip.open(file, "rt") as text:
-            names = text.read().split()
-        there = {name for _, name in symbols(weft)}
+        there = {name for _, name in missed.symbols(weft)}
+        names = listed(file)
         print(f"{sum(name in there for name in names)} of {len(names)} names are the program's")
         return 0
     scratch = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], "order")
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch, mode=0o700)
-    requests(weft, scratch)
-    idleness(weft, scratch, given.quiet_for)
-    names = counted(os.path.join(scratch, name) for name in os.listdir(scratch) if re.match(r"callgrind\.\d+\.1$", name))
-    print(f"# callgrind: {len(names)} functions", file=sys.stderr, flush=True)
-    known = set(names)
-    missed = [name for name in pages(weft, scratch) if name not in known]
-    print(f"# pages missed: {len(missed)} more", file=sys.stderr, flush=True)
+    if given.only_misses:
+        there = {name for _, name in missed.symbols(weft)}
+        names = [name for name in listed(file) if name in there]
+    else:
+        requests(weft, scratch)
+        idleness(weft, scratch, given.quiet_for)
+        dumps = [name for name in os.listdir(scratch) if re.match(r"callgrind\.\d+\.1$", name)]
+        names = counted(os.path.join(scratch, name) for name in dumps)
+        print(f"# callgrind: {len(names)} functions", file=sys.stderr, flush=True)
+    for number in range(given.rounds):
+        # As it will be linked: what lies elsewhere then is missed elsewhere.
+        program = relinked(weft, names, scratch)
+        known = set(names)
+        more = [name for name in missed.pages(program, scratch, selfmonitor) if name not in known]
+        names += more
+        print(f"# misses, round {number + 1}: {len(more)} more", file=sys.stderr, flush=True)
+        if len(more) < len(names) * LITTLE or program == weft:
+            break
     with open(file, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, 0) as text:
-        text.write("".join(f"{name}\n" for name in (*names, *missed)).encode())
+        text.write("".join(f"{name}\n" for name in names).encode())
     return 0
+
+
+def listed(file):
+    with gzip.open(file, "rt") as text:
+        return text.read().split()
+
+
+def relinked(weft, names, scratch):
+    """The same program, linked with these names; itself, where nobody kept what it is made of."""
+    folder = os.path.join(os.path.dirname(weft), "linked")
+    try:
+        with open(os.path.join(folder, "words"), "rb") as file:
+            words = [word.decode() for word in file.read().split(b"\0")[:-1]]
+    except FileNotFoundError:
+        print(f"# {folder}: nothing to link again, so one round is all; dist/build keeps it", file=sys.stderr, flush=True)
+        return weft
+    order, program = os.path.join(scratch, "entered"), os.path.join(scratch, "weft")
+    with open(order, "w") as text:
+        text.writelines(f"{name}\n" for name in names)
+    words[words.index("-o") + 1] = program
+    words = [re.sub(r"(--symbol-ordering-file=)[^,]*", lambda found: found[1] + order, word) for word in words]
+    subprocess.run(["cc", *words], check=True, timeout=600)
+    return program
 
 
 def grind(scratch):
@@ -82,17 +118,8 @@ def requests(weft, scratch):
 
 
 def selfmonitor(weft, scratch, before, then):
-    home = os.path.join(scratch, "selfmonitor")
-    os.makedirs(home, mode=0o700, exist_ok=True)
-    environment = {"XDG_RUNTIME_DIR": home}
-    up = processes.start([*before, weft, "up", idle.SELFMONITOR, "--only", PART], f"{home}/up.log", environment)
-    try:
-        status = [weft, "status", "--output", "json"]
-        ready = lambda: pairs.ready_status(up, status, environment)
-        processes.wait_until(ready, f"the mesh is ready; see {home}/up.log", limit=400)
+    with idle.mesh(weft, idle.SELFMONITOR, os.path.join(scratch, "selfmonitor"), ["--only", PART], before, 400) as up:
         then(pairs.sidecars_of(up.pid))
-    finally:
-        processes.stop(up)
 
 
 def idleness(weft, scratch, secs):
@@ -132,42 +159,6 @@ def counted(files):
                         cost[current] += int(line.split()[-1])
                     inclusive = False
     return [name for name, _ in cost.most_common()]
-
-
-def symbols(weft):
-    """Address and name of each function."""
-    out = subprocess.run(["nm", "-n", "--defined-only", weft], capture_output=True, text=True, check=True).stdout
-    lines = (line.split(" ", 2) for line in out.splitlines())
-    return [(int(at, 16), name) for at, kind, name in lines if kind in "tTwW"]
-
-
-def pages(weft, scratch):
-    """The functions at which sidecars miss pages of code, in a run by the processor itself."""
-    data = os.path.join(scratch, "perf.data")
-    record = ["perf", "record", "-q", "-e", "page-faults", "-c", "1", "-d", "-o", data]
-    selfmonitor(weft, scratch, record, lambda pids: time.sleep(5))
-    script = lambda *words: subprocess.run(["perf", "script", "-i", data, *words], capture_output=True, text=True).stdout
-    maps = {}
-    for line in script("--show-mmap-events").splitlines():
-        found = re.search(r"MMAP2 (\d+)/\d+: \[0x(\w+)\(0x(\w+)\) @ (\w+) .*r-xp (.*)", line)
-        if found and os.path.basename(found[5]).startswith("weft"):
-            maps[found[1]] = tuple(int(part, 16) for part in found.groups()[1:4])
-    functions = symbols(weft)
-    addresses = [at for at, _ in functions]
-    shift = next(
-        int(words[2], 16) - int(words[1], 16)
-        for words in map(str.split, subprocess.run(["readelf", "-lW", weft], capture_output=True, text=True).stdout.splitlines())
-        if words[:1] == ["LOAD"] and "E" in words[6:8]
-    )
-    count = collections.Counter()
-    for line in script("-F", "pid,ip,addr").splitlines():
-        pid, address, at = (line.split() + ["", ""])[:3]
-        if address == at and pid in maps:
-            start, length, offset = maps[pid]
-            if start <= int(at, 16) < start + length:
-                count[functions[bisect.bisect_right(addresses, int(at, 16) - start + offset + shift) - 1][1]] += 1
-    # What but one process or two entered is none of a sidecar's.
-    return [name for name, times in count.most_common() if times > 2]
 
 
 if __name__ == "__main__":

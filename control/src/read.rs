@@ -18,6 +18,7 @@ use crate::resources::mesh_config::ProxySettings;
 mod diagnostic;
 mod document;
 mod emptied;
+mod encoding;
 mod finding;
 mod folder;
 mod header;

@@ -9,7 +9,7 @@ use weft_model::cluster::{Cluster, TcpKeepalive, UpstreamProtocol};
 use weft_model::listener::{Direction, NetworkFilter, TcpProxy};
 use weft_model::tls::Transport;
 use weft_testkit::app::Switched;
-use weft_testkit::wire::{End, Puppet};
+use weft_testkit::wire::{End, Peer, Puppet};
 use weft_testkit::{eventually, free_address, settings};
 
 use super::breakers::{get, streams};
@@ -18,28 +18,38 @@ use super::{GET, NAME, Way, ask, sockets};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const OK_FOR_2_S: &str = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2, max=2\r\nContent-Length: 2\r\n\r\nok";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_is_given_up_before_the_time_that_its_server_states() {
+/// An app that is led by hand, the way to it, and a client.
+async fn opened(change: impl FnOnce(&mut Cluster)) -> (Puppet, Way, Peer) {
     let app = Puppet::new().await;
-    let way = Way::to(&[app.address], |_| {}).await;
-    let mut client = way.client().await;
-    client.send(GET).await;
+    let way = Way::to(&[app.address], change).await;
+    let client = way.client().await;
+    (app, way, client)
+}
+
+/// The connection that the app gets for a request that was sent, on which it has given one answer, and when it did.
+async fn answered(app: &Puppet, client: &mut Peer, answer: &str) -> (Peer, Instant) {
     let mut served = app.accept().await;
     served.head().await;
-    let answered = Instant::now();
-    served.send(OK_FOR_2_S).await;
+    let at = Instant::now();
+    served.send(answer).await;
     client.response().await;
+    (served, at)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_given_up_before_the_time_that_its_server_states() {
+    let (app, way, mut client) = opened(|_| {}).await;
+    client.send(GET).await;
+    let (mut served, at) = answered(&app, &mut client, OK_FOR_2_S).await;
     assert_eq!(served.end().await, (String::new(), End::Closed));
-    let kept = answered.elapsed();
+    let kept = at.elapsed();
     assert!(kept >= Duration::from_secs(1) && kept < Duration::from_secs(2), "it was kept for {kept:?}");
     eventually("it counts no more", async || way.count("upstream_cx_active") == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_carries_no_more_requests_than_its_server_says() {
-    let app = Puppet::new().await;
-    let way = Way::to(&[app.address], |_| {}).await;
-    let mut client = way.client().await;
+    let (app, _way, mut client) = opened(|_| {}).await;
     client.send(GET).await;
     let mut served = app.accept().await;
     for answer in [OK_FOR_2_S, OK, OK] {
@@ -76,42 +86,28 @@ async fn a_connection_carries_no_more_requests_than_the_cluster_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_says_nothing_is_known_by_when_it_has_closed_before() {
     let patience = Duration::from_secs(1);
-    let app = Puppet::new().await;
-    let way = Way::to(&[app.address], |_| {}).await;
-    let mut client = way.client().await;
+    let (app, _way, mut client) = opened(|_| {}).await;
+    client.send(GET).await;
     for _ in 0..2 {
-        client.send(GET).await;
-        let mut served = app.accept().await;
-        served.head().await;
-        served.send(OK).await;
-        client.response().await;
+        let (mut served, _) = answered(&app, &mut client, OK).await;
         // As a server does that waits so long for the next request.
         let next = tokio::time::timeout(patience, served.head()).await;
         assert!(next.is_err(), "{next:?}");
+        drop(served);
+        client.send(GET).await;
     }
-    client.send(GET).await;
-    let mut served = app.accept().await;
-    served.head().await;
-    let answered = Instant::now();
-    served.send(OK).await;
-    client.response().await;
+    let (mut served, at) = answered(&app, &mut client, OK).await;
     assert_eq!(served.end().await.1, End::Closed);
-    let kept = answered.elapsed();
+    let kept = at.elapsed();
     assert!(kept < patience, "the server would have closed it after {kept:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_meets_no_connection_that_was_closed_while_it_was_idle() {
-    let app = Puppet::new().await;
-    let way = Way::to(&[app.address], |_| {}).await;
-    let mut client = way.client().await;
+    let (app, way, mut client) = opened(|_| {}).await;
     client.send(GET).await;
     for request in [GET, "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n", GET] {
-        let mut served = app.accept().await;
-        served.head().await;
-        served.send(OK).await;
-        client.response().await;
-        drop(served);
+        drop(answered(&app, &mut client, OK).await);
         eventually("its end is noticed", async || way.count("upstream_cx_active") == 0).await;
         client.send(request).await;
     }
@@ -123,32 +119,21 @@ async fn a_request_meets_no_connection_that_was_closed_while_it_was_idle() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_is_closed_when_the_cluster_wants_it_to() {
-    let app = Puppet::new().await;
     let limit = Duration::from_millis(700);
-    let way = Way::to(&[app.address], |cluster| cluster.http.idle_timeout = Some(limit)).await;
-    let mut client = way.client().await;
+    let (app, _way, mut client) = opened(|cluster| cluster.http.idle_timeout = Some(limit)).await;
     client.send(GET).await;
-    let mut served = app.accept().await;
-    served.head().await;
-    let answered = Instant::now();
-    served.send(OK).await;
-    client.response().await;
+    let (mut served, at) = answered(&app, &mut client, OK).await;
     assert_eq!(served.end().await.1, End::Closed);
-    assert!(answered.elapsed() >= limit);
+    assert!(at.elapsed() >= limit);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_lives_no_longer_than_it_may_but_ends_no_request() {
-    let app = Puppet::new().await;
     let life = Duration::from_millis(600);
-    let way = Way::to(&[app.address], |cluster| cluster.http.max_connection_duration = Some(life)).await;
-    let mut client = way.client().await;
+    let (app, _way, mut client) = opened(|cluster| cluster.http.max_connection_duration = Some(life)).await;
     let began = Instant::now();
     client.send(GET).await;
-    let mut served = app.accept().await;
-    served.head().await;
-    served.send(OK).await;
-    client.response().await;
+    let (mut served, _) = answered(&app, &mut client, OK).await;
     assert_eq!(served.end().await.1, End::Closed);
     assert!(began.elapsed() >= life, "it was closed after {:?}", began.elapsed());
     client.send(GET).await;
@@ -252,22 +237,17 @@ async fn clients_of_http1_share_connections_where_the_upstream_is_upgraded_to_ht
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_of_keep_alive_are_the_kernels_where_a_cluster_asks_for_them() {
-    for asked in [None, Some(7)] {
-        let app = Puppet::new().await;
+    for wanted in [None, Some(7)] {
         let keepalive = |seconds| TcpKeepalive {
             time: Some(Duration::from_secs(seconds)),
             interval: Some(Duration::from_secs(5)),
             probes: Some(3),
         };
-        let way = Way::to(&[app.address], |cluster| cluster.tcp_keepalive = asked.map(keepalive)).await;
-        let mut client = way.client().await;
+        let (app, _way, mut client) = opened(|cluster| cluster.tcp_keepalive = wanted.map(keepalive)).await;
         client.send(GET).await;
-        let mut served = app.accept().await;
-        served.head().await;
-        served.send(OK).await;
-        client.response().await;
+        let _served = answered(&app, &mut client, OK).await;
         let timer = sockets::keepalive_timer(app.address).expect("the connection is open");
-        match asked {
+        match wanted {
             None => assert_eq!(timer, None, "nobody asked for probes"),
             Some(seconds) => {
                 let left = timer.expect("probes were asked for");

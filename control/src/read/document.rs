@@ -19,7 +19,7 @@ use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
 use super::shape::{self, Rules};
-use super::{Reading, emptied, json, mesh, not_honoured, validate, yaml};
+use super::{Reading, emptied, encoding, json, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
 /// Gathers what documents say.
@@ -74,8 +74,7 @@ impl Reader {
                     lines.next_back().map_or(0, |line| String::from_utf8_lossy(line).chars().count());
                 let at =
                     Position { line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) };
-                let hint = (bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]))
-                    .then(|| "this is UTF-16; save it as UTF-8".to_owned());
+                let hint = encoding::hint(bytes, error.valid_up_to());
                 self.report(None, at, Severity::Error, String::new(), "this is not UTF-8".to_owned(), hint);
                 return;
             }

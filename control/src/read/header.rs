@@ -28,6 +28,9 @@ pub(crate) fn type_meta(node: &Node, into: &mut Findings) -> Option<TypeMeta> {
             &root,
             format!("a resource is a mapping with apiVersion, kind and metadata; found {}", node.describe()),
         );
+        if matches!(node.value, Value::List(_)) {
+            into.hint("several resources are documents divided by ---, or {apiVersion: v1, kind: List, items: [...]}");
+        }
         return None;
     }
     let kind = string(node, "kind", into);

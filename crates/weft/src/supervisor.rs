@@ -3,6 +3,8 @@
 //! Each child leads a process group of its own, so Ctrl-C at the terminal reaches `weft up` alone, which then
 //! stops its children in order; and has a pipe as standard input, which closes when `up` is gone (`parent`).
 
+mod too_big;
+
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -275,7 +277,8 @@ fn launch(program: &Program) -> std::io::Result<Launched> {
         .stdout(log_file(&program.output)?)
         .stderr(log_file(&program.errors)?)
         .process_group(0)
-        .spawn()?;
+        .spawn()
+        .map_err(|error| too_big::explained(error, program))?;
     let pipe = child.stdin.take();
     Ok(Launched { child, pipe })
 }

@@ -7,8 +7,8 @@ mod meshes;
 #[path = "meshes/namespaces.rs"]
 mod namespaces;
 
-use meshes::{Home, LIMIT, nothing_is_left};
-use namespaces::{STRICT, inside, open, pods, root, service};
+use meshes::{Home, LIMIT, STRICT, nothing_is_left};
+use namespaces::{inside, open, pods, root, service};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

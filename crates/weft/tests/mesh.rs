@@ -3,20 +3,11 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, LIMIT, nothing_is_left, text};
+use meshes::{Home, LIMIT, STRICT, nothing_is_left, text};
 use std::time::{Duration, Instant};
 
-/// web calls api and db; api lets in web alone; everything in STRICT mTLS, denied by default.
-const SHOP: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
----
+/// web calls api and db; api lets in web alone; everything is denied by default.
+const POLICIES: &str = r#"---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: nobody, namespace: shop }
@@ -76,7 +67,8 @@ spec:
 fn shop() -> String {
     let calls = "[{ name: API_URL, value: 'http://api' }, { name: DB, value: 'postgresql://u@db:5432/x' }]";
     [
-        SHOP.to_owned(),
+        STRICT.to_owned(),
+        POLICIES.to_owned(),
         service("web", "http", 80, 8000, calls),
         service("api", "http", 80, 8000, "[]"),
         service("db", "tcp", 5432, 5432, "[]"),

@@ -7,10 +7,8 @@ mod meshes;
 #[path = "meshes/namespaces.rs"]
 mod namespaces;
 
-use meshes::{Home, Up, nothing_is_left};
-use namespaces::{
-    STRICT, curl, exec, inside, of_mesh, open, pods, root, run_directory, service, sidecar, text,
-};
+use meshes::{Home, STRICT, Up, nothing_is_left};
+use namespaces::{curl, exec, inside, of_mesh, open, pods, root, run_directory, service, sidecar, text};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};

@@ -7,8 +7,8 @@ mod meshes;
 #[path = "meshes/namespaces.rs"]
 mod namespaces;
 
-use meshes::{Home, Up, nothing_is_left};
-use namespaces::{STRICT, curl, exec, open, pods, root, service, text};
+use meshes::{Home, STRICT, Up, nothing_is_left};
+use namespaces::{curl, exec, open, pods, root, service, text};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,22 +7,13 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, Up, nothing_is_left};
+use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
 use pods::{root, run_folder, text};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// `job` gets no sidecar from the mesh: it brings its own. `web` answers mTLS alone.
-const MESH: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
----
+const MESH: &str = r#"---
 apiVersion: v1
 kind: Service
 metadata: { name: web, namespace: shop }
@@ -59,7 +50,7 @@ struct Job {
 impl Job {
     /// A mesh, and a pod in it whose connections are turned to a sidecar that is not there yet.
     fn new() -> Self {
-        let home = Home::new(MESH);
+        let home = Home::new(&[STRICT, MESH].concat());
         let mut up = home.up(&["--netns"]);
         up.says("mesh is ready in");
         let run = run_folder(&home);

@@ -7,25 +7,16 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, Up, nothing_is_left};
+use meshes::{Home, STRICT, Up, nothing_is_left};
 use pods::{curl, from_outside, python, readable, root};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// `seen` and `caller` keep clients' addresses, as the mesh asks; `turned` asks for the other mode.
-const MESH: &str = r#"
+const MESH: &str = r#"---
 apiVersion: mesh.istio.io/v1alpha1
 kind: MeshConfig
 spec: { defaultConfig: { interceptionMode: TPROXY } }
----
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
 ---
 apiVersion: v1
 kind: Service
@@ -131,7 +122,7 @@ print(c.makefile().read())
 "#;
 
 fn start() -> (Home, Up) {
-    let home = Home::new(MESH);
+    let home = Home::new(&[STRICT, MESH].concat());
     let folder = home.directory.path();
     let script = folder.join("seen.py");
     std::fs::write(&script, SEEN).unwrap();

@@ -1,5 +1,5 @@
 //! TLS with whoever answers, as a kubelet's probes over HTTPS have it: they ask whether the app is well, not who it is, and
-//! carry nothing that a stranger may not see. For nothing else.
+//! carry nothing that a stranger may not see. And as `weft curl -k` is asked to have it. For nothing else.
 
 use std::sync::{Arc, LazyLock};
 

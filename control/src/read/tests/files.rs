@@ -91,8 +91,26 @@ fn the_byte_order_mark_is_no_text_and_utf_16_is_named() {
     );
     assert_eq!(
         read_bytes("t.yaml", b"a: b\nc: \xff").diagnostics[0].to_string(),
-        "t.yaml:2:4: error: this is not UTF-8"
+        "t.yaml:2:4: error: this is not UTF-8; if this is Windows-1252, its byte 0xFF is ÿ; save it as UTF-8"
     );
+    assert_eq!(
+        read_bytes("t.yaml", b"name: caf\x80").diagnostics[0].to_string(),
+        "t.yaml:1:10: error: this is not UTF-8; if this is Windows-1252, its byte 0x80 is €; save it as UTF-8"
+    );
+    // No character of Windows-1252, so that is not what it is.
+    assert_eq!(
+        read_bytes("t.yaml", b"\x81").diagnostics[0].to_string(),
+        "t.yaml:1:1: error: this is not UTF-8"
+    );
+}
+
+#[test]
+fn a_list_of_resources_is_told_how_it_is_written() {
+    for name in ["t.json", "t.yaml"] {
+        let reading = read_str(name, r#"[{"apiVersion": "v1", "kind": "Pod"}]"#);
+        let told = reading.diagnostics[0].to_string();
+        assert!(told.ends_with("found a list; several resources are documents divided by ---, or {apiVersion: v1, kind: List, items: [...]}"), "{told}");
+    }
 }
 
 #[test]

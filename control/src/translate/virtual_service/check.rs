@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{MESH, choose, matching};
+use super::{MESH, choose, filters, matching};
 use crate::read::{Diagnostic, Severity};
 use crate::resources::Object;
 use crate::resources::mesh_config::MeshConfig;
@@ -23,11 +23,11 @@ pub fn check(services: &[Object<VirtualService>], mesh: &MeshConfig) -> Vec<Diag
             }
             let Some(fault) = &route.fault else { continue };
             let hint = Some("write percentage: {value: 100} for all of them".to_owned());
-            if fault.delay.as_ref().is_some_and(|delay| delay.percentage.is_none() && delay.percent == 0) {
+            if fault.delay.as_ref().is_some_and(|delay| filters::delayed(delay).is_none()) {
                 let message = "without a percentage no request is delayed".to_owned();
                 warnings.push(warning(service, &format!("{at}.fault.delay"), message, hint.clone()));
             }
-            if fault.abort.as_ref().is_some_and(|abort| abort.percentage.is_none()) {
+            if fault.abort.as_ref().is_some_and(|abort| filters::aborted(abort).is_none()) {
                 let message = "without a percentage no request is aborted".to_owned();
                 warnings.push(warning(service, &format!("{at}.fault.abort"), message, hint));
             }

@@ -5,24 +5,31 @@ use weft_model::route::{Cors, Fault, FaultAbort, Fraction};
 use super::string;
 use crate::resources::grpc_status;
 use crate::resources::virtual_service::{
-    self as resource, Abort, CorsPolicy, Percent, StringMatch, UnmatchedPreflights,
+    self as resource, Abort, CorsPolicy, Delay, Percent, StringMatch, UnmatchedPreflights,
 };
 
 /// Faults; `None` where nothing is left of them.
 pub(super) fn fault(written: &resource::Fault) -> Option<Fault> {
-    let delay = written.delay.as_ref().and_then(|delay| {
-        let share = delay
-            .percentage
-            .as_ref()
-            .map_or_else(|| percent(u32::try_from(delay.percent).unwrap_or(0)), million);
-        Some((delay.fixed_delay?.0, share))
-    });
-    let abort = written.abort.as_ref().and_then(|abort| {
-        // Without a percentage nothing is aborted, and nothing delayed: that is how Istio means it.
-        let share = abort.percentage.as_ref().map_or_else(|| percent(0), million);
-        Some((answer(abort)?, share))
-    });
+    // Without a percentage nothing is delayed, and nothing aborted: that is how Istio means it.
+    let nobody = percent(0);
+    let delay = written
+        .delay
+        .as_ref()
+        .and_then(|delay| Some((delay.fixed_delay?.0, delayed(delay).unwrap_or(nobody))));
+    let abort =
+        written.abort.as_ref().and_then(|abort| Some((answer(abort)?, aborted(abort).unwrap_or(nobody))));
     (delay.is_some() || abort.is_some()).then_some(Fault { delay, abort })
+}
+
+/// How many requests are delayed, if that is said.
+pub(super) fn delayed(delay: &Delay) -> Option<Fraction> {
+    let whole = || u32::try_from(delay.percent).ok().filter(|percent| *percent > 0).map(percent);
+    delay.percentage.as_ref().map(million).or_else(whole)
+}
+
+/// How many requests are aborted, if that is said.
+pub(super) fn aborted(abort: &Abort) -> Option<Fraction> {
+    abort.percentage.as_ref().map(million)
 }
 
 fn answer(abort: &Abort) -> Option<FaultAbort> {

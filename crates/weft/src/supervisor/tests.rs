@@ -68,6 +68,32 @@ async fn a_program_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
+async fn what_the_kernel_does_not_take_of_an_environment_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    for (count, size, told) in [
+        (
+            1,
+            200 << 10,
+            "its environment variable LARGE_0 has 201 KiB, and the kernel hands no program more than 128 KiB in one",
+        ),
+        (100, 127 << 10, "its environment and its arguments have "),
+    ] {
+        let (mut supervisor, mut events) = Supervisor::new();
+        let mut program = shell(directory.path(), "app shop/web-1", "true");
+        program
+            .environment
+            .extend((0..count).map(|n| (format!("LARGE_{n}").into(), "x".repeat(size).into())));
+        supervisor.start(program);
+        let event = next(&mut events).await;
+        let Event::NotStarted { error, .. } = &event else {
+            unreachable!("the kernel refuses it: {event:?}")
+        };
+        assert!(error.to_string().starts_with(told), "{error}");
+        supervisor.stop(&["app shop/web-1".into()]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_child_has_its_own_environment_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let (mut supervisor, _events) = Supervisor::new();

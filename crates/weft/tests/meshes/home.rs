@@ -16,6 +16,18 @@ use std::time::{Duration, Instant};
 /// Longer than a mesh needs to start on a machine that is busy with other things.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
+/// A namespace of Kubernetes whose pods have sidecars and take nothing but mTLS.
+pub(crate) const STRICT: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { istio-injection: enabled } }
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: shop }
+spec: { mtls: { mode: STRICT } }
+"#;
+
 /// A folder of YAML and a run directory of its own.
 pub(crate) struct Home {
     /// Holds the YAML and the run directory.

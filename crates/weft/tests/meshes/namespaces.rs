@@ -7,18 +7,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A namespace of Kubernetes whose pods take nothing but mTLS.
-pub(crate) const STRICT: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
-"#;
-
 /// A Service and what is behind it; `kind` is Deployment or StatefulSet, the second with a headless Service.
 pub(crate) fn service(name: &str, kind: &str, ports: &[(&str, u16, u16)]) -> String {
     let of_service: Vec<String> = ports

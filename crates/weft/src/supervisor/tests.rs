@@ -79,7 +79,7 @@ async fn what_the_kernel_does_not_take_of_an_environment_is_named() {
         (100, 127 << 10, "its environment and its arguments have "),
     ] {
         let (mut supervisor, mut events) = Supervisor::new();
-        let mut program = shell(directory.path(), "app shop/web-1", "true");
+        let mut program = shell(directory.path(), "large", "true");
         program
             .environment
             .extend((0..count).map(|n| (format!("LARGE_{n}").into(), "x".repeat(size).into())));
@@ -89,7 +89,7 @@ async fn what_the_kernel_does_not_take_of_an_environment_is_named() {
             unreachable!("the kernel refuses it: {event:?}")
         };
         assert!(error.to_string().starts_with(told), "{error}");
-        supervisor.stop(&["app shop/web-1".into()]).await;
+        supervisor.stop(&["large".into()]).await;
     }
 }
 

@@ -31,7 +31,8 @@ def closed_loop(pair, connections, seconds, path="/", headers=(), words=(), body
         raise Unclean(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
     counted = json.loads(done.stderr.strip().splitlines()[-1])
     failed = {name: counted[name] for name in ("connect", "read", "write", "status", "timeout", "wrong") if counted[name]}
-    if failed or not counted["requests"]:
+    # Where not even each connection had its turn, what was asked is not what was answered.
+    if failed or counted["requests"] < connections:
         raise Unclean(f"closed loop: {counted['requests']} requests, errors {failed}")
     each = counted["bytes"] / counted["requests"]
     # What had come of answers that were not over yet is counted, too.

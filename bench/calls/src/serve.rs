@@ -1,8 +1,8 @@
 //! The app: HTTP/1.1 and HTTP/2 without TLS at one port, on one thread.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,10 +29,11 @@ const CONNECTION_WINDOW: u32 = 1 << 24;
 
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
+static WORK: LazyLock<Work> = LazyLock::new(Work::measured);
+
 /// What all requests share.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
-    work: Work,
     requests: Arc<AtomicU64>,
     small: Bytes,
     piece: Bytes,
@@ -40,6 +41,8 @@ pub(crate) struct App {
 
 /// Answers all who connect, until the process is ended.
 pub(crate) async fn until_stopped(address: SocketAddr) -> anyhow::Result<()> {
+    // Before anybody asks for anything.
+    LazyLock::force(&WORK);
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("nobody can listen at {address}"))?;
     answer_at(listener).await
@@ -47,12 +50,7 @@ pub(crate) async fn until_stopped(address: SocketAddr) -> anyhow::Result<()> {
 
 /// Answers all who connect to that listener.
 pub(crate) async fn answer_at(listener: TcpListener) -> anyhow::Result<()> {
-    let app = App {
-        work: Work::measured(),
-        requests: Arc::default(),
-        small: pattern::whole(SMALL),
-        piece: pattern::piece(),
-    };
+    let app = App { requests: Arc::default(), small: pattern::whole(SMALL), piece: pattern::piece() };
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // No more files can be open; some will be closed.
@@ -91,7 +89,7 @@ async fn answer(request: Request<Incoming>, app: App) -> Result<Response<Body>, 
             plain(StatusCode::OK, app.small)
         }
         (&Method::GET, "work", Some(micros)) => {
-            app.work.of(micros);
+            WORK.of(micros);
             plain(StatusCode::OK, app.small)
         }
         (&Method::GET, "requests", None) => {

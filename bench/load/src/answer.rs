@@ -23,5 +23,14 @@ pub(crate) fn is_whole(received: &[u8], body: usize) -> Result<bool, String> {
     }
 }
 
+/// Whether whoever sent this whole answer closes the connection behind it.
+pub(crate) fn closes(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    head.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| {
+        name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close")
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ mod answer;
 mod plan;
 mod summary;
 
-use plan::{Plan, Ticket};
+use plan::{Plan, Tickets};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
@@ -38,20 +38,21 @@ fn main() -> ExitCode {
 /// Sends all of the plan's requests and returns what became of them.
 fn run(plan: &Plan) -> Summary {
     // Time for every thread to connect before the first request is due.
-    let tickets = plan.tickets(Instant::now() + Duration::from_millis(200));
+    let tickets = &plan.tickets(Instant::now() + Duration::from_millis(200));
     let parts: Vec<Summary> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..plan.connections).map(|_| scope.spawn(|| attend(plan, || tickets.next()))).collect();
+        let threads: Vec<_> = (0..plan.connections)
+            .map(|number| scope.spawn(move || attend(plan, number < plan.fresh, tickets)))
+            .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     parts.into_iter().fold(Summary::expecting(plan.requests()), Summary::merge)
 }
 
-/// One connection's life: takes the next request that is due, until there is none.
-fn attend(plan: &Plan, next: impl Fn() -> Option<Ticket>) -> Summary {
+/// One connection's life, or that of one after the other: takes the next request that is due, until there is none.
+fn attend(plan: &Plan, fresh: bool, tickets: &Tickets) -> Summary {
     let mut summary = Summary::default();
     let mut connection = None;
-    while let Some(ticket) = next() {
+    while let Some(ticket) = tickets.next() {
         let now = Instant::now();
         let counted_from = if ticket.due > now {
             std::thread::sleep(ticket.due - now);
@@ -63,7 +64,12 @@ fn attend(plan: &Plan, next: impl Fn() -> Option<Ticket>) -> Summary {
             ticket.due
         };
         match ask(plan, &mut connection) {
-            Ok(()) => summary.answered(counted_from.elapsed()),
+            Ok(closes) => {
+                summary.answered(counted_from.elapsed());
+                if closes || fresh {
+                    connection = None;
+                }
+            }
             Err(error) => {
                 connection = None;
                 summary.failed(&error.to_string());
@@ -73,8 +79,8 @@ fn attend(plan: &Plan, next: impl Fn() -> Option<Ticket>) -> Summary {
     summary
 }
 
-/// One request and its answer; connects where there is no connection.
-fn ask(plan: &Plan, connection: &mut Option<TcpStream>) -> io::Result<()> {
+/// One request and its answer, and whether that is the last of its connection; connects where there is none.
+fn ask(plan: &Plan, connection: &mut Option<TcpStream>) -> io::Result<bool> {
     let stream = match connection {
         Some(stream) => stream,
         None => {
@@ -95,7 +101,7 @@ fn ask(plan: &Plan, connection: &mut Option<TcpStream>) -> io::Result<()> {
         filled += read;
         let received = buffer.get(..filled).unwrap_or_default();
         if answer::is_whole(received, plan.body).map_err(io::Error::other)? {
-            return Ok(());
+            return Ok(answer::closes(received));
         }
         if read == 0 {
             return Err(io::Error::other("the connection was closed before the answer was whole"));

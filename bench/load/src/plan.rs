@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) const USAGE: &str = "usage: weft-bench-load ADDRESS:PORT HOST RATE SECONDS CONNECTIONS BODY\n\
-    sends GET / with that Host, RATE times a second, and expects 200 with BODY bytes each time";
+pub(crate) const USAGE: &str = "usage: weft-bench-load ADDRESS:PORT HOST RATE SECONDS CONNECTIONS BODY [FRESH]\n\
+    sends GET / with that Host, RATE times a second, and expects 200 with BODY bytes each time; of the connections \
+    FRESH are made anew for each request";
 
 /// A whole load.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) rate: u32,
     pub(crate) seconds: u32,
     pub(crate) connections: u32,
+    /// So many of these last for one request.
+    pub(crate) fresh: u32,
     /// The length that every answer's body has.
     pub(crate) body: usize,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Tickets {
 }
 
 impl Plan {
-    /// The command line's six words.
+    /// The command line's words.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut word = |name: &str| words.next().ok_or_else(|| format!("{name} is missing"));
         let address = number(&word("ADDRESS:PORT")?, "ADDRESS:PORT")?;
@@ -55,6 +58,7 @@ impl Plan {
             seconds: number(&word("SECONDS")?, "SECONDS")?,
             connections: number(&word("CONNECTIONS")?, "CONNECTIONS")?,
             body: number(&word("BODY")?, "BODY")?,
+            fresh: word("FRESH").map_or(Ok(0), |fresh| number(&fresh, "FRESH"))?,
         };
         match (plan.rate, plan.seconds, plan.connections) {
             (1..=1_000_000, 1..=3600, 1..=1024) => Ok(plan),

@@ -35,6 +35,25 @@ fn a_stall_is_seen_by_all_requests_that_were_due_in_it() {
 }
 
 #[test]
+fn a_connection_that_its_server_ends_is_followed_by_another_and_a_fresh_one_by_another_each_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // It answers once, and a second request on the same connection not at all.
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        }
+    });
+    for fresh in [0, 1] {
+        let words = format!("{address} server 100 1 1 2 {fresh}");
+        let summary = run(&Plan::parse(words.split(' ').map(str::to_owned)).unwrap());
+        assert!(summary.is_clean(), "{}", summary.to_json());
+    }
+}
+
+#[test]
 fn a_wrong_answer_makes_the_load_unclean() {
     assert!(!load(server(usize::MAX, Duration::ZERO), 3).is_clean());
 }

@@ -180,6 +180,11 @@ impl Port {
 }
 
 impl Service {
+    /// Whether it is a Service of type ExternalName, which leads out of the mesh.
+    pub fn is_external_name(&self) -> bool {
+        self.registry == Registry::Kubernetes && self.external
+    }
+
     /// The port of that number.
     pub fn port(&self, number: u16) -> Option<&Port> {
         self.ports.iter().find(|port| port.number == number)

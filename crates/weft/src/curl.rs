@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
     let target = Target::parse(&args.url).map_err(|reason| Failed(BAD_URL, reason))?;
-    let proxied = pod.sidecar && pod.netns.is_none();
+    let proxied = pod.is_bound();
     let request = request::build(args, &target, proxied).map_err(|reason| Failed(BAD_URL, reason))?;
     let started = Instant::now();
     if args.verbose {
@@ -187,7 +187,7 @@ fn inside(plan: &Plan, pod: &Pod, target: &Target) -> Result<String, Failed> {
 }
 
 fn proxy(pod: &Pod) -> String {
-    format!("{}:{HTTP_PROXY_PORT}", pod.localhost)
+    pod.within(pod.localhost, HTTP_PROXY_PORT)
 }
 
 fn failed(error: ClientError) -> Failed {

@@ -1,15 +1,19 @@
 //! `weft run -- COMMAND`: a Job and its sidecar as one, which ends when the Job does.
 //!
 //! The sidecar starts, and COMMAND once that is ready. What signals this process gets, COMMAND gets. When it has ended,
-//! the sidecar drains and ends, and COMMAND's status is this process's own.
+//! the sidecar drains and ends, and COMMAND's status is this process's own. As a container's first process it waits for
+//! whoever COMMAND leaves behind, too.
 
+mod orphans;
 mod sidecar;
 
 use anyhow::Context;
+use orphans::{Orphans, Own};
 use sidecar::Sidecar;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::{ExitCode, ExitStatus};
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -46,13 +50,20 @@ pub(crate) struct Args {
 /// Runs the command in the company of its sidecar.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(attend(args))
+    let own = Rc::new(Own::default());
+    runtime.block_on(async {
+        let mut orphans = Orphans::of(&own)?;
+        tokio::select! {
+            code = attend(args, &own) => code,
+            never = orphans.reap() => match never {},
+        }
+    })
 }
 
-async fn attend(args: &Args) -> anyhow::Result<ExitCode> {
+async fn attend(args: &Args, own: &Rc<Own>) -> anyhow::Result<ExitCode> {
     let terminal = std::io::stdin().is_terminal();
     let mut signals = Signals::listen(terminal)?;
-    let mut sidecar = if args.beside { Sidecar::beside() } else { Sidecar::start()? };
+    let mut sidecar = if args.beside { Sidecar::beside() } else { Sidecar::start(own)? };
     let limit = Duration::from_secs(args.ready_within.into());
     tokio::select! {
         ready = sidecar.ready(limit) => ready?,
@@ -63,7 +74,12 @@ async fn attend(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let ended = match start(args, terminal) {
-        Ok(mut command) => wait(&mut command, &mut sidecar, &mut signals).await.map(exit_code),
+        Ok(mut command) => {
+            own.command.set(command.id());
+            let ended = wait(&mut command, &mut sidecar, &mut signals).await;
+            own.command.set(None);
+            ended.map(exit_code)
+        }
         Err(error) => {
             let code = match error.kind() {
                 std::io::ErrorKind::NotFound => NOT_FOUND,
@@ -142,8 +158,12 @@ impl Signals {
             SignalKind::terminate(),
             SignalKind::user_defined1(),
             SignalKind::user_defined2(),
+            SignalKind::alarm(),
+            // Some images are told to end by it.
+            SignalKind::window_change(),
         ];
-        let typed = [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()];
+        let typed =
+            [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup(), SignalKind::window_change()];
         let mut heard = Vec::new();
         for kind in kinds {
             let stream = signal(kind)?;

@@ -46,6 +46,29 @@ impl Namespace {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// `weft redirect` where of the system's tools there are only these, and those that `programs` writes in their place.
+    fn redirect_with(&self, kept: &[&str], programs: &[(&str, &str)], flags: &[&str]) -> (bool, String) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder can be had");
+        let place = |name: &str| folder.path().join(name);
+        for tool in kept {
+            let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().expect("sh");
+            let found = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+            std::fs::copy(&found, place(tool)).expect("a tool can be copied");
+        }
+        for (name, text) in programs {
+            std::fs::write(place(name), text).expect("a program can be written");
+            let may_run = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(place(name), may_run).expect("it is ours");
+        }
+        let hide = if programs.is_empty() { "mount -t tmpfs none /usr/sbin &&" } else { "" };
+        let line = format!("{hide} PATH={}:/usr/bin:/bin exec \"$@\"", folder.path().display());
+        let words = ["unshare", "-m", "sh", "-c", &line, "sh", env!("CARGO_BIN_EXE_weft"), "redirect"];
+        let words: Vec<&str> = words.into_iter().chain(flags.iter().copied()).collect();
+        let output = self.run(&words);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// The rules of everybody, without counters and times.
     fn rules(&self) -> String {
         let mut all = String::new();
@@ -78,8 +101,8 @@ fn applied_twice_and_taken_away(more: &[&str]) {
     let (good, words) = namespace.redirect(&flags);
     assert!(good, "{words}");
     assert_eq!(namespace.rules(), once, "applied twice is applied once");
-    let away: Vec<&str> = flags.iter().copied().chain(["--cleanup"]).collect();
-    let (good, words) = namespace.redirect(&away);
+    // Without any of the flags by which it was applied.
+    let (good, words) = namespace.redirect(&["--cleanup"]);
     assert!(good, "{words}");
     let after = namespace.rules();
     assert!(!after.contains("ISTIO") && !after.contains("istio") && !after.contains("539"), "{after}");
@@ -98,6 +121,8 @@ fn redirect_by_nft_is_applied_once_works_and_goes() {
 #[test]
 fn tproxy_by_iptables_is_applied_once_works_and_goes() {
     applied_twice_and_taken_away(&["-m", "TPROXY", "-c", "eth7"]);
+    // There is no other way out: what could be tried is left alone.
+    applied_twice_and_taken_away(&["-c", "eth7,out"]);
 }
 
 #[test]
@@ -163,4 +188,72 @@ fn a_dry_run_shows_the_rules_and_applies_none() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && shown.contains("-A ISTIO_OUTPUT -j ISTIO_REDIRECT"), "{shown}");
     assert_eq!(namespace.rules(), before);
+}
+
+#[test]
+fn where_there_is_no_iptables_nft_does_it_and_where_there_is_neither_that_is_said() {
+    let Some(namespace) = Namespace::new() else { return };
+    let before = namespace.rules();
+    let (good, words) = namespace.redirect_with(&["ip"], &[], &INJECTED);
+    assert!(!good && words.contains("neither iptables nor nft is installed"), "{words}");
+    assert!(words.contains("apt-get install iptables"), "{words}");
+    assert_eq!(namespace.rules(), before);
+    let (good, words) = namespace.redirect_with(&["ip", "nft"], &[], &INJECTED);
+    assert!(good && words.contains("(nft)"), "{words}");
+    assert!(namespace.rules().contains("istio-proxy-nat"));
+}
+
+#[test]
+fn a_kernel_that_lacks_a_module_is_told_of_and_nothing_stays() {
+    let Some(namespace) = Namespace::new() else { return };
+    let before = namespace.rules();
+    let lacks = "#!/bin/sh\necho 'iptables-restore: No chain/target/match by that name.' >&2\nexit 1\n";
+    let (good, words) = namespace.redirect_with(&[], &[("iptables-restore", lacks)], &INJECTED);
+    assert!(
+        !good && words.contains("this kernel lacks a module") && words.contains("xt_REDIRECT"),
+        "{words}"
+    );
+    assert!(words.contains("nothing was changed"), "{words}");
+    assert_eq!(namespace.rules(), before);
+    // The half that went well before is taken back.
+    let lacks = lacks.replace("iptables", "ip6tables");
+    let (good, words) = namespace.redirect_with(&[], &[("ip6tables-restore", &lacks)], &INJECTED);
+    assert!(!good && words.contains("this kernel lacks a module"), "{words}");
+    assert!(!namespace.rules().contains("ISTIO"), "{}", namespace.rules());
+}
+
+#[test]
+fn what_was_in_force_is_in_force_again_when_its_successor_does_not_work() {
+    let Some(namespace) = Namespace::new() else { return };
+    let tproxy: Vec<&str> = INJECTED.into_iter().chain(["-m", "TPROXY"]).collect();
+    let (good, words) = namespace.redirect(&tproxy);
+    assert!(good, "{words}");
+    // In the way of whoever tries it at another port; what is in force has been tried.
+    for words in [
+        "nft add table ip foreign",
+        "nft add chain ip foreign out { type nat hook output priority -110 ; }",
+        "nft add rule ip foreign out tcp dport 15003 redirect",
+    ] {
+        assert!(namespace.run(&words.split(' ').collect::<Vec<_>>()).status.success(), "{words}");
+    }
+    let before = namespace.rules();
+    for more in [&[][..], &["-m", "TPROXY"], &["--native-nftables"], &["--native-nftables", "-m", "TPROXY"]] {
+        let probed = ["--iptables-probe-port", "15003", "--probe-timeout", "300ms"];
+        let flags: Vec<&str> = INJECTED.into_iter().chain(probed).chain(more.iter().copied()).collect();
+        let (good, words) = namespace.redirect(&flags);
+        assert!(!good && words.contains("the rules do not work"), "{more:?}: {words}");
+        assert_eq!(sorted(&namespace.rules()), sorted(&before), "{more:?}");
+    }
+    // One mode after the other leaves nothing of the first.
+    let (good, words) = namespace.redirect(&INJECTED);
+    assert!(good, "{words}");
+    let after = namespace.rules();
+    assert!(!after.contains("0x539") && !after.contains("TPROXY"), "{after}");
+}
+
+/// Rules are put back in their order; tables need not be.
+fn sorted(rules: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = rules.lines().filter(|line| !line.starts_with(':')).collect();
+    lines.sort_unstable();
+    lines
 }

@@ -135,6 +135,29 @@ fn a_job_runs_in_the_mesh_and_its_sidecar_ends_with_it() {
     assert_eq!(waiting.wait().unwrap().code(), Some(3));
     assert_eq!(pods::sidecar(&job.up, "job"), None);
 
+    // As a container's first process it waits for whoever is left to that, and hears what is said to that.
+    let first = |command: &str| {
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &job.netns, "timeout", "-k", "1", "60"]);
+        inside.args([
+            "unshare",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            env!("CARGO_BIN_EXE_weft"),
+        ]);
+        inside.args(["run", "--", "sh", "-c", command]).env("HOME", job.home.directory.path());
+        inside.envs(job.environment.iter().cloned()).stdin(Stdio::null()).output().unwrap()
+    };
+    let orphans = "for n in 1 2 3 4 5; do left=\"$left $(sleep 0.2 >/dev/null & echo $!)\"; done; \
+                   for one in $left; do while [ -e /proc/$one ]; do sleep 0.05; done; done; \
+                   cat /proc/1/comm; exit 5";
+    let done = first(orphans);
+    assert_eq!((done.status.code(), &*done.stdout), (Some(5), &b"weft\n"[..]), "{done:?}");
+    let done = first("trap 'exit 3' TERM; kill -TERM 1; while :; do sleep 0.1; done");
+    assert_eq!(done.status.code(), Some(3), "{done:?}");
+
     // A command that was killed, or is none.
     assert_eq!(job.run(&["--", "sh", "-c", "kill -9 $$"]).status.code(), Some(128 + 9));
     let missing = job.run(&["--", "/no/such/program"]);

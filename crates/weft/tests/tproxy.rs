@@ -121,6 +121,28 @@ c.sendall(b"who am I\n")
 print(c.makefile().read())
 "#;
 
+/// Asks a resolver that is nowhere.
+const RESOLVED: &str = r#"
+import socket, struct
+name = b"".join(bytes([len(label)]) + label for label in b"seen.shop.svc.cluster.local".split(b"."))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(20)
+u.sendto(struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + name + b"\0" + struct.pack(">2H", 1, 1), ("10.9.9.9", 53))
+print(socket.inet_ntoa(u.recv(4096)[-4:]))
+"#;
+
+/// The rules of a workload's pod anew, by nft.
+fn turn_by_nft(home: &Home, workload: &str, mode: &str) {
+    let netns = pods::netns(home, workload);
+    let mut redirect = Command::new(env!("CARGO_BIN_EXE_weft"));
+    redirect.args(["redirect", "--native-nftables", "-u", "1337", "-g", "1337", "-i", "*", "-b", "*"]);
+    redirect.args(["-d", "15090,15021,15020", "-m", mode, "--redirect-dns", "--capture-all-dns"]);
+    let turned = redirect.arg(format!("--network-namespace=/run/netns/{netns}")).output().unwrap();
+    assert!(turned.status.success(), "{turned:?}");
+    let left = Command::new("ip").args(["netns", "exec", &netns, "iptables-save"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&left.stdout).contains("ISTIO_"), "{left:?}");
+}
+
 fn start() -> (Home, Up) {
     let home = Home::new(&[STRICT, MESH].concat());
     let folder = home.directory.path();
@@ -149,23 +171,36 @@ fn an_app_sees_its_clients_own_addresses_and_a_kubelet_its_health() {
     let (home, mut up) = start();
     let address = |workload| pods::address(&home, workload);
     let (seen, caller, turned) = (address("seen"), address("caller"), address("turned"));
-    // Again and again, so that connections are used again: nobody comes over one of another client.
-    for _ in 0..3 {
-        for (workload, client) in [("caller", &caller), ("turned", &turned)] {
-            assert_eq!(curl(&home, workload, &["http://seen/"]), format!("{client} 200"));
+    for native in [false, true] {
+        if native {
+            // By the other back end all is the same, and nothing of the first is left beside it.
+            for (workload, mode) in [("seen", "TPROXY"), ("caller", "TPROXY"), ("turned", "REDIRECT")] {
+                turn_by_nft(&home, workload, mode);
+            }
         }
-    }
-    assert_eq!(python(&home, "caller", RAW), caller);
-    assert_eq!(python(&home, "turned", RAW), turned);
-    // In both directions through its own sidecar.
-    assert_eq!(curl(&home, "seen", &["http://seen/"]), format!("{seen} 200"));
-    // Alone with itself; and in the other mode it is its sidecar that calls.
-    assert_eq!(curl(&home, "seen", &["http://127.0.0.1:8080/"]), "127.0.0.1 200");
-    assert_eq!(curl(&home, "caller", &["http://turned/"]), "127.0.0.6 200");
-    // STRICT is STRICT in this mode too, at every port.
-    for port in [8080, 9000, 8443] {
-        let past = from_outside(&up, &["-sk", "-m", "5", &format!("http://{seen}:{port}/")]);
-        assert!(!past.status.success(), "{past:?}");
+        // Again and again, so that connections are used again: nobody comes over one of another client.
+        for _ in 0..3 {
+            for (workload, client) in [("caller", &caller), ("turned", &turned)] {
+                assert_eq!(curl(&home, workload, &["http://seen/"]), format!("{client} 200"));
+            }
+        }
+        assert_eq!(python(&home, "caller", RAW), caller);
+        assert_eq!(python(&home, "turned", RAW), turned);
+        // In both directions through its own sidecar.
+        assert_eq!(curl(&home, "seen", &["http://seen/"]), format!("{seen} 200"));
+        // Alone with itself; and in the other mode it is its sidecar that calls.
+        assert_eq!(curl(&home, "seen", &["http://127.0.0.1:8080/"]), "127.0.0.1 200");
+        assert_eq!(curl(&home, "caller", &["http://turned/"]), "127.0.0.6 200");
+        // Whatever resolver is asked, the sidecar answers.
+        for workload in ["seen", "turned"] {
+            let answered = python(&home, workload, RESOLVED);
+            assert!(answered.starts_with("10.96."), "{answered}");
+        }
+        // STRICT is STRICT in this mode too, at every port.
+        for (pod, port) in [(&seen, 8080), (&seen, 9000), (&seen, 8443), (&turned, 8080)] {
+            let past = from_outside(&up, &["-sk", "-m", "5", &format!("http://{pod}:{port}/")]);
+            assert!(!past.status.success(), "{past:?}");
+        }
     }
 
     let asked = |pod: &str, probe: &str| {

@@ -65,6 +65,9 @@ async fn only_the_pod_itself_may_end_its_sidecar() {
     let from = |ip: [u8; 4]| ConnectInfo(SocketAddr::from((ip, 999)));
     let (status, _) = quit(State(pod.clone()), from([10, 0, 0, 1])).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+    // Whom the sidecar passes on comes from here.
+    let (status, _) = quit(State(pod.clone()), from([127, 0, 0, 6])).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
     let (status, _) = quit(State(pod.clone()), from([127, 0, 0, 1])).await;
     assert_eq!(status, StatusCode::OK);
     pod.end.notified().await;

@@ -22,3 +22,10 @@ fn another_status_length_or_framing_is_an_error() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+#[test]
+fn an_answer_that_is_the_last_of_its_connection_says_so_in_its_head() {
+    let last = ANSWER.replace("server: nginx", "Connection: Close");
+    assert!(closes(last.as_bytes()) && !closes(ANSWER.as_bytes()));
+    assert!(!closes(format!("{ANSWER}\r\n\r\nconnection: close").as_bytes()));
+}

@@ -8,7 +8,8 @@ fn parse(line: &str) -> Result<Plan, String> {
 fn six_words_make_a_plan() {
     let plan = parse("127.0.0.1:80 server 1000 5 16 786").unwrap();
     assert_eq!(plan.request, "GET / HTTP/1.1\r\nHost: server\r\n\r\n");
-    assert_eq!((plan.requests(), plan.connections, plan.body), (5000, 16, 786));
+    assert_eq!((plan.requests(), plan.connections, plan.body, plan.fresh), (5000, 16, 786, 0));
+    assert_eq!(parse("127.0.0.1:80 server 1000 5 16 786 8").unwrap().fresh, 8);
 }
 
 #[test]

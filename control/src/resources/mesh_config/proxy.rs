@@ -90,6 +90,7 @@ choice! {
     }
 
     /// How traffic gets to a proxy.
+    #[derive(serde::Serialize)]
     pub enum InterceptionMode {
         Redirect,
         Tproxy,
@@ -108,6 +109,15 @@ choice! {
 }
 
 impl InterceptionMode {
+    /// As Istio writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redirect => "REDIRECT",
+            Self::Tproxy => "TPROXY",
+            Self::None => "NONE",
+        }
+    }
+
     /// The mode of that name.
     pub fn named(name: &str) -> Option<Self> {
         match name {

@@ -37,7 +37,8 @@ pub(super) fn at_services(proxy: &Proxy<'_>) -> Vec<Listener> {
         }
     }
     let any = any(proxy);
-    let shared = shared.into_iter().map(|(port, of)| of.listener(proxy, SocketAddr::new(any, port)));
+    let shared = shared.into_iter().filter(|(_, of)| of.takes_anything());
+    let shared = shared.map(|(port, of)| of.listener(proxy, SocketAddr::new(any, port)));
     own.into_values().chain(shared).collect()
 }
 

@@ -36,7 +36,11 @@ impl Wildcard {
             }
         } else {
             self.sniffs |= port.protocol == Protocol::Auto;
-            self.rest.get_or_insert(rest);
+            // Whoever calls an ExternalName has resolved it to an address outside, by which nothing can be told from what
+            // else goes to this port: it is let through as such.
+            if !service.is_external_name() {
+                self.rest.get_or_insert(rest);
+            }
         }
         for chain in specific {
             // A proxy refuses two chains of one match; the older service has it.
@@ -44,6 +48,11 @@ impl Wildcard {
                 self.specific.push(chain);
             }
         }
+    }
+
+    /// Whether it is for anything.
+    pub(super) fn takes_anything(&self) -> bool {
+        self.http || self.sniffs || self.rest.is_some() || !self.specific.is_empty()
     }
 
     /// The listener of the port.

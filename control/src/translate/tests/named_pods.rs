@@ -46,7 +46,7 @@ spec: {type: ExternalName, externalName: circle.shop.svc.cluster.local}
 apiVersion: v1
 kind: Service
 metadata: {name: bank, namespace: shop}
-spec: {type: ExternalName, externalName: bank.example, ports: [{name: http, port: 80}]}
+spec: {type: ExternalName, externalName: bank.example, ports: [{name: http, port: 80}, {name: tcp, port: 5432}, {name: any, port: 6000}]}
 ";
 
 fn cart(interception: Interception) -> Configuration {
@@ -118,4 +118,15 @@ fn an_external_name_within_the_mesh_is_another_name_of_what_it_leads_to_and_one_
         assert!(clusters.contains(&"outbound|80||bank.shop.svc.cluster.local"), "{clusters:?}");
         assert!(!clusters.iter().any(|name| name.contains("store.shop")), "{clusters:?}");
     }
+}
+
+#[test]
+fn an_external_name_takes_nobody_elses_bytes_at_its_ports() {
+    let configuration = cart(Interception::Redirect);
+    let at = |name: &str| configuration.listeners.iter().find(|listener| listener.name == name);
+    assert!(at("0.0.0.0_5432").is_none());
+    // What looks like HTTP has a host by which it is told apart; the rest goes where it was going.
+    let rest = at("0.0.0.0_6000").and_then(|listener| listener.default_filter_chain.as_ref());
+    let rest = format!("{rest:?}");
+    assert!(!rest.contains("bank") && rest.contains("PassthroughCluster"), "{rest}");
 }

@@ -83,7 +83,7 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
         )
     })();
     let made = made.with_context(|| format!("{title}: cannot make its network"));
-    let turned = made.and_then(|()| match pod.sidecar {
+    let turned = made.and_then(|()| match pod.is_turned() {
         true => redirect(name, pod, weft).with_context(|| format!("{title}: its connections")),
         false => Ok(()),
     });
@@ -120,16 +120,18 @@ fn redirect(name: &str, pod: &Pod, weft: &Path) -> anyhow::Result<()> {
 
 /// The flags that Istio's injector would give to a pod of these annotations.
 pub(crate) fn flags(annotations: &BTreeMap<String, String>, asked: &Proxy) -> Vec<String> {
-    let mode = if asked.keeps_source { "TPROXY" } else { "REDIRECT" };
     let said = |name: &str| annotations.get(&format!("traffic.sidecar.istio.io/{name}")).cloned();
     let excluded = said("excludeInboundPorts").map(|ports| format!(",{ports}")).unwrap_or_default();
     let all = || "*".to_owned();
+    // Istio's later name for it stands before the one that it was given first.
+    let rerouted = annotations.get("istio.io/reroute-virtual-interfaces").cloned();
+    let virtual_interfaces = rerouted.or_else(|| said("kubevirtInterfaces"));
     let values = [
         ("-p", "15001".to_owned()),
         ("-z", "15006".to_owned()),
         ("-u", SIDECAR_USER.to_string()),
         ("-g", SIDECAR_USER.to_string()),
-        ("-m", mode.to_owned()),
+        ("-m", asked.mode.name().to_owned()),
         ("-i", said("includeOutboundIPRanges").unwrap_or_else(all)),
         ("-x", said("excludeOutboundIPRanges").unwrap_or_default()),
         ("-b", said("includeInboundPorts").unwrap_or_else(all)),
@@ -137,6 +139,7 @@ pub(crate) fn flags(annotations: &BTreeMap<String, String>, asked: &Proxy) -> Ve
         ("-o", said("excludeOutboundPorts").unwrap_or_default()),
         ("-q", said("includeOutboundPorts").unwrap_or_default()),
         ("-c", said("excludeInterfaces").unwrap_or_default()),
+        ("-k", virtual_interfaces.unwrap_or_default()),
     ];
     let flags = values.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
     // Whatever resolver an app asks, the sidecar answers.

@@ -3,7 +3,7 @@
 use super::iptables::{self, Saved};
 use super::programs::{Failed, ask};
 use super::rules::{Family, Rule};
-use super::settings::Settings;
+use super::settings::{Mode, Settings};
 use super::{chains, nft, routes};
 use anyhow::{Context, bail};
 
@@ -27,10 +27,12 @@ pub(crate) struct Undo {
     back_end: BackEnd,
     families: Vec<Family>,
     settings: Settings,
-    /// Of each family, what `iptables-save` told.
-    before: Vec<(Family, String)>,
+    /// Of each iptables that had rules of ours or gets them, and of each family, what `iptables-save` told.
+    before: Vec<(String, Family, String)>,
     /// Our tables, as nft told.
     tables: String,
+    /// The families that had TPROXY's way.
+    ways: Vec<Family>,
 }
 
 /// Whether this process may change a network's rules at all.
@@ -56,18 +58,18 @@ pub(crate) fn apply(settings: &Settings, native: bool, forced: &str) -> anyhow::
         families: families.clone(),
         settings: settings.clone(),
         before: Vec::new(),
-        tables: String::new(),
+        tables: own_tables(),
+        ways: routes::ways(settings),
     };
     let applied = (|| {
         match &back_end {
             BackEnd::Iptables { name } => {
                 for family in &families {
                     let rules = chains::rules(settings, *family);
-                    undo.before.push((*family, restore(name, *family, &rules)?));
+                    undo.before.push((name.clone(), *family, restore(name, *family, &rules, settings)?));
                 }
             }
             BackEnd::Nft => {
-                undo.tables = own_tables();
                 let of = |family: &Family| (*family, chains::rules(settings, *family));
                 let script = nft::script(&families.iter().map(of).collect::<Vec<_>>());
                 ask("nft", &["-f", "-"], &script)?;
@@ -79,7 +81,7 @@ pub(crate) fn apply(settings: &Settings, native: bool, forced: &str) -> anyhow::
         undo.undo();
         return Err(hint(error)).context("the rules cannot be set, and nothing was changed");
     }
-    clean_others(&back_end, settings);
+    undo.before.extend(clean_others(&back_end, settings));
     Ok(undo)
 }
 
@@ -90,7 +92,7 @@ pub(crate) fn cleanup(settings: &Settings) -> anyhow::Result<()> {
     for name in NAMES {
         for family in Family::BOTH {
             match clean(name, family, settings) {
-                Ok(()) => found = true,
+                Ok(_) => found = true,
                 Err(Failed::Absent(_)) => {}
                 // A kernel without this kind of tables has no rules in them.
                 Err(error) => failed = Some(error),
@@ -123,39 +125,50 @@ impl Undo {
 
     /// Rules of others where ours are.
     pub(crate) fn foreign(&self) -> Vec<String> {
-        self.before.iter().flat_map(|(_, text)| Saved::read(text).foreign()).collect()
+        let told = self.before.iter();
+        told.flat_map(|(_, family, text)| read(text, *family, &self.settings).foreign()).collect()
     }
 
     /// Everything as it was before.
     pub(crate) fn undo(self) {
-        match &self.back_end {
-            BackEnd::Nft => {
-                let script = nft::cleanup(&self.families) + &self.tables;
-                let _ = ask("nft", &["-f", "-"], &script);
+        if let BackEnd::Iptables { name } = &self.back_end {
+            for family in &self.families {
+                let _ = clean(name, *family, &self.settings);
             }
-            BackEnd::Iptables { name } => {
-                for family in &self.families {
-                    let _ = clean(name, *family, &self.settings);
-                }
-                for (family, text) in &self.before {
-                    if Saved::read(text).has_own() {
-                        let _ = ask(&tool(name, *family, "-restore"), &["--wait=10"], text);
-                    }
-                }
+        }
+        if self.back_end == BackEnd::Nft || !self.tables.is_empty() {
+            let script = nft::cleanup(&self.families) + &self.tables;
+            let _ = ask("nft", &["-f", "-"], &script);
+        }
+        for (name, family, text) in &self.before {
+            if Saved::read(text).has_own() {
+                let _ = ask(&tool(name, *family, "-restore"), &["--wait=10"], text);
             }
         }
         routes::remove(&self.settings);
+        if self.has_own() {
+            let mode = if self.ways.is_empty() { Mode::Redirect } else { Mode::Tproxy };
+            let families = if self.ways.is_empty() { &self.families } else { &self.ways };
+            let _ = routes::apply(&Settings { mode, ..self.settings }, families);
+        }
+    }
+
+    /// Whether rules of ours were there before.
+    fn has_own(&self) -> bool {
+        !self.tables.is_empty() || self.before.iter().any(|(.., text)| Saved::read(text).has_own())
     }
 }
 
 /// Our tables that nft has, as it tells and reads them.
 fn own_tables() -> String {
+    let all = ask("nft", &["list", "tables"], "").unwrap_or_default();
     let told = |name: String| {
         let mut words = vec!["list", "table"];
         words.extend(name.split(' '));
         ask("nft", &words, "").ok()
     };
-    nft::table_names(&Family::BOTH).into_iter().filter_map(told).collect()
+    let names = nft::table_names(&Family::BOTH).into_iter();
+    names.filter(|name| all.lines().any(|line| line.ends_with(name.as_str()))).filter_map(told).collect()
 }
 
 /// The families whose rules are written: IPv6 where this machine has it.
@@ -225,40 +238,52 @@ fn save(name: &str, family: Family) -> Result<String, Failed> {
     ask(&tool(name, family, "-save"), &[], "")
 }
 
+/// What `iptables-save` told, and what of that is ours.
+fn read(text: &str, family: Family, settings: &Settings) -> Saved {
+    Saved::read(text).knowing(&chains::known(settings, family), family)
+}
+
 /// Writes `rules` in place of ours that are there; gives what was there.
-fn restore(name: &str, family: Family, rules: &[Rule]) -> Result<String, Failed> {
+fn restore(name: &str, family: Family, rules: &[Rule], settings: &Settings) -> Result<String, Failed> {
     let before = save(name, family)?;
-    let script = iptables::script(rules, family, &Saved::read(&before));
+    let script = iptables::script(rules, family, &read(&before, family, settings));
     ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script)?;
     Ok(before)
 }
 
-fn clean(name: &str, family: Family, settings: &Settings) -> Result<(), Failed> {
+/// Takes away what is ours; gives what was there, if something of ours was.
+fn clean(name: &str, family: Family, settings: &Settings) -> Result<Option<String>, Failed> {
     if is_legacy(name) && !has_legacy_tables(family) {
-        return Ok(());
+        return Ok(None);
     }
-    let saved = Saved::read(&save(name, family)?);
+    let text = save(name, family)?;
+    let saved = read(&text, family, settings);
     if !saved.has_own() {
-        return Ok(());
+        return Ok(None);
     }
     let script = iptables::removal(&chains::rules(settings, family), family, &saved);
-    ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script).map(drop)
+    ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script)?;
+    Ok(Some(text))
 }
 
-/// What another back end wrote at another time would turn connections a second time.
-fn clean_others(chosen: &BackEnd, settings: &Settings) {
+/// What another back end wrote at another time would turn connections a second time. Gives what there was of it in tables
+/// of iptables.
+fn clean_others(chosen: &BackEnd, settings: &Settings) -> Vec<(String, Family, String)> {
+    let mut cleaned = Vec::new();
     for name in NAMES {
         let same = |chosen: &str| name == chosen || is_same_kind(name, chosen);
         if matches!(chosen, BackEnd::Iptables { name: chosen } if same(chosen)) {
             continue;
         }
         for family in Family::BOTH {
-            let _ = clean(name, family, settings);
+            let text = clean(name, family, settings).ok().flatten();
+            cleaned.extend(text.map(|text| (name.to_owned(), family, text)));
         }
     }
     if *chosen != BackEnd::Nft {
         let _ = ask("nft", &["-f", "-"], &nft::cleanup(&Family::BOTH));
     }
+    cleaned
 }
 
 fn is_legacy(name: &str) -> bool {

@@ -25,6 +25,14 @@ pub(crate) fn rules(settings: &Settings, family: Family) -> Vec<Rule> {
     chains.rules
 }
 
+/// What of `settings` stands in the kernel's own chains, in whichever mode: by these, what was written there at another
+/// time is known again.
+pub(crate) fn known(settings: &Settings, family: Family) -> Vec<Rule> {
+    let modes = [Mode::Redirect, Mode::Tproxy].into_iter();
+    let of_both = modes.flat_map(|mode| rules(&Settings { mode, ..settings.clone() }, family));
+    of_both.filter(|rule| rule.chain.is_shared()).collect()
+}
+
 /// The mark of what the proxy sends to its own pod: it has to be intercepted once more, as inbound.
 pub(crate) const fn outbound_mark(settings: &Settings) -> u32 {
     settings.mark + 1

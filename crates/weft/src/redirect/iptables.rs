@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Saved {
     tables: Vec<(String, SavedTable)>,
+    /// Rules of the kernel's own chains that are ours, wherever they are found.
+    known: Vec<(Table, BTreeSet<String>)>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -156,12 +158,19 @@ impl Saved {
         saved
     }
 
-    /// The chains of ours, and the rules of ours in the kernel's chains: those that lead to a chain of ours, and those
-    /// that `rules` would write again.
+    /// Takes these for ours, too.
+    pub(crate) fn knowing(self, rules: &[Rule], family: Family) -> Self {
+        let known = rules.iter().map(|rule| (rule.table, words(&line(rule, family))));
+        Self { known: known.collect(), ..self }
+    }
+
+    /// The chains of ours, and the rules of ours in the kernel's chains: those that lead to a chain of ours, those that
+    /// `rules` would write again, and those that are known.
     fn own(&self, table: Table, rules: &[Rule], family: Family) -> (Vec<String>, Vec<&str>) {
         let of_table = self.tables.iter().filter(|(name, _)| name == table.name()).map(|(_, table)| table);
         let shared = rules.iter().filter(|rule| rule.table == table && rule.chain.is_shared());
-        let again: Vec<BTreeSet<String>> = shared.map(|rule| words(&line(rule, family))).collect();
+        let mut again: Vec<BTreeSet<String>> = shared.map(|rule| words(&line(rule, family))).collect();
+        again.extend(self.known.iter().filter(|(of, _)| *of == table).map(|(_, words)| words.clone()));
         let mut chains = Vec::new();
         let mut own = Vec::new();
         for table in of_table {
@@ -174,9 +183,15 @@ impl Saved {
         (chains, own)
     }
 
-    /// Whether any table holds a chain of ours.
+    /// Whether any table holds a chain of ours, or a rule that is known.
     pub(crate) fn has_own(&self) -> bool {
-        self.tables.iter().any(|(_, table)| table.chains.iter().any(|chain| is_own_chain(chain)))
+        let is_own = |name: &str, rule: &String| {
+            self.known.iter().any(|(of, known)| of.name() == name && *known == words(rule))
+        };
+        self.tables.iter().any(|(name, table)| {
+            table.chains.iter().any(|chain| is_own_chain(chain))
+                || table.rules.iter().any(|rule| is_own(name, rule))
+        })
     }
 
     /// Whether anybody has a rule here.
@@ -189,7 +204,11 @@ impl Saved {
         let mut foreign = Vec::new();
         for (name, table) in &self.tables {
             let others = table.rules.iter().filter(|rule| {
-                !chain_of(rule).is_some_and(is_own_chain) && !target_of(rule).is_some_and(is_own_chain)
+                let known =
+                    || self.known.iter().any(|(of, known)| of.name() == name && *known == words(rule));
+                !chain_of(rule).is_some_and(is_own_chain)
+                    && !target_of(rule).is_some_and(is_own_chain)
+                    && !known()
             });
             foreign.extend(others.map(|rule| format!("{name}: {rule}")));
         }

@@ -23,14 +23,11 @@ pub(crate) fn commands(settings: &Settings, families: &[Family]) -> Vec<Vec<Stri
     commands
 }
 
-/// Puts them in force.
+/// Puts them in force. A rule that is there would be there twice, and one that was for another mode is for nothing.
 pub(crate) fn apply(settings: &Settings, families: &[Family]) -> Result<(), Failed> {
+    remove_ways(settings);
     for command in commands(settings, families) {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        if let [version, "rule", "add", rest @ ..] = words.as_slice() {
-            // A rule that is there would be there twice.
-            remove_rule(version, rest);
-        }
         ask("ip", &words, "")?;
     }
     Ok(())
@@ -38,13 +35,27 @@ pub(crate) fn apply(settings: &Settings, families: &[Family]) -> Result<(), Fail
 
 /// Takes them away, as far as they are there.
 pub(crate) fn remove(settings: &Settings) {
+    remove_ways(settings);
+    let _ = ask("ip", &["-6", "addr", "del", "::6/128", "dev", "lo"], "");
+}
+
+/// The families that have TPROXY's way to ourselves.
+pub(crate) fn ways(settings: &Settings) -> Vec<Family> {
+    let (mark, table) = (settings.mark.to_string(), settings.route_table.to_string());
+    let has = |family: &Family| {
+        let told = ask("ip", &[version(*family), "rule", "list", "fwmark", &mark, "table", &table], "");
+        told.is_ok_and(|told| !told.trim().is_empty())
+    };
+    Family::BOTH.into_iter().filter(has).collect()
+}
+
+fn remove_ways(settings: &Settings) {
     for family in Family::BOTH {
         let version = version(family);
         let (mark, table) = (settings.mark.to_string(), settings.route_table.to_string());
         remove_rule(version, &["fwmark", &mark, "lookup", &table]);
         let _ = ask("ip", &[version, "route", "del", "local", "default", "dev", "lo", "table", &table], "");
     }
-    let _ = ask("ip", &["-6", "addr", "del", "::6/128", "dev", "lo"], "");
 }
 
 fn remove_rule(version: &str, rule: &[&str]) {

@@ -209,6 +209,24 @@ fn a_rule_of_a_shared_chain_is_known_again_however_iptables_writes_it_back() {
 }
 
 #[test]
+fn what_another_mode_wrote_is_known_as_ours_whatever_mode_is_asked_for_now() {
+    let redirect = settings(&INJECTED);
+    let known = chains::known(&redirect, Family::V4);
+    let text = "*mangle\n:OUTPUT ACCEPT [0:0]\n\
+         -A OUTPUT -p tcp -m connmark --mark 0x539 -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n\
+         -A OUTPUT -p udp -j DROP\nCOMMIT\n";
+    assert!(!Saved::read(text).has_own());
+    let saved = Saved::read(text).knowing(&known, Family::V4);
+    assert!(saved.has_own());
+    assert_eq!(saved.foreign(), ["mangle: -A OUTPUT -p udp -j DROP"]);
+    let rules = chains::rules(&redirect, Family::V4);
+    for script in [removal(&rules, Family::V4, &saved), script(&rules, Family::V4, &saved)] {
+        assert_eq!(script.matches("-D OUTPUT").count(), 1, "{script}");
+        assert!(!script.contains("DROP"), "{script}");
+    }
+}
+
+#[test]
 fn nft_says_the_same() {
     let of = |family| (family, chains::rules(&settings(&INJECTED), family));
     let text = nft::script(&[of(Family::V4), of(Family::V6)]);

@@ -1,5 +1,6 @@
 //! Connections made through the rules: that they arrive at the proxy's ports, and still know where they were going.
 
+use super::programs::ask as ask_program;
 use super::rules::Family;
 use super::settings::{Dns, Groups, Settings, Which};
 use anyhow::{Context, bail};
@@ -61,6 +62,9 @@ fn outbound(settings: &Settings, family: Family, probe: u16, limit: Duration) ->
     {
         return Ok(());
     }
+    if leaves_by_excluded(settings, address) {
+        return Ok(());
+    }
     let server = Server::at(family, settings.outbound_port)?;
     let connected = TcpStream::connect_timeout(&address, limit);
     if let Err(error) = connected {
@@ -108,6 +112,20 @@ const fn of(family: Family, addresses: [IpAddr; 2]) -> IpAddr {
         Family::V4 => addresses[0],
         Family::V6 => addresses[1],
     }
+}
+
+/// Whether `address` is reached by an interface that is left alone, as far as can be told.
+fn leaves_by_excluded(settings: &Settings, address: SocketAddr) -> bool {
+    if settings.interfaces_excluded.is_empty() {
+        return false;
+    }
+    let Ok(told) = ask_program("ip", &["route", "get", &address.ip().to_string()], "") else { return true };
+    let mut words = told.split_ascii_whitespace();
+    let by = words.by_ref().find(|word| *word == "dev").and_then(|_| words.next()).unwrap_or_default();
+    settings.interfaces_excluded.iter().any(|name| match name.strip_suffix('+') {
+        Some(start) => by.starts_with(start),
+        None => by == name,
+    })
 }
 
 fn has_route(address: SocketAddr) -> bool {

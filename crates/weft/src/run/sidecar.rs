@@ -1,6 +1,7 @@
 //! The sidecar of a wrapped command: a child of this process, or another container's.
 
 use super::Signals;
+use super::orphans::Own as Children;
 use crate::client;
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 use weft_model::node::Interception;
@@ -45,6 +47,7 @@ struct Own {
     pipe: Option<ChildStdin>,
     domain: String,
     interception: Interception,
+    children: Rc<Children>,
 }
 
 impl Sidecar {
@@ -54,7 +57,7 @@ impl Sidecar {
     }
 
     /// Starts one, with this process's environment.
-    pub(super) fn start() -> anyhow::Result<Self> {
+    pub(super) fn start(children: &Rc<Children>) -> anyhow::Result<Self> {
         let env: BTreeMap<String, String> = std::env::vars().collect();
         let namespace = env.get("POD_NAMESPACE").map_or("default", String::as_str);
         let domain = format!("{namespace}.svc.cluster.local");
@@ -67,7 +70,7 @@ impl Sidecar {
                  start both; start this as root and the command by --user, or use --beside with a sidecar container"
             );
         }
-        let mut own = Own { child: None, pipe: None, domain, interception };
+        let mut own = Own { child: None, pipe: None, domain, interception, children: Rc::clone(children) };
         own.launch().context("cannot start the sidecar")?;
         let ready = match bootstrap.status.ip() {
             ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, READY).into(),
@@ -114,6 +117,7 @@ impl Sidecar {
                 let how =
                     child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
                 own.child = None;
+                own.children.sidecar.set(None);
                 crate::say::say!("weft run: the sidecar ended ({how}); it is started again");
             }
             tokio::time::sleep(AGAIN).await;
@@ -174,6 +178,7 @@ impl Own {
             }
         }
         let mut child = command.spawn()?;
+        self.children.sidecar.set(child.id());
         self.pipe = child.stdin.take();
         self.child = Some(child);
         Ok(())

@@ -8,7 +8,7 @@
 //! | `127.(B+N/256).(N%256).10` and up | the TCP services that pod N can reach |
 //!
 //! In network namespaces (`--netns`) the control plane is at `10.244.0.1`, pod N at `10.244.0.1 + N`, and each pod's
-//! localhost is 127.0.0.1.
+//! localhost is 127.0.0.1; a pod whose connections nobody turns has its TCP services at `127.0.0.10` and up.
 //!
 //! B is 64 for the first mesh of a machine; a second one that runs at the same time takes the next of
 //! [`BASES`]. Pods count from 1.
@@ -110,9 +110,12 @@ impl Block {
         }
     }
 
-    /// The address of the pod's n-th TCP service, from 0; none where services have addresses of their own.
+    /// The address of the pod's n-th TCP service, from 0; for pods whose connections nobody turns.
     pub(crate) fn tcp(self, nth: usize) -> Option<Ipv4Addr> {
-        let Self::Loopback { high, low } = self else { return None };
+        let (high, low) = match self {
+            Self::Loopback { high, low } => (high, low),
+            Self::Own(_) => (0, 0),
+        };
         let last = u8::try_from(nth).ok().filter(|_| nth < MAX_TCP)?;
         Some(Ipv4Addr::new(127, high, low, FIRST_TCP + last))
     }

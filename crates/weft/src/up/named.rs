@@ -85,6 +85,14 @@ fn hash(text: &str) -> u16 {
 }
 
 impl Named {
+    /// The address of `pod` at which its sidecar takes what is meant for it.
+    fn within(&self, pod: &Pod) -> Option<Ipv4Addr> {
+        let name =
+            if self.name.is_empty() { &self.host } else { &format!("{}.{}", self.name, self.namespace) };
+        let of = |key: &str| key.strip_prefix(name.as_str()).is_some_and(|port| port.starts_with(':'));
+        pod.tcp.iter().find(|(key, _)| of(key)).map(|(_, address)| *address)
+    }
+
     /// How it may be written in `namespace`.
     fn spellings(&self, namespace: &str) -> Vec<String> {
         if self.name.is_empty() {
@@ -103,12 +111,19 @@ pub(crate) fn resolve(named: &[Named], name: &str, namespace: &str) -> Option<Ip
     found.addresses.first().copied()
 }
 
-/// The `/etc/hosts` of `pod`.
+/// The `/etc/hosts` of `pod`. Where nobody turns its connections, a service's own address leads nowhere: those of TCP have
+/// one of the pod's instead, and whoever speaks HTTP asks its proxy.
 pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
     let mut text = format!("127.0.0.1 localhost\n::1 localhost\n{} {}\n", pod.address, pod.name);
     for named in named {
         let spellings = named.spellings(&pod.namespace).join(" ");
-        for address in &named.addresses {
+        let addresses = match named.within(pod) {
+            _ if !pod.is_bound() => named.addresses.clone(),
+            Some(address) => vec![address],
+            None if named.own => Vec::new(),
+            None => named.addresses.clone(),
+        };
+        for address in addresses {
             text.push_str(&format!("{address} {spellings}\n"));
         }
     }

@@ -12,6 +12,7 @@ mod ports;
 mod probers;
 mod resource;
 mod tcp;
+mod turned;
 
 use super::addresses::{self, Base, Block};
 use super::environment::{self, Downward, Environment, Settings};
@@ -228,13 +229,15 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         .filter(|service| !service.is_pod() && service.selects(&draft.namespace, &draft.labels))
         .collect();
     let own = block.is_own();
-    let addresses = match sidecar && !own {
+    let proxy = Proxy::of(&manifests.proxies, &draft.annotations);
+    let bound = turned::will_be_bound(sidecar, block, &proxy);
+    let addresses = match bound {
         true => tcp::addresses(services, &draft.namespace, block, held),
         false => BTreeMap::new(),
     };
     let reached: BTreeSet<String> =
         services.iter().filter(|service| service.needs_address()).map(Service::host).collect();
-    if sidecar && !own && addresses.len() < reached.len() {
+    if bound && addresses.len() < reached.len() {
         notes.push(format!(
             "pod {title} can reach {} TCP services by address and has room for {}: {} are left out",
             reached.len(),
@@ -245,7 +248,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
     let ports = ports::of(draft, &selecting);
     let mut environment = Environment::default();
     let address = |service: &Service| addresses.get(&service.host()).copied();
-    let virtual_addresses = if own { named::all(services, &[]) } else { Vec::new() };
+    let virtual_addresses = if own && !bound { named::all(services, &[]) } else { Vec::new() };
     let reached = |service: &Service| {
         let host = service.host();
         let named = virtual_addresses.iter().find(|named| named.host == host);
@@ -273,12 +276,12 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
     let unheeded = proxy::unheeded(&draft.annotations, own).filter(|_| sidecar);
     notes.extend(unheeded.map(|what| format!("pod {title}: {what}")));
     let rewritten = rewrite(&mut environment, &draft.namespace, services, address);
-    if sidecar && !own {
+    if bound {
         proxied(&mut environment, block, &addresses);
     }
     let listens = match own {
+        _ if bound => block.localhost(),
         true => Ipv4Addr::UNSPECIFIED,
-        false if sidecar => block.localhost(),
         false => block.pod(),
     };
     own_address(&mut environment, listens, &ports);
@@ -296,7 +299,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         localhost: block.localhost(),
         netns: None,
         sidecar,
-        proxy: Proxy::of(&manifests.proxies, &draft.annotations),
+        proxy,
         probers: probers::of(draft),
         containers: draft.containers().map(|container| container.name.clone()).collect(),
         ports,

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use weft_control::resources::mesh_config::InterceptionMode;
 
 /// The port of xDS and of the certificate API.
 pub(crate) const CONTROL_PORT: u16 = 15012;
@@ -78,11 +79,7 @@ impl Mesh {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let mut environment = self.own_environment();
         let root = text(self.run.join("root-cert.pem"));
-        let interception = match (&pod.netns, pod.proxy.keeps_source) {
-            (None, _) => "NONE",
-            (Some(_), false) => "REDIRECT",
-            (Some(_), true) => "TPROXY",
-        };
+        let interception = if pod.is_turned() { pod.proxy.mode } else { InterceptionMode::None };
         let asked = &pod.proxy;
         let mesh_id = if asked.mesh_id.is_empty() { &self.trust_domain } else { &asked.mesh_id };
         for (name, value) in [
@@ -96,7 +93,7 @@ impl Mesh {
             ("ISTIO_META_OWNER", pod.owner()),
             ("ISTIO_META_MESH_ID", mesh_id.clone()),
             ("ISTIO_META_NODE_NAME", pod.node.clone()),
-            ("ISTIO_META_INTERCEPTION_MODE", interception.to_owned()),
+            ("ISTIO_META_INTERCEPTION_MODE", interception.name().to_owned()),
             ("ISTIO_META_APP_CONTAINERS", pod.containers.join(",")),
             ("ISTIO_METAJSON_LABELS", json!(pod.injected_labels()).to_string()),
             ("ISTIO_METAJSON_ANNOTATIONS", json!(pod.annotated()).to_string()),
@@ -115,7 +112,7 @@ impl Mesh {
         if !pod.probers.is_empty() {
             environment.push(("ISTIO_KUBE_APP_PROBERS".into(), pod.probers.clone().into()));
         }
-        if pod.netns.is_some() && asked.answers_dns() {
+        if pod.is_turned() && asked.answers_dns() {
             environment.push(("ISTIO_META_DNS_CAPTURE".into(), "true".into()));
         }
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
@@ -187,8 +184,8 @@ pub(crate) fn own_files(folder: &Path, (user, group): (u32, u32)) -> Vec<OsStrin
 
 /// The user and the group of a pod's sidecar, as Istio's injector has them: whose connections are to keep the clients'
 /// addresses needs root's rights for that.
-const fn sidecar_user(pod: &Pod) -> (u32, u32) {
-    (if pod.proxy.keeps_source { 0 } else { SIDECAR_USER }, SIDECAR_USER)
+fn sidecar_user(pod: &Pod) -> (u32, u32) {
+    (if pod.proxy.mode == InterceptionMode::Tproxy { 0 } else { SIDECAR_USER }, SIDECAR_USER)
 }
 
 /// Ports at which nobody expects HTTP, though their services do not say what they speak: PostgreSQL, Redis,
@@ -200,11 +197,12 @@ fn variables(pod: &Pod) -> Vec<(OsString, OsString)> {
 }
 
 /// Where the app of `pod` listens.
-pub(crate) const fn app_address(pod: &Pod) -> Ipv4Addr {
-    if pod.netns.is_some() {
-        return Ipv4Addr::UNSPECIFIED;
+pub(crate) fn app_address(pod: &Pod) -> Ipv4Addr {
+    match &pod.netns {
+        _ if pod.is_bound() => pod.localhost,
+        Some(_) => Ipv4Addr::UNSPECIFIED,
+        None => pod.address,
     }
-    if pod.sidecar { pod.localhost } else { pod.address }
 }
 
 fn stand_in(pod: &Pod) -> Vec<OsString> {

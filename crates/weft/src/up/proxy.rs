@@ -12,8 +12,8 @@ use weft_control::resources::mesh_config::{
 /// The settings of one pod's proxy, as far as it is started by them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Proxy {
-    /// The app sees its clients' own addresses (TPROXY).
-    pub(crate) keeps_source: bool,
+    /// How its connections get to it, where they can be turned at all: in a network namespace.
+    pub(crate) mode: InterceptionMode,
     /// The app starts when the proxy is ready.
     pub(crate) holds_app: bool,
     /// How long the proxy drains when it is told to end; `None`: as long as it does by itself.
@@ -35,7 +35,7 @@ impl Proxy {
         let own = annotations.get(PROXY_CONFIG).and_then(|text| proxy_settings(text)).unwrap_or_default();
         let settings = mesh.overlaid(&own);
         Self {
-            keeps_source: mode(&settings, annotations) == InterceptionMode::Tproxy,
+            mode: mode(&settings, annotations),
             holds_app: settings.hold_application_until_proxy_starts.unwrap_or_default(),
             drain: settings.termination_drain_duration.map(|span| span.0),
             concurrency: settings.concurrency.and_then(|threads| u32::try_from(threads).ok()),
@@ -66,31 +66,31 @@ fn mode(settings: &ProxySettings, annotations: &BTreeMap<String, String>) -> Int
     own.or(settings.interception_mode).unwrap_or_default()
 }
 
-/// What a pod's own annotations ask for about its interception and it does not get, in words. In namespaces all of it is
-/// done but to leave the pod alone; on loopback nothing is intercepted.
+/// What a pod's own annotations ask for about its interception and it does not get, in words: in namespaces all of it is
+/// done, on loopback nothing is intercepted.
 pub(crate) fn unheeded(annotations: &BTreeMap<String, String>, in_namespace: bool) -> Option<String> {
+    if in_namespace {
+        return None;
+    }
     let own = annotations.get(PROXY_CONFIG).and_then(|text| proxy_settings(text)).unwrap_or_default();
-    let traffic = annotations.keys().find(|name| !in_namespace && name.starts_with(TRAFFIC));
+    let traffic = annotations.keys().find(|name| name.starts_with(TRAFFIC));
     let heedless = "says which connections are intercepted: none are on loopback, `weft up --netns` heeds it";
     traffic
         .map(|name| format!("{name} {heedless}"))
-        .or_else(|| unheeded_mode(mode(&own, annotations), in_namespace).map(str::to_owned))
+        .or_else(|| unheeded_mode(mode(&own, annotations)).map(str::to_owned))
 }
 
 /// The same of the mesh.
 pub(crate) fn unheeded_of_mesh(mesh: &ProxySettings, in_namespace: bool) -> Option<&'static str> {
-    unheeded_mode(mesh.interception_mode.unwrap_or_default(), in_namespace)
+    if in_namespace { None } else { unheeded_mode(mesh.interception_mode.unwrap_or_default()) }
 }
 
-const fn unheeded_mode(mode: InterceptionMode, in_namespace: bool) -> Option<&'static str> {
-    match (mode, in_namespace) {
-        (InterceptionMode::Tproxy, false) => {
+const fn unheeded_mode(mode: InterceptionMode) -> Option<&'static str> {
+    match mode {
+        InterceptionMode::Tproxy => {
             Some("interceptionMode TPROXY: nothing is intercepted on loopback, `weft up --netns` heeds it")
         }
-        (InterceptionMode::None, true) => {
-            Some("interceptionMode NONE is not heeded in namespaces: connections are turned as by REDIRECT")
-        }
-        _ => None,
+        InterceptionMode::Redirect | InterceptionMode::None => None,
     }
 }
 

@@ -72,7 +72,12 @@ async fn progress(pod: &Pod, listening: &Listening) -> Progress {
     }
     if let Some(port) = app_port(pod) {
         let address = app_address(pod);
-        if !listening.answers(address, port) {
+        // In a network of its own an app may listen on all addresses, on its pod's, or on its localhost alone.
+        let listens = match address.is_unspecified() {
+            true => listening.anywhere(port),
+            false => listening.answers(address, port),
+        };
+        if !listens {
             return Progress::App(format!("{address}:{port}"));
         }
     }

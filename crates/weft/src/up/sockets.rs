@@ -38,6 +38,11 @@ impl Listening {
         self.at(address, port) || self.0.iter().any(any)
     }
 
+    /// Whether somebody listens on this port, at whatever address.
+    pub(crate) fn anywhere(&self, port: u16) -> bool {
+        self.0.iter().any(|(socket, _)| socket.port() == port)
+    }
+
     /// Whether somebody listens at exactly this address.
     pub(crate) fn at(&self, address: Ipv4Addr, port: u16) -> bool {
         let wanted = SocketAddr::from((address, port));

@@ -74,6 +74,17 @@ pub(crate) fn address(home: &Home, workload: &str) -> String {
     pod(home, workload)["address"].as_str().unwrap().to_owned()
 }
 
+/// The network namespace of a workload's pod.
+pub(crate) fn netns(home: &Home, workload: &str) -> String {
+    pod(home, workload)["netns"].as_str().unwrap().to_owned()
+}
+
+/// A command in the network of a workload's pod, as root.
+pub(crate) fn within(home: &Home, workload: &str, words: &[&str]) -> Output {
+    let netns = netns(home, workload);
+    Command::new("ip").args(["netns", "exec", &netns]).args(words).output().unwrap()
+}
+
 /// The run directory of the one mesh of this home, where its pods find it.
 pub(crate) fn run_folder(home: &Home) -> PathBuf {
     let runs = std::fs::read_dir(home.directory.path().join("weft")).unwrap();

@@ -32,7 +32,7 @@ impl Pod {
     pub(crate) fn annotated(&self) -> BTreeMap<String, String> {
         let mut annotations = self.annotations.clone();
         // With a network of its own it listens where it likes, and the kernel turns what it sends.
-        if self.sidecar && self.netns.is_none() {
+        if self.is_bound() {
             annotations.insert("weft.dev/localhost".into(), self.localhost.to_string());
             annotations.insert("weft.dev/tcp-addresses".into(), json!(self.tcp).to_string());
         }

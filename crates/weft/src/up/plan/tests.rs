@@ -249,3 +249,36 @@ fn an_address_that_an_app_was_told_stays_whatever_services_come_and_go() {
     let cart = fresh.pods.iter().find(|pod| pod.workload == "cart").unwrap();
     assert_eq!(cart.tcp["cache.shop:6379"].octets()[3], 10);
 }
+
+#[test]
+fn in_namespaces_a_pod_that_wants_no_interception_calls_its_sidecars_own_ports_and_nobody_turns_it() {
+    let mut manifests = shop();
+    let mode =
+        |mode: &str| BTreeMap::from([("sidecar.istio.io/interceptionMode".to_owned(), mode.to_owned())]);
+    manifests.workloads[1].annotations = mode("NONE");
+    let within =
+        |manifests: &Manifests| plan(manifests, Base::Namespaces(7), &mut BTreeMap::new(), &[], &[]).unwrap();
+    let first = within(&manifests);
+    assert!(first.notes.iter().all(|note| !note.contains("interceptionMode")), "{:?}", first.notes);
+    let (cart, web) = (pod_named(&first, "cart-1"), pod_named(&first, "web-1"));
+    assert!(cart.is_bound() && !cart.is_turned() && web.is_turned() && !web.is_bound());
+    assert_eq!(value(cart, "http_proxy"), "http://127.0.0.1:15007");
+    assert_eq!(value(web, "http_proxy"), "");
+    assert_eq!((value(cart, "HOST"), value(web, "HOST")), ("127.0.0.1", "0.0.0.0"));
+    assert_eq!(cart.tcp["db.shop:5432"].to_string(), "127.0.0.10");
+    assert_eq!(value(cart, "DB"), "postgresql://u@127.0.0.10:5432/x");
+    assert!(web.tcp.is_empty());
+    assert_eq!(cart.annotated()["weft.dev/localhost"], "127.0.0.1");
+    assert!(!web.annotated().contains_key("weft.dev/localhost"));
+    // Its names are those of its own addresses; what has none of these, it asks its proxy for.
+    let (of_cart, of_web) = (named::hosts(&first.named, cart), named::hosts(&first.named, web));
+    assert!(of_cart.contains("127.0.0.10 db db.shop db.shop.svc db.shop.svc.cluster.local\n"), "{of_cart}");
+    assert!(!of_cart.contains(" web ") && of_web.contains(" web "), "{of_cart}{of_web}");
+    // The mesh may ask for it too, and a pod for another mode.
+    manifests.workloads[1].annotations = mode("TPROXY");
+    manifests.proxies.interception_mode =
+        weft_control::resources::mesh_config::InterceptionMode::named("NONE");
+    let second = within(&manifests);
+    assert!(pod_named(&second, "cart-1").is_turned() && pod_named(&second, "web-1").is_bound());
+    assert_eq!(second.notes, first.notes);
+}

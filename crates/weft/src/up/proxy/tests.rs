@@ -18,7 +18,7 @@ fn a_pods_own_settings_stand_over_the_meshs_and_an_annotation_for_one_thing_over
     assert_eq!(
         pod,
         Proxy {
-            keeps_source: true,
+            mode: InterceptionMode::Tproxy,
             holds_app: true,
             drain: Some(Duration::from_millis(1500)),
             concurrency: Some(3),
@@ -29,7 +29,7 @@ fn a_pods_own_settings_stand_over_the_meshs_and_an_annotation_for_one_thing_over
     assert_eq!(pod.json(), r#"{"proxyMetadata":{"A":"mesh","B":"pod"},"terminationDrainDuration":"1.5s"}"#);
     let redirected =
         annotations(&[(PROXY_CONFIG, "interceptionMode: TPROXY"), (INTERCEPTION_MODE, "REDIRECT")]);
-    assert!(!Proxy::of(&mesh, &redirected).keeps_source);
+    assert_eq!(Proxy::of(&mesh, &redirected).mode, InterceptionMode::Redirect);
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn what_is_not_heeded_where_a_mesh_runs_is_said() {
     let tproxy = [(INTERCEPTION_MODE, "TPROXY")];
     assert!(said(&tproxy, false).unwrap().contains("TPROXY"));
     assert_eq!(said(&tproxy, true), None);
-    assert!(said(&[(INTERCEPTION_MODE, "NONE")], true).unwrap().contains("NONE"));
+    let none = [(INTERCEPTION_MODE, "NONE")];
+    assert_eq!((said(&none, true), said(&none, false)), (None, None));
     let mesh = settings("interceptionMode: TPROXY");
     assert!(unheeded_of_mesh(&mesh, false).unwrap().contains("TPROXY"));
     assert_eq!(unheeded_of_mesh(&mesh, true), None);

@@ -6,8 +6,8 @@ use crate::up::programs::{App, RESERVED};
 use crate::up::ready;
 
 /// Whether the app of `pod` starts after its sidecar.
-const fn waits_for_sidecar(pod: &Pod) -> bool {
-    pod.sidecar && (pod.netns.is_some() || pod.proxy.holds_app)
+fn waits_for_sidecar(pod: &Pod) -> bool {
+    pod.is_turned() || (pod.sidecar && pod.proxy.holds_app)
 }
 
 impl Up {

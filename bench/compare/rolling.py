@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-import compare
+import about
 import loads
 import namespaces
 import pairs
@@ -34,8 +34,7 @@ def arguments():
 def main():
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    given.rounds, given.threads = 1, 1
-    about = compare.describe(given)
+    run = about.machine()
     with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], 1) as stage:
         mesh = Mesh(stage, given)
         words = [f"{mesh.address}:80", "server", given.rate, given.secs, given.connections, loads.BODY, given.connections // 2]
@@ -49,8 +48,8 @@ def main():
             counted = json.loads(load.stdout.read())
         finally:
             load.kill()
-    for line in ("date", "machine", "versions"):
-        print(f"{line}: {about[line]}")
+    for line, value in run.items():
+        print(f"{line}: {value}")
     print(
         f"load: {given.rate} requests/s for {given.secs} s on {given.connections} connections, every second made for each request;"
         f" {given.replicas} replicas\n"

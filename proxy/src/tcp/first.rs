@@ -1,7 +1,10 @@
 //! Who speaks first on a connection whose protocol nobody declared. A server's word makes it bytes; what a client says in
 //! the end goes out on the connection that was made for it meanwhile, wherever that can carry it.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::AsyncReadExt as _;
@@ -35,17 +38,23 @@ pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
     let (Ok(way), chain) = (Way::of(conn), conn.last_chain()) else { return First::Client(None) };
     let started = (Instant::now(), SystemTime::now());
     let mut made = None;
-    let opening = async {
-        let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
-        let opened = Opened { reached, cluster: way.cluster, idle: way.idle, started, chain };
-        made.insert(Box::new(opened)).hear().await;
-        Some(())
-    };
-    let server = tokio::select! {
-        biased;
-        // Of its bytes none is taken yet: whoever looks next reads them.
-        _ = client.socket().readable() => None,
-        heard = opening => heard,
+    let server = {
+        let mut opening = pin!(async {
+            let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
+            let opened = Opened { reached, cluster: way.cluster, idle: way.idle, started, chain };
+            made.insert(Box::new(opened)).hear().await;
+            Some(())
+        });
+        tokio::select! {
+            biased;
+            // Of its bytes none is taken yet: whoever looks next reads them. The connection may have come about just before
+            // it spoke, and is not to be one on which nothing is said.
+            _ = client.socket().readable() => poll_fn(|cx| match opening.as_mut().poll(cx) {
+                Poll::Ready(heard) => Poll::Ready(heard),
+                Poll::Pending => Poll::Ready(None),
+            }).await,
+            heard = opening.as_mut() => heard,
+        }
     };
     match (server, made) {
         (Some(()), Some(opened)) => First::Server(opened),

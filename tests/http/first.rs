@@ -91,8 +91,9 @@ async fn one_who_speaks_http_to_a_database_keeps_nobody_else_from_hearing_it() {
 }
 
 /// A sidecar whose port takes HTTP and bytes, both in mTLS, as a port does of which nobody says what it speaks.
+/// It has one worker: of two, one might look at a request before the other sees that its caller has left the connection before.
 async fn server(mesh: &Mesh) -> (Sidecar, std::net::SocketAddr, Puppet) {
-    let sidecar = mesh.sidecar("server");
+    let sidecar = mesh.sidecar_with("server", |bootstrap| bootstrap.concurrency = Some(1));
     let (at, app) = (free_address(), Puppet::new().await);
     let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("in"))]);
     let mtls = || settings::mtls_from_mesh(&["h2", "http/1.1"]);

@@ -79,7 +79,7 @@ impl Mesh {
         secrets
     }
 
-    /// A sidecar of an account, on two workers. Must be called on a tokio runtime.
+    /// A sidecar of an account, on two workers where nothing else is said. Must be called on a tokio runtime.
     pub fn sidecar(&self, account: &str) -> Sidecar {
         self.sidecar_with(account, |_| {})
     }
@@ -110,8 +110,8 @@ impl Mesh {
             bootstrap,
         });
         let for_workers = shared.clone();
-        let two = NonZeroUsize::new(2).unwrap();
-        let workers = Workers::start(two, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
+        let count = NonZeroUsize::new(shared.bootstrap.concurrency.unwrap_or(2)).unwrap();
+        let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
         let open = Arc::new(Mutex::new(Listeners::default()));
         tokio::spawn(secrets.files().clone().keep_fresh());

@@ -7,7 +7,7 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, Up, nothing_is_left};
+use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
 use pods::{from_outside, python, readable, root, run_folder, text};
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -26,17 +26,6 @@ const PODS: [Turned; 4] = [
     Turned { name: "kept", mode: "TPROXY", native: false },
     Turned { name: "nftkept", mode: "TPROXY", native: true },
 ];
-
-const STRICT: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
-"#;
 
 /// The mesh knows each pod by its address of IPv6, which a WorkloadEntry tells; the pod itself gets no sidecar from it.
 fn mesh() -> String {

@@ -8,19 +8,8 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, Up, nothing_is_left};
+use meshes::{Home, STRICT, Up, nothing_is_left};
 use pods::{curl, exec, from_outside, python, readable, root, text};
-
-const STRICT: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop, labels: { istio-injection: enabled } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: shop }
-spec: { mtls: { mode: STRICT } }
-"#;
 
 /// A pod: its name, its annotations, what stands in its spec before the containers, where its app listens.
 const PODS: [(&str, &str, &str, &str); 8] = [

@@ -9,7 +9,7 @@ fn what_makes_no_resource_is_told_with_its_place() {
     for (text, expected) in [
         (
             "- a\n",
-            "t.yaml:1:1: error: a resource is a mapping with apiVersion, kind and metadata; found a list",
+            "t.yaml:1:1: error: a resource is a mapping with apiVersion, kind and metadata; found a list; several resources are documents divided by ---, or {apiVersion: v1, kind: List, items: [...]}",
         ),
         ("kind: Pod\n", "t.yaml:1:1: error: `apiVersion` is missing"),
         (

@@ -11,6 +11,7 @@ use weft_model::endpoint::Address;
 use weft_model::table::chain::Chain;
 use weft_model::table::{Cluster, ClusterId, Listener, Table};
 use weft_model::tls::{CertificateSource, Transport, UpstreamTls};
+use weft_policy::health::Verdict;
 use weft_policy::{breaker, outlier};
 use weft_telemetry::{Peer, PeerMetadata, Service};
 
@@ -56,6 +57,16 @@ pub struct ClusterView {
     pub connect_timeout: Duration,
     /// Connections of clusters without endpoints of their own are told apart by address under this number.
     pub pool_base: u64,
+}
+
+impl ClusterView {
+    /// Neither ejected nor ill, as far as the cluster asks: where nobody asks for it any more, who was so is used again.
+    pub fn takes(&self, endpoint: &EndpointView) -> bool {
+        let out = self.outlier.is_some() && endpoint.state.is_out();
+        let checks = self.cluster.settings.health_check.is_some();
+        let ill = checks && endpoint.state.health.verdict() == Verdict::Ill;
+        !out && !ill
+    }
 }
 
 /// An endpoint, and how it is reached.

@@ -72,7 +72,7 @@ async fn the_next_priority_takes_over_when_the_first_is_ejected_and_only_then() 
 }
 
 #[tokio::test]
-async fn in_panic_all_are_used_and_the_log_says_so_once() {
+async fn in_panic_all_are_used() {
     let (bad, good) = (answering(BAD).await, app::echo().await);
     let lone = Lone::new().await;
     let mut cluster = settings::cluster("outbound|80||app", &[bad, good]);

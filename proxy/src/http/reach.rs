@@ -156,7 +156,7 @@ fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, avoided: &[usiz
         let alike = settings.zip(cluster.cluster.endpoints.endpoints.get(chosen.place)).is_some_and(
             |(one, other)| one.priority == other.priority && one.settings.health == other.settings.health,
         );
-        *place != chosen.place && alike && !avoided.contains(place) && !endpoint.state.is_out()
+        *place != chosen.place && alike && !avoided.contains(place) && cluster.takes(endpoint)
     });
     for (place, endpoint) in found {
         if let Some(way) = idle(ask, endpoint, head) {

@@ -33,17 +33,7 @@ impl Load for Loads<'_> {
     }
 
     fn usable(&self, endpoint: usize) -> bool {
-        if self.all_usable() {
-            return true;
-        }
-        // Where nobody asks for it any more, who was ejected or ill is used again.
-        let detects = self.view.outlier.is_some();
-        let checks = self.view.cluster.settings.health_check.is_some();
-        self.view.endpoints.get(endpoint).is_some_and(|e| {
-            let out = detects && e.state.is_out();
-            let ill = checks && e.state.health.verdict() == Verdict::Ill;
-            !out && !ill
-        })
+        self.all_usable() || self.view.endpoints.get(endpoint).is_some_and(|e| self.view.takes(e))
     }
 
     fn degraded(&self, endpoint: usize) -> bool {

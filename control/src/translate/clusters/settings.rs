@@ -111,7 +111,12 @@ pub(super) fn pool(cluster: &mut Cluster, traffic: &Traffic<'_>, mesh: &Mesh) {
         max_retries: limit(http.map(|http| http.max_retries)),
         retry_budget: traffic.retry_budget.map(|budget| RetryBudget {
             budget_percent: budget.percent.unwrap_or(20.0),
-            min_retry_concurrency: budget.min_retry_concurrency,
+            // As Istio has it: 0 is not said. Without a floor a quiet service would never try again.
+            min_retry_concurrency: if budget.min_retry_concurrency == 0 {
+                3
+            } else {
+                budget.min_retry_concurrency
+            },
         }),
         track_remaining: false,
     };

@@ -120,6 +120,17 @@ fn outlier_detection_enforces_what_is_set_and_ends_the_panic_threshold() {
 }
 
 #[test]
+fn a_retry_budget_has_a_floor_of_three_where_none_is_said() {
+    let floor = |said: &str| {
+        let budget =
+            web(&format!("retryBudget: {{percent: 20{said}}}")).circuit_breakers.retry_budget.unwrap();
+        (budget.budget_percent, budget.min_retry_concurrency)
+    };
+    assert_eq!(floor(""), (20.0, 3));
+    assert_eq!(floor(", minRetryConcurrency: 7"), (20.0, 7));
+}
+
+#[test]
 fn tls_modes_say_how_the_connection_is_carried() {
     let disabled = web("tls: {mode: DISABLE}");
     assert_eq!((&disabled.transport, disabled.transport_matches.len()), (&Transport::Raw, 0));

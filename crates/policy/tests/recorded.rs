@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -288,7 +289,11 @@ fn requests_go_where_envoy_sent_them() {
         let mut node = node(name);
         let id = node.names.route("80");
         let routes = node.table.routes(id).unwrap();
-        assert_eq!(goes(routes, &request), expected, "{name}: {request:?}");
+        // Of ten requests for predictive-analytics one goes to v2, whichever: most are what is looked at.
+        let mut seen = BTreeMap::<String, u32>::new();
+        (0..30).for_each(|_| *seen.entry(goes(routes, &request)).or_default() += 1);
+        let (most, _) = seen.into_iter().max_by_key(|(_, times)| *times).unwrap();
+        assert_eq!(most, expected, "{name}: {request:?}");
     }
 }
 

@@ -55,6 +55,16 @@ impl Line {
         let span = one.store(name.as_ref(), value.as_ref())?;
         Ok(Self { bytes: one.bytes.into(), name_len: span.name_len as usize, tag: span.tag })
     }
+
+    /// The header's value.
+    pub fn value(&self) -> &[u8] {
+        &self.bytes[self.value_range()]
+    }
+
+    /// Where it lies in `bytes`.
+    fn value_range(&self) -> std::ops::Range<usize> {
+        self.name_len + 2..self.bytes.len() - 2
+    }
 }
 
 /// Where one header lies in `bytes`.
@@ -157,7 +167,8 @@ impl Headers {
         self.check_room(line.bytes.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&line.bytes);
-        let value = (start + line.name_len + 2, line.bytes.len() - line.name_len - 4);
+        let value = line.value_range();
+        let value = (start + value.start, value.len());
         self.push(Span::new((start, line.name_len), value, true, line.tag));
         Ok(())
     }

@@ -100,7 +100,7 @@ pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> 
     if edge {
         head.headers.set("x-envoy-external-address", remote(head, hop.manager, hop.source).to_string())?;
         if !hop.manager.skip_xff_append {
-            let chain = joined(head, XFF, &hop.source.to_string());
+            let chain = joined(head, XFF, hop.source.to_string().as_bytes());
             head.headers.set(XFF, chain)?;
         }
         if hop.manager.xff_trusted_hops == 0 || !head.headers.contains("x-forwarded-proto") {
@@ -119,10 +119,10 @@ pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> 
 }
 
 /// All values of a list header in their order, and one more.
-fn joined(head: &RequestHead, name: &str, more: &str) -> Vec<u8> {
+fn joined(head: &RequestHead, name: &str, more: &[u8]) -> Vec<u8> {
     let mut chain = Vec::with_capacity(more.len());
     let before = head.headers.get_all(name).filter(|value| !value.is_empty());
-    for value in before.chain([more.as_bytes()]) {
+    for value in before.chain([more]) {
         if !chain.is_empty() {
             chain.push(b',');
         }

@@ -72,10 +72,9 @@ impl Opened {
         }
         let Reached { io, endpoint, place, .. } = self.reached;
         if let (Terminal::Http(_), Carrier::Raw) = (&chain.terminal, &*endpoint.carrier) {
-            let source = conn.original_source.map(|client| client.address);
-            let made_for = MadeFor { address: endpoint.address, name: None, source };
             let now = Instant::now();
-            let spare = Spare::new(H1::new(io, Limits::default()), made_for, None, place, now);
+            let spare =
+                Spare::new(H1::new(io, Limits::default()), made_for(conn, &endpoint), None, place, now);
             let limit = spare.may_idle(&self.cluster.cluster.settings.http, now);
             conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), limit, now);
         }
@@ -138,12 +137,16 @@ pub(super) async fn is_left_in_silence(
 pub(super) fn leave(conn: &Conn, endpoint: &EndpointView, up: Io, place: Place) {
     let (Carrier::Raw, false, Io::Plain(tcp)) = (&*endpoint.carrier, place.is_wanted(), up) else { return };
     let Ok(socket) = tcp.into_std() else { return };
-    let source = conn.original_source.map(|client| client.address);
-    let made_for = MadeFor { address: endpoint.address, name: None, source };
     let shared = conn.worker.shared.clone();
-    shared.unspoken.keep(endpoint.pool, made_for, socket, place, Instant::now());
+    shared.unspoken.keep(endpoint.pool, made_for(conn, endpoint), socket, place, Instant::now());
     tokio::task::spawn_local(async move {
         tokio::time::sleep(LIFE).await;
         shared.unspoken.expire(Instant::now());
     });
+}
+
+/// What a connection without TLS to an endpoint is of use for.
+fn made_for(conn: &Conn, endpoint: &EndpointView) -> MadeFor {
+    let source = conn.original_source.map(|client| client.address);
+    MadeFor { address: endpoint.address, name: None, source }
 }

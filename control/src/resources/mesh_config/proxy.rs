@@ -120,12 +120,7 @@ impl InterceptionMode {
 
     /// The mode of that name.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "REDIRECT" => Some(Self::Redirect),
-            "TPROXY" => Some(Self::Tproxy),
-            "NONE" => Some(Self::None),
-            _ => None,
-        }
+        [Self::Redirect, Self::Tproxy, Self::None].into_iter().find(|mode| mode.name() == name)
     }
 }
 

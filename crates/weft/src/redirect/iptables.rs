@@ -185,13 +185,15 @@ impl Saved {
 
     /// Whether any table holds a chain of ours, or a rule that is known.
     pub(crate) fn has_own(&self) -> bool {
-        let is_own = |name: &str, rule: &String| {
-            self.known.iter().any(|(of, known)| of.name() == name && *known == words(rule))
-        };
         self.tables.iter().any(|(name, table)| {
             table.chains.iter().any(|chain| is_own_chain(chain))
-                || table.rules.iter().any(|rule| is_own(name, rule))
+                || table.rules.iter().any(|rule| self.knows(name, rule))
         })
+    }
+
+    /// Whether a rule of that table is known for ours.
+    fn knows(&self, table: &str, rule: &str) -> bool {
+        self.known.iter().any(|(of, known)| of.name() == table && *known == words(rule))
     }
 
     /// Whether anybody has a rule here.
@@ -204,11 +206,9 @@ impl Saved {
         let mut foreign = Vec::new();
         for (name, table) in &self.tables {
             let others = table.rules.iter().filter(|rule| {
-                let known =
-                    || self.known.iter().any(|(of, known)| of.name() == name && *known == words(rule));
                 !chain_of(rule).is_some_and(is_own_chain)
                     && !target_of(rule).is_some_and(is_own_chain)
-                    && !known()
+                    && !self.knows(name, rule)
             });
             foreign.extend(others.map(|rule| format!("{name}: {rule}")));
         }

@@ -19,7 +19,6 @@ pub struct Element(RefCell<Option<Told>>);
 struct Told {
     own_uri: String,
     details: ClientCertDetails,
-    value: String,
     line: Line,
 }
 
@@ -36,9 +35,8 @@ impl Element {
         let told = match &mut *told {
             Some(told) if told.details == details && told.own_uri == hop.own_uri => told,
             other => {
-                let value = element(peer, hop.own_uri, details);
-                let line = Line::new(XFCC, &value)?;
-                other.insert(Told { own_uri: hop.own_uri.to_owned(), details, value, line })
+                let line = Line::new(XFCC, element(peer, hop.own_uri, details))?;
+                other.insert(Told { own_uri: hop.own_uri.to_owned(), details, line })
             }
         };
         Ok(use_it(told))
@@ -62,7 +60,7 @@ pub(super) fn tell(head: &mut RequestHead, hop: &Hop<'_>) -> Result<(), InvalidH
     };
     hop.element.told(peer, hop, |told| {
         if mode == AppendForward && head.headers.contains(XFCC) {
-            let chain = joined(head, XFCC, &told.value);
+            let chain = joined(head, XFCC, told.line.value());
             return head.headers.set(XFCC, chain);
         }
         head.headers.remove(XFCC);

@@ -8,7 +8,7 @@ use weft_control::resources::mesh_config::InterceptionMode;
 impl Pod {
     /// Whether the kernel turns its connections to its sidecar.
     pub(crate) fn is_turned(&self) -> bool {
-        self.sidecar && self.netns.is_some() && self.proxy.mode != InterceptionMode::None
+        turned(self.sidecar, self.netns.is_some(), &self.proxy)
     }
 
     /// Whether it has a sidecar to which nobody turns anything: its app listens on the pod's localhost, and finds HTTP by
@@ -20,5 +20,10 @@ impl Pod {
 
 /// The same of a pod that is not there yet.
 pub(super) fn will_be_bound(sidecar: bool, block: Block, proxy: &Proxy) -> bool {
-    sidecar && !(block.is_own() && proxy.mode != InterceptionMode::None)
+    sidecar && !turned(sidecar, block.is_own(), proxy)
+}
+
+/// Nothing is turned on loopback, nor where it is not wanted.
+fn turned(sidecar: bool, own_network: bool, proxy: &Proxy) -> bool {
+    sidecar && own_network && proxy.mode != InterceptionMode::None
 }

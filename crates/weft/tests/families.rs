@@ -8,7 +8,7 @@ mod meshes;
 mod pods;
 
 use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
-use pods::{from_outside, python, readable, root, run_folder, text};
+use pods::{SEEN, from_outside, python, readable, root, run_folder, text};
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -71,20 +71,7 @@ fn service(number: usize) -> String {
 }
 
 /// Tells everybody which address they come from, in HTTP and on bytes.
-const SEEN: &str = r#"
-import http.server, socket, socketserver, threading
-class Http(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = self.client_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-class Raw(socketserver.StreamRequestHandler):
-    def handle(self):
-        self.rfile.readline()
-        self.wfile.write(self.client_address[0].encode())
+const SERVE: &str = r#"
 class Tcp(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
     allow_reuse_address = True
@@ -198,7 +185,7 @@ fn by_ipv6_both_back_ends_turn_connections_in_both_modes() {
     }
     let home = Home::new(&mesh());
     let script = home.directory.path().join("seen.py");
-    std::fs::write(&script, SEEN).unwrap();
+    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
     readable(home.directory.path());
     let apps: Vec<String> =
         PODS.iter().map(|pod| format!("{}=exec python3 {}", pod.name, script.display())).collect();

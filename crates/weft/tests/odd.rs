@@ -9,7 +9,7 @@ mod meshes;
 mod pods;
 
 use meshes::{Home, STRICT, Up, nothing_is_left};
-use pods::{curl, exec, from_outside, python, readable, root, text};
+use pods::{SEEN, curl, exec, from_outside, python, readable, root, text};
 
 /// A pod: its name, its annotations, what stands in its spec before the containers, where its app listens.
 const PODS: [(&str, &str, &str, &str); 8] = [
@@ -61,16 +61,7 @@ spec:
 }
 
 /// Tells everybody which address they come from, at each of its ports.
-const SEEN: &str = r#"
-import http.server, socket, sys, threading
-class Http(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = self.client_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+const SERVE: &str = r#"
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 for port in sys.argv[2:]:
@@ -105,7 +96,7 @@ except OSError: print("silence")
 fn start() -> (Home, Up) {
     let home = Home::new(&mesh());
     let script = home.directory.path().join("seen.py");
-    std::fs::write(&script, SEEN).unwrap();
+    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
     readable(home.directory.path());
     let apps: Vec<String> = PODS
         .iter()

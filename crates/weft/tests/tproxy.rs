@@ -8,7 +8,7 @@ mod meshes;
 mod pods;
 
 use meshes::{Home, STRICT, Up, nothing_is_left};
-use pods::{curl, from_outside, python, readable, root};
+use pods::{SEEN, curl, from_outside, python, readable, root};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -84,20 +84,7 @@ spec:
 "#;
 
 /// Tells everybody which address they come from: in HTTP, in HTTPS, and to whoever connects.
-const SEEN: &str = r#"
-import http.server, socketserver, ssl, sys, threading
-class Http(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        body = self.client_address[0].encode()
-        self.send_response(404 if self.path == "/missing" else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-class Raw(socketserver.StreamRequestHandler):
-    def handle(self):
-        self.rfile.readline()
-        self.wfile.write(self.client_address[0].encode())
+const SERVE: &str = r#"
 class Tcp(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 class Server(http.server.ThreadingHTTPServer):
@@ -147,7 +134,7 @@ fn start() -> (Home, Up) {
     let home = Home::new(&[STRICT, MESH].concat());
     let folder = home.directory.path();
     let script = folder.join("seen.py");
-    std::fs::write(&script, SEEN).unwrap();
+    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
     // Signed by nobody: a kubelet does not mind.
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =

@@ -5,6 +5,24 @@ use super::meshes::{Home, Up};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// The beginning of a program in Python that tells whoever asks which address they come from: `Http`, which knows all paths
+/// but `/missing`, and `Raw`, for bytes. Where it listens, and for which of them, is for the test to say.
+pub(crate) const SEEN: &str = r#"
+import http.server, socket, socketserver, ssl, sys, threading
+class Http(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = self.client_address[0].encode()
+        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+class Raw(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(self.client_address[0].encode())
+"#;
+
 /// Whether namespaces can be had; says so if not.
 pub(crate) fn root() -> bool {
     let root = nix::unistd::geteuid().is_root() && Command::new("ip").arg("-V").output().is_ok();

@@ -135,23 +135,18 @@ def counted(files):
     cost = collections.Counter()
     for file in files:
         names, objects, ours, current, inclusive = {}, {}, False, None, False
-
-        def known(table, text):
-            number, name = re.match(r"(\(\d+\))(?: (.*))?$", text).groups()
-            return table.setdefault(number, name)
-
         with open(file, errors="replace") as lines:
             for line in lines:
                 key, _, rest = line.rstrip("\n").partition("=")
                 if key == "ob":
-                    ours = os.path.basename(known(objects, rest)).startswith("weft")
+                    ours = os.path.basename(instructions.known(objects, rest)).startswith("weft")
                 elif key == "cob":
-                    known(objects, rest)
+                    instructions.known(objects, rest)
                 elif key == "fn":
                     # Callgrind tells the depths of recursion apart.
-                    current = re.sub(r"'\d+$", "", known(names, rest))
+                    current = re.sub(r"'\d+$", "", instructions.known(names, rest))
                 elif key == "cfn":
-                    known(names, rest)
+                    instructions.known(names, rest)
                 elif key == "calls":
                     inclusive = True
                 elif line[:1].isdigit() or line[:1] in "+-*":

@@ -40,9 +40,7 @@ def arguments():
     parser.add_argument("pairs", nargs="*", default=NAMES[:5], metavar="PAIR", help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is asked (%(default)s)")
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
-    parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
-    parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="of each limit, HAProxy and Envoy; weft up gives a sidecar one")
+    loads.options(parser, 2)
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:

@@ -7,6 +7,7 @@ Under callgrind, so that the machine and whoever else uses it have no part in th
 import argparse
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -119,6 +120,12 @@ def newest(scratch, pid):
     """The last dump of a process."""
     of_it = [name for name in os.listdir(scratch) if name.startswith(f"callgrind.{pid}.")]
     return os.path.join(scratch, max(of_it, key=lambda name: int(name.rsplit(".", 1)[1])))
+
+
+def known(names, text):
+    """What a line of a dump names, by number and name the first time, by its number alone after that."""
+    number, name = re.match(r"(\(\d+\))(?: (.*))?$", text).groups()
+    return names.setdefault(number, name)
 
 
 def total(dump):

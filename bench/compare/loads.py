@@ -17,6 +17,13 @@ class Unclean(Exception):
     """A load that is no measurement, and why."""
 
 
+def options(parser, threads):
+    """How they are made, as a command's options."""
+    parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
+    parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
+    parser.add_argument("--threads", type=int, default=threads, help="of each limit, HAProxy and Envoy; weft up gives a sidecar one")
+
+
 def closed_loop(pair, connections, seconds, path="/", headers=(), words=(), body=BODY):
     """As many requests as `connections` that wait for each answer can make: wrk's counts, and requests a second.
 

@@ -25,9 +25,7 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="only says which rows there are")
     parser.add_argument("--rounds", type=int, default=5, help="of each load (%(default)s)")
     parser.add_argument("--secs", type=int, default=4, help="length of each load (%(default)s)")
-    parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
-    parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of each limit, HAProxy and Envoy; weft up gives a sidecar one")
+    loads.options(parser, 1)
     parser.add_argument("--json", metavar="FILE", help="writes the figures of all rounds there")
     given = parser.parse_args()
     given.wanted = [row for row in rows.ROWS if not given.rows or any(is_named(row, name) for name in given.rows)]

@@ -19,7 +19,7 @@ const USAGE: &str = "usage: weft-bench-calls serve ADDRESS:PORT
        weft-bench-calls unary|stream ADDRESS:PORT HOST SECONDS CONNECTIONS STREAMS BYTES
        weft-bench-calls transfer ADDRESS:PORT HOST BYTES
 
-serve     answers until it is stopped: GET / with 786 bytes, GET and POST /bytes/N, GET /after/MILLIS, GET /work/MICROS,
+serve     answers until it is stopped: GET / with 786 bytes, GET and POST /bytes/N, GET /after/MILLIS, GET /busy/MICROS,
           GET /requests (how many came), and every gRPC call with what it carried
 unary     gRPC calls of one message, CONNECTIONS times STREAMS at once, each of which waits for its answer
 stream    the same on streams that stay: what is counted are messages

@@ -88,7 +88,7 @@ async fn answer(request: Request<Incoming>, app: App) -> Result<Response<Body>, 
             tokio::time::sleep(Duration::from_millis(millis.into())).await;
             plain(StatusCode::OK, app.small)
         }
-        (&Method::GET, "work", Some(micros)) => {
+        (&Method::GET, "busy", Some(micros)) => {
             WORK.of(micros);
             plain(StatusCode::OK, app.small)
         }

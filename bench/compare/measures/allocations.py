@@ -33,18 +33,13 @@ def asking(dump):
     """By the function that asks, how often it does."""
     names, callers = {}, collections.Counter()
     caller = called = None
-
-    def known(text):
-        number, name = re.match(r"(\(\d+\))(?: (.*))?$", text).groups()
-        return names.setdefault(number, name)
-
     with open(dump, errors="replace") as lines:
         for line in lines:
             key, _, rest = line.rstrip("\n").partition("=")
             if key == "fn":
-                caller = known(rest)
+                caller = instructions.known(names, rest)
             elif key == "cfn":
-                called = known(rest)
+                called = instructions.known(names, rest)
             elif key == "calls" and called and ASKED.match(called):
                 # What an allocator does within itself is no new question.
                 if not ASKED.match(caller or ""):

@@ -13,7 +13,7 @@ import processes
 import rounds
 
 # The app, the path, and the microseconds of a request.
-KINDS = {"python": (apps.python, "/", 10_000), "compiled": (apps.calls, "/work/2000", 2_000)}
+KINDS = {"python": (apps.python, "/", 10_000), "compiled": (apps.calls, "/busy/2000", 2_000)}
 CONNECTIONS = 16
 
 

@@ -16,6 +16,7 @@ mod logs;
 mod netns;
 mod output;
 mod parent;
+mod part;
 mod proxy;
 mod redirect;
 mod run;
@@ -51,9 +52,6 @@ Exit status: 0 if all is well; 1 if something failed or is not as it should be; 
 cannot be used. `weft curl` ends as curl does, `weft up DIR -- COMMAND` as COMMAND does."
 )]
 struct Cli {
-    /// Stop when standard input closes, so that no process outlives the one that started it.
-    #[arg(long, global = true, hide = true)]
-    parent_pipe: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,47 +68,16 @@ enum Command {
     Certs(certs::Args),
     /// Shows the access logs of the sidecars.
     Logs(logs::Args),
-    /// The control plane of a mesh.
-    #[command(hide = true)]
-    Control(control_plane::Args),
-    /// The proxy of a pod.
-    #[command(hide = true)]
-    Proxy(proxy::Args),
     /// Runs a command inside a pod.
     Exec(exec::Args),
-    /// Becomes a program inside a pod.
-    #[command(hide = true)]
-    Enter(netns::enter::Args),
     /// Runs a Job together with its sidecar, and ends with it.
     Run(run::Args),
     /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
     Redirect(Box<redirect::Args>),
-    /// The app that stands in for a service: echoes what it sees, as JSON.
-    #[command(hide = true)]
-    StandIn(standin::Args),
-    /// Runs a command that ends with its parent.
-    #[command(hide = true)]
-    Child(child::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let told = cli.parent_pipe.then(parent::stop_when_it_is_gone);
-    let outcome = match cli.command {
-        Command::Up(args) => up::run(args),
-        Command::Curl(args) => curl::run(&args),
-        Command::Status(args) => status::run(&args),
-        Command::Certs(args) => certs::run(&args),
-        Command::Logs(args) => logs::run(&args),
-        Command::Control(args) => control_plane::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Proxy(args) => proxy::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Exec(args) => exec::run(&args),
-        Command::Enter(args) => netns::enter::run(&args),
-        Command::Run(args) => run::run(&args),
-        Command::Redirect(args) => redirect::run(&args),
-        Command::StandIn(args) => standin::run(args, told).map(|()| ExitCode::SUCCESS),
-        Command::Child(args) => child::run(&args),
-    };
+    let outcome = if part::is_asked_for() { part::run() } else { run_command() };
     outcome.unwrap_or_else(|error| {
         if output::is_unread(&error) {
             return ExitCode::SUCCESS;
@@ -118,4 +85,17 @@ fn main() -> ExitCode {
         crate::say::say!("weft: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run_command() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Up(args) => up::run(args),
+        Command::Curl(args) => curl::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Certs(args) => certs::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Exec(args) => exec::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Redirect(args) => redirect::run(&args),
+    }
 }

@@ -10,7 +10,7 @@ mod dump;
 #[path = "envoy_accepts/mesh.rs"]
 mod mesh;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use dump::Dump;
@@ -23,6 +23,8 @@ use weft_model::listener::NetworkFilter;
 use weft_model::node::Interception;
 use weft_testkit::envoy::{self, Envoy};
 use weft_testkit::plane::Plane;
+use weft_wire::encode;
+use weft_wire::json::Descriptors;
 
 /// How long one Envoy may take; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +56,7 @@ fn what_is_not_in_force_and_what_is_refused_would_be_seen() {
         listeners: expected.listeners.clone(),
         routes: expected.routes.clone(),
         errors: Vec::new(),
+        shown: BTreeMap::new(),
     };
     assert_eq!(expected.missing_in(&dump), Vec::<String>::new());
     dump.listeners.remove("virtualInbound");
@@ -89,7 +92,10 @@ fn takes_all(mesh: &Mesh) {
         let started = Instant::now();
         let expected = Names::of(&mesh.configuration(&pod));
         let envoy = Envoy::start(&program, &mesh.node(&pod), &plane);
-        let differences = settle(&plane, &envoy, &expected);
+        let mut differences = settle(&plane, &envoy, &expected);
+        if differences.is_empty() {
+            differences = shown_otherwise(&mesh.configuration(&pod), &Dump::of(&envoy).unwrap());
+        }
         let verdict = if differences.is_empty() { "takes" } else { "DOES NOT TAKE" };
         println!("{pod} ({:.1} s) {verdict} {}", started.elapsed().as_secs_f64(), expected.count());
         let failed = !differences.is_empty();
@@ -124,6 +130,24 @@ fn settle(plane: &Plane, envoy: &Envoy, expected: &Names) -> Vec<String> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// What our own `/config_dump` would show in another way than Envoy's, of the same bytes.
+fn shown_otherwise(configuration: &Configuration, dump: &Dump) -> Vec<String> {
+    let descriptors = Descriptors::open().unwrap();
+    let clusters =
+        configuration.clusters.iter().map(|of| ("dynamic_active_clusters", &of.name, encode::cluster(of)));
+    let listeners =
+        configuration.listeners.iter().map(|of| ("dynamic_listeners", &of.name, encode::listener(of)));
+    let mut wrong = Vec::new();
+    for (key, name, any) in clusters.chain(listeners) {
+        let ours = descriptors.packed(&any.type_url, &any.value);
+        let theirs = dump.shown.get(&(key, name.clone()));
+        if theirs != Some(&ours) {
+            wrong.push(format!("{name} of {key} is shown as\n{ours:#}\nand by Envoy as\n{theirs:#?}"));
+        }
+    }
+    wrong
 }
 
 fn refusals(proxy: &ProxyReport) -> Vec<String> {

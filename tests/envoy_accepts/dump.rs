@@ -1,6 +1,6 @@
 //! What an Envoy has in force, by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use weft_testkit::envoy::Envoy;
@@ -12,6 +12,8 @@ pub(crate) struct Dump {
     pub(crate) listeners: BTreeSet<String>,
     pub(crate) routes: BTreeSet<String>,
     pub(crate) errors: Vec<String>,
+    /// The resources themselves, as they are shown.
+    pub(crate) shown: BTreeMap<(&'static str, String), Value>,
 }
 
 impl Dump {
@@ -40,7 +42,17 @@ impl Dump {
             errors.extend(failed.map(|one| format!("{key}: {}", one["error_state"])));
         }
         let listeners = all("dynamic_listeners").into_iter().filter(|one| !one["active_state"].is_null());
+        let mut shown = BTreeMap::new();
+        for (key, place) in
+            [("dynamic_active_clusters", "/cluster"), ("dynamic_listeners", "/active_state/listener")]
+        {
+            for resource in all(key).iter().filter_map(|one| one.pointer(place)) {
+                let name = text(&resource["name"]).unwrap_or_default();
+                shown.insert((key, name), resource.clone());
+            }
+        }
         Self {
+            shown,
             clusters: all("dynamic_active_clusters")
                 .iter()
                 .filter_map(|one| text(&one["cluster"]["name"]))

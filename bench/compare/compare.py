@@ -55,7 +55,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = about.machine() | {
         "loads": f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
-        f"then {given.rate} requests/s; the limit, HAProxy and Envoy with {given.threads} threads each",
+        f"then {given.rate} requests/s; each proxy with {given.threads} threads",
     }
     try:
         results = measured(given)

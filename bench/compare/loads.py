@@ -21,7 +21,7 @@ def options(parser, threads):
     """How they are made, as a command's options."""
     parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
     parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
-    parser.add_argument("--threads", type=int, default=threads, help="of each limit, HAProxy and Envoy; weft up gives a sidecar one")
+    parser.add_argument("--threads", type=int, default=threads, help="of each proxy")
 
 
 def closed_loop(pair, connections, seconds, path="/", headers=(), words=(), body=BODY):

@@ -243,6 +243,17 @@ class Stage:
             )
         return folder
 
+    def workers(self):
+        """A folder that gives each sidecar as many worker threads as HAProxy and Envoy have; `weft up` gives them one."""
+        folder = os.path.join(self.scratch, "workers")
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/mesh.yaml", "w") as file:
+            file.write(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+                f"data: {{mesh: 'defaultConfig: {{concurrency: {self.threads}}}'}}\n"
+            )
+        return folder
+
     def mesh(self, name, *folders, before=(), patience=90, netns=False):
         """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
         home = os.path.join(self.scratch, name)
@@ -252,7 +263,8 @@ class Stage:
             app = f"exec {own}/backend {own}/files"
         else:
             app = self.app(os.path.join(home, "backend"))
-        command = [*before, self.weft, "up", *(os.path.join(HERE, folder) for folder in folders), "--app", f"server={app}"]
+        folders = [*(os.path.join(HERE, folder) for folder in folders), self.workers()]
+        command = [*before, self.weft, "up", *folders, "--app", f"server={app}"]
         own = {"XDG_RUNTIME_DIR": home}
         up = self.start(name, command + ["--netns"] * netns, own)
         status = lambda: ready_status(up, [self.weft, "status", "--output", "json"], own)

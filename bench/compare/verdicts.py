@@ -47,7 +47,7 @@ def main():
     # Whoever ends this ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = about.machine() | {
-        "loads": f"{given.rounds} rounds of {given.secs} s; the limit, HAProxy and Envoy with {given.threads} threads each",
+        "loads": f"{given.rounds} rounds of {given.secs} s; each proxy with {given.threads} threads",
         "rows": "all" if len(given.wanted) == len(rows.ROWS) else f"{len(given.wanted)} of {len(rows.ROWS)}",
     }
     figures = measured(given)

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod connect;
 mod deliver;
 pub mod downstream;
+pub mod empty_frames;
 pub mod exchange;
 pub mod failure;
 mod filters;
@@ -30,11 +31,20 @@ mod reach;
 pub mod relay;
 mod remaining;
 pub mod reply;
+mod room;
 pub mod serve;
 mod serve_h1;
 mod serve_h2;
 mod server_name;
+mod shelf;
 pub mod stream_io;
 mod tries;
+mod turn;
 pub mod upgrade;
 pub mod watch;
+
+/// Frees what this worker kept for requests and has not needed since the last time.
+pub fn tidy() {
+    turn::tidy();
+    serve_h2::tidy();
+}

@@ -1,6 +1,7 @@
 //! The sidecar. README.md tells the life of a connection and the life of a request.
 
 pub mod admin;
+mod allocator;
 pub mod bootstrap;
 pub mod config;
 pub mod connection;

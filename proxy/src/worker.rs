@@ -14,6 +14,7 @@ use weft_model::table::ClusterId;
 use weft_policy::balance;
 use weft_runtime::live::{Live, LiveCache};
 
+use crate::allocator::{self, Rest};
 use crate::bootstrap::Bootstrap;
 use crate::connection::habit::Habits;
 use crate::http::mirror::Copies;
@@ -188,26 +189,39 @@ impl Worker {
 
     async fn sweep(&self) {
         let mut tick = tokio::time::interval(SWEEP);
+        let mut rest = Rest::default();
         loop {
             tick.tick().await;
+            crate::http::tidy();
             // What was never asked to carry anything has nothing to look over.
-            if self.pools.borrow().is_empty() && self.turns.borrow().is_empty() {
-                continue;
+            let shed = if self.pools.borrow().is_empty() && self.turns.borrow().is_empty() {
+                0
+            } else {
+                self.sweep_pools()
+            };
+            if rest.is_due(self.work.get(), shed) {
+                allocator::give_back();
             }
-            let snapshot = self.snapshot();
-            let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
-            let mut bases: HashMap<u64, Duration> = HashMap::new();
-            for view in snapshot.clusters() {
-                let limit = view.cluster.settings.http.idle_timeout.filter(|t| !t.is_zero()).unwrap_or(IDLE);
-                limits.extend(view.endpoints.iter().map(|e| (e.pool, limit)));
-                bases.insert(view.pool_base, limit);
-            }
-            self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
-            self.lines.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
-            let now = Instant::now();
-            self.pools
-                .borrow_mut()
-                .sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
         }
+    }
+
+    /// Looks over idle connections; says how many were given up.
+    fn sweep_pools(&self) -> usize {
+        let snapshot = self.snapshot();
+        let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
+        let mut bases: HashMap<u64, Duration> = HashMap::new();
+        for view in snapshot.clusters() {
+            let limit = view.cluster.settings.http.idle_timeout.filter(|t| !t.is_zero()).unwrap_or(IDLE);
+            limits.extend(view.endpoints.iter().map(|e| (e.pool, limit)));
+            bases.insert(view.pool_base, limit);
+        }
+        self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
+        self.lines.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
+        let now = Instant::now();
+        let mut pools = self.pools.borrow_mut();
+        let before = pools.count();
+        pools.sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
+        let after = pools.count();
+        before.0 + before.1 - after.0 - after.1
     }
 }

@@ -131,6 +131,38 @@ fn over_h2(cluster: &mut weft_model::cluster::Cluster) {
 }
 
 #[tokio::test]
+async fn frames_without_data_in_each_call_cost_neither_side_its_connection() {
+    let lone = Lone::with(|_| {}, over_h2).await;
+    let serving = async {
+        let mut app = accept_h2(lone.app.accept().await).await;
+        while let Some(Ok((_, mut respond))) = app.accept().await {
+            let mut answer = respond.send_response(http::Response::new(()), false).unwrap();
+            answer.send_data(Bytes::new(), false).unwrap();
+            answer.send_data(Bytes::from_static(b"ok"), true).unwrap();
+        }
+    };
+    let asking = async {
+        let mut send = client(&lone).await;
+        for call in 0..250 {
+            send = send.ready().await.unwrap();
+            let request = get("/").method("POST").body(()).unwrap();
+            let (response, mut body) = send.send_request(request, false).unwrap();
+            body.send_data(Bytes::new(), false).unwrap();
+            body.send_data(Bytes::from_static(b"hey"), true).unwrap();
+            let response = response.await.unwrap_or_else(|error| panic!("call {call}: {error}"));
+            assert_eq!(response.status(), 200, "call {call}");
+            let mut answer = response.into_body();
+            assert_eq!(answer.data().await.unwrap().unwrap(), "ok", "call {call}");
+            assert!(answer.data().await.is_none());
+        }
+    };
+    tokio::select! {
+        () = serving => panic!("the app's connection has ended"),
+        () = asking => {}
+    }
+}
+
+#[tokio::test]
 async fn http1_travels_on_as_http2_and_an_upstream_that_says_goaway_gets_no_new_streams() {
     let lone = Lone::with(|_| {}, over_h2).await;
     let mut client = lone.client().await;

@@ -117,6 +117,11 @@ impl Headers {
         self.spans.shrink_to(bytes / 32);
     }
 
+    /// How many bytes of names and values fit without another allocation.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Keeps the first `len` headers.
     pub fn truncate(&mut self, len: usize) {
         self.spans.truncate(len);

@@ -23,6 +23,15 @@ pub fn give_up_after(kept: Duration) -> Duration {
     kept.saturating_sub((kept / 4).clamp(LEAST_MARGIN, MOST_MARGIN))
 }
 
+/// So many idle connections to one place are kept even if nobody needs them.
+const STOCK: usize = 8;
+
+/// Of connections that nobody has needed since they were last looked at, so many are given up: half of those beyond a small
+/// stock, so that a load that comes back soon finds most of them, and one that does not leaves no memory held.
+pub const fn surplus(unneeded: usize) -> usize {
+    unneeded.saturating_sub(STOCK).div_ceil(2)
+}
+
 /// What a server says with its first answer on a connection, in `Keep-Alive: timeout=5, max=100`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stated {

@@ -1,6 +1,7 @@
 //! A connection's arrival: look at its first bytes, choose its chain, shake hands, hand it on.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,19 +75,30 @@ pub enum Refused {
 }
 
 /// Takes a connection from its first byte to its last.
-pub async fn arrive(
+pub fn arrive(
     worker: Rc<Worker>,
     socket: std::net::TcpStream,
     source: SocketAddr,
     listener: Arc<str>,
     drain: DrainWatch,
     arriving: Arriving,
-) {
+) -> impl Future<Output = ()> {
     let name = listener.clone();
-    if let Err(refused) = take(worker, socket, source, listener, drain, arriving).await {
-        tracing::info!(listener = %name, %source, reason = %refused, "connection refused");
+    // Boxed, and gone once the connection is served: what an arrival holds is large, and most connections live long after it.
+    let taking = Box::pin(take(worker, socket, source, listener, drain, arriving));
+    async move {
+        match taking.await {
+            Ok(Some(served)) => served.await,
+            Ok(None) => {}
+            Err(refused) => {
+                tracing::info!(listener = %name, %source, reason = %refused, "connection refused");
+            }
+        }
     }
 }
+
+/// What serves a connection that has arrived.
+type Served = Pin<Box<dyn Future<Output = ()>>>;
 
 async fn take(
     worker: Rc<Worker>,
@@ -95,7 +107,7 @@ async fn take(
     listener: Arc<str>,
     drain: DrainWatch,
     mut arriving: Arriving,
-) -> Result<(), Refused> {
+) -> Result<Option<Served>, Refused> {
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
     let (view, snapshot) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
@@ -133,9 +145,7 @@ async fn take(
             match waited {
                 Waited::Server(conn, opened) => {
                     conn.worker.shared.habits.note(destination, Habit::ServerFirst);
-                    drop((view, arriving));
-                    opened.run(&conn, Io::Plain(tcp)).await;
-                    return Ok(());
+                    return Ok(Some(Box::pin(async move { opened.run(&conn, Io::Plain(tcp)).await })));
                 }
                 Waited::Client(still, seen, opened) => {
                     arrived = *still;
@@ -161,20 +171,16 @@ async fn take(
         Terminal::Tcp(_) => false,
         Terminal::Refuse(why) => {
             tracing::info!(listener = %conn.listener, %why, "connection closed");
-            return Ok(());
+            return Ok(None);
         }
     };
     let opened = opened.and_then(|opened| opened.serve_late(&conn, &chain));
     // Nothing of this moment's configuration lives as long as the connection.
-    drop((chain, view, snapshot, arriving));
-    if let Some(opened) = opened {
-        opened.run(&conn, io).await;
-    } else if http {
-        crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()).await;
-    } else {
-        crate::tcp::serve(Rc::new(conn), io).await;
-    }
-    Ok(())
+    Ok(Some(match opened {
+        Some(opened) => Box::pin(async move { opened.run(&conn, io).await }),
+        None if http => Box::pin(crate::http::serve::serve(Rc::new(conn), io, alpn)),
+        None => Box::pin(crate::tcp::serve(Rc::new(conn), io)),
+    }))
 }
 
 fn no_chain(arrived: Arrived, looks: Looks) -> Refused {

@@ -26,6 +26,20 @@ pub struct Call {
     pub timer: Timer,
 }
 
+impl Call {
+    /// Forgets the request and keeps the memory. Nothing of the configuration is held any longer.
+    pub fn clear(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        self.ledger = Ledger::at(self.ledger.start, self.ledger.started);
+    }
+
+    /// Does one of the heads hold more than so many bytes of memory?
+    pub fn is_larger_than(&self, bytes: usize) -> bool {
+        self.request.headers.capacity().max(self.response.headers.capacity()) > bytes
+    }
+}
+
 /// What will be written down of a request.
 #[derive(Debug)]
 pub struct Ledger {
@@ -85,9 +99,21 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
+        Self::at(Instant::now(), SystemTime::now())
+    }
+}
+
+impl Ledger {
+    /// The head has come now: of a request of which nothing is known yet.
+    pub fn begin(&mut self) {
+        (self.start, self.started) = (Instant::now(), SystemTime::now());
+    }
+
+    /// Nothing is known of the request, but when its head had come.
+    const fn at(start: Instant, started: SystemTime) -> Self {
         Self {
-            start: Instant::now(),
-            started: SystemTime::now(),
+            start,
+            started,
             flags: ResponseFlags::NONE,
             details: Cow::Borrowed(""),
             reason: Cow::Borrowed(""),

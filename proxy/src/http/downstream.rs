@@ -297,6 +297,14 @@ impl Inlet for DownH2 {
         self.incoming.consume(n);
     }
 
+    fn share(&mut self, n: usize) -> Option<Bytes> {
+        self.incoming.share(n)
+    }
+
+    fn is_last(&self) -> bool {
+        self.incoming.is_last()
+    }
+
     fn trailers(&self) -> &Headers {
         self.incoming.trailers()
     }
@@ -309,6 +317,10 @@ impl Outlet for DownH2 {
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
         self.outgoing.push(data)
+    }
+
+    fn push_shared(&mut self, data: Bytes, last: bool) -> Result<(), Broken> {
+        self.outgoing.push_shared(data, last)
     }
 
     fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {

@@ -65,9 +65,9 @@ impl From<Reply> for End {
     }
 }
 
-/// Serves one request, whose head is in `call`, from its first byte to the last of its answer.
+/// Serves one request, whose head is in `call` and nothing else, from its first byte to the last of its answer.
 pub async fn exchange<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, length: Length) -> After {
-    call.ledger = Ledger::default();
+    call.ledger.begin();
     call.ledger.grpc = is_grpc(&call.request);
     call.response.clear();
     match run(conn, call, down, length).await {

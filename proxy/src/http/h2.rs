@@ -74,7 +74,16 @@ impl Inlet for Incoming {
     }
 
     fn consume(&mut self, n: usize) {
+        // What is over is let go of, and with it the buffer that it lay in.
         drop(self.piece.split_to(n));
+    }
+
+    fn share(&mut self, n: usize) -> Option<Bytes> {
+        Some(self.piece.split_to(n))
+    }
+
+    fn is_last(&self) -> bool {
+        self.stream.as_ref().is_some_and(RecvStream::is_end_stream)
     }
 
     fn trailers(&self) -> &Headers {
@@ -137,8 +146,17 @@ impl Outlet for Outgoing {
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
+        self.push_shared(Bytes::copy_from_slice(data), false)
+    }
+
+    fn push_shared(&mut self, data: Bytes, last: bool) -> Result<(), Broken> {
         let stream = self.stream.as_mut().ok_or(Broken::Closed)?;
-        Ok(stream.send_data(Bytes::copy_from_slice(data), false)?)
+        stream.send_data(data, last)?;
+        if last {
+            // As after `finish`: what is over is not reset.
+            self.stream = None;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, trailers: &Headers) -> Result<(), Broken> {

@@ -4,6 +4,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use weft_http1::Headers;
 
 /// Why a message broke off.
@@ -70,6 +71,14 @@ pub trait Inlet {
     fn chunk(&self) -> &[u8];
     /// `n` bytes of it are done with.
     fn consume(&mut self, n: usize);
+    /// The first `n` bytes of it without a copy, if it lies in memory that can be shared; they are done with then.
+    fn share(&mut self, _n: usize) -> Option<Bytes> {
+        None
+    }
+    /// Is it known that nothing follows the piece at hand, no trailers either?
+    fn is_last(&self) -> bool {
+        false
+    }
     /// What stood behind the body; empty for most.
     fn trailers(&self) -> &Headers;
 }
@@ -80,6 +89,11 @@ pub trait Outlet {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>>;
     /// Takes a piece, no longer than the room.
     fn push(&mut self, data: &[u8]) -> Result<(), Broken>;
+    /// The same of a piece that needs no copy. `last`: the body is over with it, and has no trailers.
+    fn push_shared(&mut self, data: Bytes, last: bool) -> Result<(), Broken> {
+        self.push(&data)?;
+        if last { self.finish(&Headers::new()) } else { Ok(()) }
+    }
     /// The body is over.
     fn finish(&mut self, trailers: &Headers) -> Result<(), Broken>;
     /// Waits until what was taken has left.
@@ -106,6 +120,31 @@ impl From<weft_http1::Framing> for Length {
             _ => Self::Unknown,
         }
     }
+}
+
+/// A piece that is shorter is copied: to share it would hold the whole buffer that it lies in.
+const SHARED: usize = 4 * 1024;
+
+/// Moves `n` bytes of the piece at hand; says whether the body is over with them.
+///
+/// # Errors
+/// Those of the outlet.
+pub fn pass(from: &mut impl Inlet, to: &mut impl Outlet, n: usize) -> Result<bool, Broken> {
+    let last = n == from.chunk().len() && from.is_last();
+    if n >= SHARED
+        && let Some(piece) = from.share(n)
+    {
+        to.push_shared(piece, last)?;
+        return Ok(last);
+    }
+    let piece = &from.chunk()[..n];
+    if last {
+        to.push_shared(Bytes::copy_from_slice(piece), last)?;
+    } else {
+        to.push(piece)?;
+    }
+    from.consume(n);
+    Ok(last)
 }
 
 /// Which side a pump broke on.
@@ -154,9 +193,7 @@ impl Pump {
             match from.poll_body(cx) {
                 Poll::Ready(Ok(Event::Data)) => {
                     let n = from.chunk().len().min(room);
-                    let piece = &from.chunk()[..n];
-                    to.push(piece).map_err(PumpError::To)?;
-                    from.consume(n);
+                    self.ended = pass(from, to, n).map_err(PumpError::To)?;
                     self.bytes += n as u64;
                 }
                 Poll::Ready(Ok(Event::End)) => {

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use super::downstream::Downstream;
-use super::message::{Event, Outlet as _, PumpError};
+use super::message::{Event, Outlet as _, PumpError, pass};
 use super::mirror::Tap;
 use crate::upstream::stream::Upstream;
 
@@ -84,13 +84,15 @@ impl Upload {
             match down.poll_body(cx) {
                 Poll::Ready(Ok(Event::Data)) => {
                     let n = down.chunk().len().min(room);
-                    up.push(&down.chunk()[..n]).map_err(PumpError::To)?;
                     if self.keeping {
                         self.keep(&down.chunk()[..n]);
                     }
                     self.copies.iter_mut().for_each(|copy| copy.push(&down.chunk()[..n]));
-                    down.consume(n);
                     self.bytes += n as u64;
+                    if pass(down, up, n).map_err(PumpError::To)? {
+                        (self.ended, self.finished) = (true, true);
+                        self.copies.drain(..).for_each(|mut copy| copy.finish(down.trailers()));
+                    }
                 }
                 Poll::Ready(Ok(Event::End)) => {
                     self.ended = true;

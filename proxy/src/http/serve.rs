@@ -20,14 +20,15 @@ const IDLE: Duration = Duration::from_secs(3600);
 const HEAD: Duration = Duration::from_secs(60);
 
 /// Serves a connection to its end. `alpn` is what TLS agreed on, if it did.
-pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<&[u8]>) {
+pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<Vec<u8>>) {
     let bounds = Bounds::of(&conn);
     let mut h1 = H1::new(io, bounds.limits);
-    let h2 = match alpn {
+    let h2 = match alpn.as_deref() {
         Some(b"h2" | b"istio-h2") => true,
         Some(b"http/1.1" | b"http/1.0" | b"istio-http/1.1" | b"istio-http/1.0") => false,
         // Nothing agreed, or only `istio`: the first bytes tell.
-        _ => match is_h2(&conn, &mut h1, &bounds).await {
+        // Boxed: it is over soon, and what waits for requests afterwards is to be small.
+        _ => match Box::pin(is_h2(&conn, &mut h1, &bounds)).await {
             Some(h2) => h2,
             None => return,
         },

@@ -12,11 +12,12 @@ use weft_telemetry::Protocol;
 
 use super::call::Call;
 use super::downstream::DownH1;
-use super::exchange::{After, exchange, refuse};
+use super::exchange::{After, refuse};
 use super::h1::H1;
-use super::message::{Broken, Length};
+use super::message::Broken;
 use super::reply::Reply;
 use super::serve::Bounds;
+use super::turn::{Turn, call, give_call, serve as serve_one};
 use super::{connect, upgrade};
 use crate::connection::Conn;
 
@@ -31,17 +32,18 @@ const REST: Duration = Duration::from_secs(5);
 /// answer is not lost to a reset.
 const LINGER: usize = 64 * 1024;
 
-pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
-    let mut call = Call::default();
+/// Between two requests this holds the connection and its timer, and little else: there are thousands of such waits. What
+/// a request needs it has for the time of its turn.
+pub(super) async fn serve(conn: Rc<Conn>, h1: H1, bounds: &Bounds) {
+    let mut h1 = Box::new(h1);
     let _guard = conn.drain.guard();
     let mut waits = Waits::new(bounds);
     let mut draining = std::pin::pin!(conn.drain.draining());
     loop {
-        call.request.clear();
-        let framing = match next(&mut h1, &mut call, &mut waits, draining.as_mut()).await {
-            Next::Request(framing) => framing,
+        let (framing, call) = match next(&mut h1, &mut waits, draining.as_mut()).await {
+            Next::Request(framing, call) => (framing, call),
             Next::End => break,
-            Next::Refused(reply) => {
+            Next::Refused(reply, mut call) => {
                 call.request.clear();
                 let mut down = DownH1::new(&mut h1, &call.request, true);
                 Box::pin(refuse(&conn, &mut call, &mut down, *reply)).await;
@@ -52,22 +54,22 @@ pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
         h1.start_body(framing);
         if call.request.method() == "CONNECT" {
             // Boxed, like the other rare ends: what each idle connection costs is the largest of its futures.
-            return Box::pin(connect::serve(conn.clone(), h1, call)).await;
+            return Box::pin(connect::serve(conn.clone(), *h1, *call)).await;
         }
         let last = conn.drain.is_draining() || waits.life_is_over();
-        let mut down = DownH1::new(&mut h1, &call.request, last);
-        let after = exchange(&conn, &mut call, &mut down, Length::from(framing)).await;
-        let (close, broken) = (down.close || !down.is_read(), down.broken);
-        if let After::Tunnel(tunnel) = after {
-            let down = upgrade::whole(h1);
-            return Box::pin(upgrade::run(&conn, down, *tunnel, &mut call, Protocol::Http11)).await;
+        let mut done = serve_one(Turn { conn: conn.clone(), h1, call, framing, last }).await;
+        if let After::Tunnel(tunnel) = done.after {
+            let down = upgrade::whole(*done.h1);
+            return Box::pin(upgrade::run(&conn, down, *tunnel, &mut done.call, Protocol::Http11)).await;
         }
-        if broken {
+        give_call(done.call);
+        h1 = done.h1;
+        if done.broken {
             // What was sent is not whole and must not look so, even where only the end of the connection ends it.
             h1.io.break_off();
             break;
         }
-        if close {
+        if done.close {
             linger(&mut h1).await;
             break;
         }
@@ -76,54 +78,62 @@ pub(super) async fn serve(conn: Rc<Conn>, mut h1: H1, bounds: &Bounds) {
 }
 
 enum Next {
-    Request(Framing),
+    Request(Framing, Box<Call>),
     /// Boxed, being the rare case.
-    Refused(Box<Reply>),
+    Refused(Box<Reply>, Box<Call>),
     End,
 }
 
-impl From<Refusal> for Next {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(Reply::bad_request(refusal)))
+impl Next {
+    fn bad_request(refusal: Refusal, call: Box<Call>) -> Self {
+        Self::Refused(Box::new(Reply::bad_request(refusal)), call)
     }
 }
 
 /// Waits for the next request's head.
-async fn next(
-    h1: &mut H1,
-    call: &mut Call,
-    waits: &mut Waits,
-    mut draining: Pin<&mut impl Future<Output = ()>>,
-) -> Next {
+async fn next(h1: &mut H1, waits: &mut Waits, mut draining: Pin<&mut impl Future<Output = ()>>) -> Next {
+    let mut begun = None;
     loop {
         let waited = poll_fn(|cx| {
-            if let Poll::Ready(next) = h1.poll_request(cx, &mut call.request) {
+            if let Poll::Ready(next) = poll_head(h1, &mut begun, cx) {
                 return Poll::Ready(Ok(next));
             }
-            let begun = h1.has_input();
-            if !begun && !waits.draining && draining.as_mut().poll(cx).is_ready() {
+            let has_begun = h1.has_input();
+            if !has_begun && !waits.draining && draining.as_mut().poll(cx).is_ready() {
                 waits.drain();
             }
-            waits.poll(cx, begun).map(Err)
+            waits.poll(cx, has_begun).map(Err)
         });
-        return match waited.await {
-            Ok(Ok(Some(()))) => match request_framing(&call.request) {
-                Ok(framing) => Next::Request(framing),
-                Err(refusal) => refusal.into(),
+        let waited = waited.await;
+        if let Err(Waited::Rest) = waited {
+            h1.rest();
+            continue;
+        }
+        return match (waited, begun) {
+            (Ok(Ok(Some(()))), Some(call)) => match request_framing(&call.request) {
+                Ok(framing) => Next::Request(framing, call),
+                Err(refusal) => Next::bad_request(refusal, call),
             },
-            Ok(Err(Broken::Head(refusal))) => refusal.into(),
-            Ok(_) | Err(Waited::Idle) => Next::End,
-            Err(Waited::Head(limit)) => Next::Refused(Box::new(
-                Reply::new(408, "", "request_header_timeout")
-                    .because(format!("the request's head had not arrived within {limit:?}")),
-            )),
-            Err(Waited::Rest) => {
-                h1.rest();
-                *call = Call::default();
-                continue;
+            (Ok(Err(Broken::Head(refusal))), Some(call)) => Next::bad_request(refusal, call),
+            (Err(Waited::Head(limit)), Some(call)) => {
+                let why = format!("the request's head had not arrived within {limit:?}");
+                Next::Refused(Box::new(Reply::new(408, "", "request_header_timeout").because(why)), call)
             }
+            _ => Next::End,
         };
     }
+}
+
+/// Reads a head. What it is read into is taken only when its first byte is there.
+fn poll_head(
+    h1: &mut H1,
+    begun: &mut Option<Box<Call>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<()>, Broken>> {
+    if !h1.has_input() && !ready!(h1.poll_fill(cx))? {
+        return Poll::Ready(Ok(None));
+    }
+    h1.poll_request(cx, &mut begun.get_or_insert_with(call).request)
 }
 
 /// What a wait was long enough for.

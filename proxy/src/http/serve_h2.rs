@@ -1,5 +1,6 @@
 //! A client on HTTP/2: its streams side by side, each a task of this worker, and how its connection ends.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,12 +15,15 @@ use weft_telemetry::{Protocol, ResponseFlag};
 
 use super::call::Call;
 use super::downstream::DownH2;
+use super::empty_frames::WithoutEmptyFrames;
 use super::exchange::{After, exchange, refuse};
 use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
 use super::message::{Broken, Length};
 use super::reply::Reply;
+use super::room::{Room, room, used};
 use super::serve::Bounds;
-use super::{connect, upgrade};
+use super::shelf::Shelf;
+use super::{connect, turn, upgrade};
 use crate::connection::Conn;
 use crate::stream::Io;
 
@@ -38,7 +42,7 @@ const LAST: Duration = Duration::from_secs(2);
 /// What is still open so long after GOAWAY is cut.
 const DRAIN: Duration = Duration::from_secs(45);
 
-type Connection = h2::server::Connection<Io, bytes::Bytes>;
+type Connection = h2::server::Connection<WithoutEmptyFrames, bytes::Bytes>;
 
 pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
     let mut builder = h2::server::Builder::new();
@@ -52,7 +56,7 @@ pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
     if bounds.upgrades {
         builder.enable_connect_protocol();
     }
-    let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io));
+    let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(WithoutEmptyFrames::from_client(io)));
     let Ok(Ok(mut connection)) = handshake.await else { return };
     let _guard = conn.drain.guard();
     let mut draining = std::pin::pin!(conn.drain.draining());
@@ -75,7 +79,7 @@ pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
                 break;
             }
             Some(Ok((request, respond))) => {
-                state.streams.spawn_local(stream(conn.clone(), request, respond));
+                state.streams.spawn_local(serve_one(Stream { conn: conn.clone(), request, respond }));
             }
         }
     }
@@ -177,13 +181,37 @@ impl State {
     }
 }
 
-async fn stream(
+/// A request whose head has been read.
+struct Stream {
     conn: Rc<Conn>,
     request: http::Request<h2::RecvStream>,
     respond: h2::server::SendResponse<bytes::Bytes>,
-) -> Ended {
+}
+
+/// So many rooms that nobody uses are kept at most; what is not asked for goes sooner.
+const MOST_ROOMS: usize = 256;
+
+thread_local! {
+    static ROOMS: RefCell<Shelf<Box<dyn Room<Stream, Ended>>>> = const { RefCell::new(Shelf::new(MOST_ROOMS)) };
+}
+
+/// Frees rooms that were not asked for since the last time.
+pub(super) fn tidy() {
+    drop(ROOMS.with_borrow_mut(Shelf::tidy));
+}
+
+async fn serve_one(one: Stream) -> Ended {
+    let there = ROOMS.with_borrow_mut(Shelf::take);
+    used(there.unwrap_or_else(|| room(stream)), one, |room| {
+        // A thread that ends keeps no rooms.
+        let _ = ROOMS.try_with(|rooms| drop(rooms.borrow_mut().give(room)));
+    })
+    .await
+}
+
+async fn stream(Stream { conn, request, respond }: Stream) -> Ended {
     let (parts, body) = request.into_parts();
-    let mut call = Call::default();
+    let mut call = turn::call();
     let head = request_head(&parts, &mut call.request);
     let mut down = DownH2::new(Incoming::new(body), respond, parts.method == http::Method::HEAD);
     let leave = match head {
@@ -212,6 +240,7 @@ async fn stream(
         }
     };
     let gone = call.ledger.flags.contains(ResponseFlag::DownstreamConnectionTermination);
+    turn::give_call(call);
     Ended { leave, gone }
 }
 

@@ -11,6 +11,7 @@ use h2::client::SendRequest;
 use super::line::Line;
 use super::places::{Place, Places};
 use super::pool::MadeFor;
+use crate::http::empty_frames::WithoutEmptyFrames;
 use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
 use crate::stream::Io;
@@ -68,7 +69,8 @@ impl H2Client {
             .initial_connection_window_size(WINDOW)
             .max_header_list_size(64 * 1024)
             .enable_push(false);
-        let handshake = tokio::time::timeout(HANDSHAKE, builder.handshake(io)).await;
+        let handshake =
+            tokio::time::timeout(HANDSHAKE, builder.handshake(WithoutEmptyFrames::from_server(io))).await;
         let (send, connection) = handshake.map_err(|_| Broken::Closed)??;
         let now = Instant::now();
         let state = Rc::new(State {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use tokio::sync::Notify;
 use weft_model::cluster::UpstreamHttp;
-use weft_policy::keep_alive::Habit;
+use weft_policy::keep_alive::{self, Habit};
 
 use super::h2_client::H2Client;
 use super::places::Places;
@@ -17,6 +17,9 @@ use super::spare::Spare;
 
 /// So many idle HTTP/1.1 connections to one endpoint are kept on one worker.
 const MOST_IDLE: usize = 512;
+
+/// An HTTP/2 connection to an endpoint beside another one is given up when it was idle for so long.
+const SECOND: Duration = Duration::from_secs(15);
 
 /// Which connections serve alike: an endpoint under one transport configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +75,8 @@ struct Idle {
         reason = "each request takes one out and puts it back: a pointer is moved, not a connection"
     )]
     spares: Vec<Box<Spare>>,
+    /// So many of the oldest were here all the time since pools were last swept.
+    unneeded: usize,
     /// What the server's closings tell of its patience.
     habit: Habit,
 }
@@ -80,6 +85,19 @@ impl Idle {
     /// The server has closed a connection that was idle.
     fn closed(&mut self, spare: &Spare, now: Instant) {
         self.habit.closed(now.saturating_duration_since(spare.idle_since), now);
+    }
+
+    /// Takes one out.
+    fn remove(&mut self, place: usize) -> Box<Spare> {
+        let spare = self.spares.remove(place);
+        self.unneeded = self.unneeded.min(self.spares.len());
+        spare
+    }
+
+    /// Gives up what a load that is over has left behind.
+    fn shed(&mut self) {
+        self.spares.drain(..keep_alive::surplus(self.unneeded));
+        self.unneeded = self.spares.len();
     }
 
     /// How long a connection may be idle, so that it ends before the server ends it.
@@ -100,7 +118,7 @@ impl Pools {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
             let place = idle.spares.iter().rposition(|spare| spare.made_for.serves(wanted))?;
-            let mut spare = idle.spares.remove(place);
+            let mut spare = idle.remove(place);
             if spare.conn.poll_idle(&mut cx).is_ready() {
                 idle.closed(&spare, Instant::now());
                 continue;
@@ -141,7 +159,7 @@ impl Pools {
                 let watch = all || spare.watched;
                 spare.watched = watch;
                 if watch && spare.conn.poll_idle(cx).is_ready() {
-                    let closed = idle.spares.remove(place);
+                    let closed = idle.remove(place);
                     idle.closed(&closed, now);
                     continue;
                 }
@@ -149,7 +167,7 @@ impl Pools {
                 if let Some(patience) = idle.patience(spare, now) {
                     let due = spare.idle_since + patience;
                     if due <= now {
-                        idle.spares.remove(place);
+                        idle.remove(place);
                         continue;
                     }
                     next = Some(next.map_or(due, |next| next.min(due)));
@@ -179,19 +197,26 @@ impl Pools {
         self.h2.entry(key).or_default().push(client);
     }
 
-    /// Gives up what has been idle for too long, has died, or belongs to nobody any more. `idle_limit` says how long a
-    /// pool's connections may be idle; `None`: the pool has gone.
+    /// Gives up what has been idle for too long, has died, is more than is needed, or belongs to nobody any more.
+    /// `idle_limit` says how long a pool's connections may be idle; `None`: the pool has gone.
     pub fn sweep(&mut self, now: Instant, mut idle_limit: impl FnMut(PoolKey) -> Option<Duration>) {
         self.h1.retain(|key, idle| {
             let Some(limit) = idle_limit(*key) else { return false };
             idle.spares.retain(|spare| now.saturating_duration_since(spare.idle_since) < limit);
+            idle.unneeded = idle.unneeded.min(idle.spares.len());
+            idle.shed();
             idle.spares.iter_mut().for_each(|spare| spare.conn.rest());
             !idle.spares.is_empty() || !idle.habit.is_forgotten(now)
         });
         self.h2.retain(|key, clients| {
             let limit = idle_limit(*key);
+            // The first that has room is taken: those behind it are idle when it is enough.
+            let first = |at: usize| clients[..at].iter().all(|c| c.made_for() != clients[at].made_for());
+            let firsts: Vec<bool> = (0..clients.len()).map(first).collect();
+            let mut firsts = firsts.into_iter();
             clients.retain(|client| {
-                let kept = limit.is_some_and(|limit| !client.has_idled_for(limit, now));
+                let patience = if firsts.next() == Some(true) { Duration::MAX } else { SECOND };
+                let kept = limit.is_some_and(|limit| !client.has_idled_for(limit.min(patience), now));
                 !client.is_spent(None) && (kept || !client.is_idle())
             });
             !clients.is_empty()
@@ -208,7 +233,7 @@ impl Pools {
         for idle in self.h1.values_mut() {
             // The oldest first: it is the likeliest to be closed soon anyway.
             if let Some(place) = idle.spares.iter().position(|spare| spare.place.is_of(of)) {
-                idle.spares.remove(place);
+                idle.remove(place);
                 return true;
             }
         }
@@ -226,7 +251,7 @@ impl Pools {
     pub fn give_up_wanted(&mut self) {
         for idle in self.h1.values_mut() {
             while let Some(place) = idle.spares.iter().position(|spare| spare.place.is_wanted()) {
-                idle.spares.remove(place);
+                idle.remove(place);
             }
         }
         for clients in self.h2.values_mut() {

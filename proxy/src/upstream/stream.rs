@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use h2::client::ResponseFuture;
 use weft_http1::{
     Framing, Headers, RequestHead, ResponseHead, keep_alive, response_framing, set_framing, write_request,
@@ -265,6 +266,20 @@ impl Inlet for Upstream {
         }
     }
 
+    fn share(&mut self, n: usize) -> Option<Bytes> {
+        match self {
+            Self::H1(up) => up.spare.conn.share(n),
+            Self::H2(up) => up.incoming.share(n),
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        match self {
+            Self::H1(up) => up.spare.conn.is_last(),
+            Self::H2(up) => up.incoming.is_last(),
+        }
+    }
+
     fn trailers(&self) -> &Headers {
         match self {
             Self::H1(up) => up.spare.conn.trailers(),
@@ -285,6 +300,13 @@ impl Outlet for Upstream {
         match self {
             Self::H1(up) => up.spare.conn.push(data),
             Self::H2(up) => up.outgoing.push(data),
+        }
+    }
+
+    fn push_shared(&mut self, data: Bytes, last: bool) -> Result<(), Broken> {
+        match self {
+            Self::H1(up) => up.spare.conn.push_shared(data, last),
+            Self::H2(up) => up.outgoing.push_shared(data, last),
         }
     }
 

@@ -25,6 +25,18 @@ fn a_connection_is_given_up_a_quarter_of_its_time_before_and_five_seconds_at_mos
 }
 
 #[test]
+fn connections_that_nobody_needs_are_given_up_by_halves_and_a_few_stay() {
+    let mut kept = 512;
+    for _ in 0..5 {
+        kept -= surplus(kept);
+    }
+    assert!(kept <= 24, "{kept} of 512 are left after five looks");
+    for few in 0..=8 {
+        assert_eq!(surplus(few), 0, "{few} are kept");
+    }
+}
+
+#[test]
 fn two_closings_after_about_the_same_time_make_a_habit() {
     let (mut habit, start) = (Habit::default(), Instant::now());
     habit.closed(ms(5000), start);

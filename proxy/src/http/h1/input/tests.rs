@@ -67,3 +67,15 @@ fn a_large_head_does_not_keep_its_buffer() {
     fill(&mut input, &mut &b"y"[..]);
     assert!(input.bytes.capacity() <= BUSY, "{}", input.bytes.capacity());
 }
+
+#[test]
+fn the_buffer_of_a_connection_that_ended_is_taken_by_the_next() {
+    let read = |input: &mut Input| {
+        assert_eq!(fill(input, &mut &b"GET"[..]), 3);
+        input.bytes.as_ptr()
+    };
+    let mut one = Input::default();
+    let first = read(&mut one);
+    drop(one);
+    assert_eq!(read(&mut Input::default()), first);
+}

@@ -6,6 +6,7 @@ pub mod asked;
 pub mod habit;
 pub mod origin;
 mod secure;
+pub mod silence;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

@@ -137,6 +137,7 @@ async fn run(
         live: Live::new(Snapshot::default()),
         reclaim: Default::default(),
         habits: Default::default(),
+        silences: Default::default(),
         unspoken: Default::default(),
         overload: Default::default(),
         observer: observe::Shared::new(&bootstrap),

@@ -81,5 +81,12 @@ fn http1(seen: &[u8]) -> Option<Protocol> {
     }
 }
 
+/// Are these the first bytes of a server of HTTP/2? It may send its SETTINGS before its client says anything, which other
+/// servers of HTTP never do.
+pub fn is_http2_server(seen: &[u8]) -> bool {
+    // A frame's length, which is a number of settings; its type; no flags; no stream.
+    matches!(seen, [0, high @ 0..0x40, low, 4, 0, 0, 0, 0, 0, ..] if u16::from_be_bytes([*high, *low]).is_multiple_of(6))
+}
+
 #[cfg(test)]
 mod tests;

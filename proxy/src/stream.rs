@@ -177,6 +177,14 @@ impl Io {
         let _ = socket.set_zero_linger();
     }
 
+    /// Its socket, where it is in TLS and the other end has said nothing yet, nor that it will not.
+    pub fn silent_socket(&self) -> Option<&TcpStream> {
+        let Self::Tls(tls) = self else { return None };
+        let (tcp, session) = tls.stream.get_ref();
+        let silent = tls.prefix.is_empty() && tcp.seen().is_empty() && session.wants_read();
+        silent.then_some(tcp.socket())
+    }
+
     /// Is it in TLS?
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))

@@ -19,9 +19,11 @@ use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
+use crate::connection::silence::Silence;
 use crate::connection::{Conn, Standing};
 use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView};
+use crate::sniff::is_http2_server;
 use crate::stream::Io;
 use crate::tunnel::{self, Cut, Ended};
 use crate::upstream::connect::{Connected, SocketSettings, Speaks, connect};
@@ -43,10 +45,14 @@ pub async fn serve(conn: Rc<Conn>, mut io: Io) {
     if !first::has_spoken(&conn, &mut io).await {
         return;
     }
+    let silence = first::silence(&conn, &io);
+    if silence.as_ref().is_some_and(Silence::is_left) {
+        return;
+    }
     match Way::of(&conn) {
         Ok(way) => {
             if let Some(opened) = way.open(&conn).await {
-                opened.run(&conn, io).await;
+                opened.carry(&conn, io, silence).await;
             }
         }
         Err(no) => refused(&conn, no.flag, &no.details, no.policy.as_deref(), no.reason),
@@ -200,26 +206,41 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Waits until the server says something, or ends; what it says stays to be read.
+    /// Waits until the server says something, or ends; what it says stays to be read. One of HTTP/2 that says no more than
+    /// that has not spoken first: whatever it waits for, it is a request.
     pub async fn hear(&mut self) {
         let up = &mut self.reached.io;
         let mut first = [0; 64];
         // A failure shows again when it is copied from.
         let n = up.read(&mut first).await.unwrap_or(0);
         up.unread(&first[..n]);
+        if is_http2_server(&first[..n]) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Copies until the end, and writes it down.
-    pub async fn run(self, conn: &Conn, mut io: Io) {
+    pub async fn run(self, conn: &Conn, io: Io) {
+        self.carry(conn, io, None).await;
+    }
+
+    /// The same, where the caller says nothing as yet, and may leave for that.
+    async fn carry(self, conn: &Conn, mut io: Io, silence: Option<Silence>) {
         let Self { reached, cluster, idle, started, .. } = self;
         let Reached { io: mut up, endpoint, in_flight, place } = reached;
         let _guard = conn.drain.guard();
         let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
-        let ended = if first::is_left_in_silence(conn, &mut io, &mut up, idle).await {
+        let left = match &silence {
+            Some(_) => first::is_left_in_silence(conn, &mut io, &mut up, idle).await,
+            None => false,
+        };
+        let ended = if left {
             first::leave(conn, &endpoint, up, place);
+            drop(silence);
             Ended { sent: 0, received: 0, why: None }
         } else {
+            drop(silence);
             let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
             drop((up, place));
             ended

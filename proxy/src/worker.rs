@@ -17,6 +17,7 @@ use weft_runtime::live::{Live, LiveCache};
 use crate::allocator::{self, Rest};
 use crate::bootstrap::Bootstrap;
 use crate::connection::habit::Habits;
+use crate::connection::silence::Silences;
 use crate::http::mirror::Copies;
 use crate::http::watch::Running;
 use crate::observe::Observer;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub reclaim: Reclaim,
     /// Who speaks first where.
     pub habits: Habits,
+    /// Callers that say nothing while that is heard.
+    pub silences: Silences,
     /// Connections that were made to hear that.
     pub unspoken: Unspoken,
     /// Whether new work is taken.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use weft_model::cluster::{Cluster, UpstreamProtocol};
 use weft_model::listener::{Direction, FilterChain, Listener, ListenerFilter, NetworkFilter, TcpProxy};
 use weft_model::tls::Transport;
+use weft_proxy::connection::habit::Habit;
 use weft_testkit::mesh::{Mesh, Sidecar};
 use weft_testkit::wire::{End, Peer, Puppet};
-use weft_testkit::{free_address, settings};
+use weft_testkit::{eventually, free_address, settings};
 
 use super::{GET, OK};
 
@@ -15,10 +17,17 @@ async fn sniffed() -> (Mesh, Sidecar, std::net::SocketAddr, Puppet) {
     let mesh = Mesh::new();
     let sidecar = mesh.sidecar("client");
     let (at, app) = (free_address(), Puppet::new().await);
-    sidecar.apply(&[settings::cluster("out", &[app.address])], &[undeclared(at)]).await;
+    sidecar.apply(&[speaking_as_asked("out", app.address)], &[undeclared(at)]).await;
     // Whoever looked whether the port is open was a client that said nothing, too.
     app.accept().await.end().await;
     (mesh, sidecar, at, app)
+}
+
+/// A cluster of one endpoint that is spoken to in whatever its client speaks.
+fn speaking_as_asked(name: &str, endpoint: std::net::SocketAddr) -> Cluster {
+    let mut cluster = settings::cluster(name, &[endpoint]);
+    cluster.http.protocol = UpstreamProtocol::Downstream;
+    cluster
 }
 
 /// A listener for an app's calls of a service whose port declares no protocol.
@@ -76,6 +85,33 @@ async fn what_a_client_says_after_long_silence_goes_out_on_the_connection_that_w
 }
 
 #[tokio::test]
+async fn a_server_of_http2_that_sends_its_settings_at_once_has_not_spoken_first() {
+    let (_mesh, sidecar, at, app) = sniffed().await;
+    let mut client = Peer::connect(at).await;
+    let mut asked = app.accept().await;
+    asked.send(b"\0\0\0\x04\0\0\0\0\0").await;
+    let heard = tokio::time::timeout(Duration::from_millis(100), client.socket().readable()).await;
+    assert!(heard.is_err(), "what the client hears is not from the server");
+    // What it has said there is heard by nobody; it is asked on a connection of its own.
+    let (mut send, connection) = h2::client::handshake(client.socket()).await.unwrap();
+    let request = http::Request::builder().uri("http://app/").body(()).unwrap();
+    let (answer, _) = send.send_request(request, true).unwrap();
+    let serve = async {
+        let mut app = app.accept().await;
+        let mut served = h2::server::handshake(app.socket()).await.unwrap();
+        let (_, mut respond) = served.accept().await.unwrap().unwrap();
+        respond.send_response(http::Response::new(()), true).unwrap();
+        let _ = served.accept().await;
+    };
+    tokio::select! {
+        answer = answer => assert_eq!(answer.unwrap().status(), 200),
+        end = connection => panic!("the client's connection ended: {end:?}"),
+        () = serve => panic!("the app's connection ended"),
+    }
+    assert_eq!(sidecar.shared.habits.of(at), Some(Habit::Http));
+}
+
+#[tokio::test]
 async fn one_who_speaks_http_to_a_database_keeps_nobody_else_from_hearing_it() {
     let (_mesh, _sidecar, at, app) = sniffed().await;
     let mut stranger = Peer::connect(at).await;
@@ -91,9 +127,8 @@ async fn one_who_speaks_http_to_a_database_keeps_nobody_else_from_hearing_it() {
 }
 
 /// A sidecar whose port takes HTTP and bytes, both in mTLS, as a port does of which nobody says what it speaks.
-/// It has one worker: of two, one might look at a request before the other sees that its caller has left the connection before.
 async fn server(mesh: &Mesh) -> (Sidecar, std::net::SocketAddr, Puppet) {
-    let sidecar = mesh.sidecar_with("server", |bootstrap| bootstrap.concurrency = Some(1));
+    let sidecar = mesh.sidecar("server");
     let (at, app) = (free_address(), Puppet::new().await);
     let routes = settings::routes("", vec![settings::route("r", "/", settings::forward("in"))]);
     let mtls = || settings::mtls_from_mesh(&["h2", "http/1.1"]);
@@ -104,7 +139,7 @@ async fn server(mesh: &Mesh) -> (Sidecar, std::net::SocketAddr, Puppet) {
     let mut bytes = settings::tcp("in", at, Direction::Inbound, mtls(), vec![], "in").filter_chains;
     bytes[0].matches.transport_protocol = "tls".into();
     listener.filter_chains.append(&mut bytes);
-    sidecar.apply(&[settings::cluster("in", &[app.address])], &[listener]).await;
+    sidecar.apply(&[speaking_as_asked("in", app.address)], &[listener]).await;
     (sidecar, at, app)
 }
 
@@ -112,7 +147,7 @@ async fn server(mesh: &Mesh) -> (Sidecar, std::net::SocketAddr, Puppet) {
 async fn caller(mesh: &Mesh, account: &str, server: std::net::SocketAddr) -> (Sidecar, std::net::SocketAddr) {
     let sidecar = mesh.sidecar(account);
     let at = free_address();
-    let mut cluster = settings::cluster("out", &[server]);
+    let mut cluster = speaking_as_asked("out", server);
     cluster.transport = settings::mtls_to(&Mesh::uri("server"));
     sidecar.apply(&[cluster], &[undeclared(at)]).await;
     (sidecar, at)
@@ -136,6 +171,28 @@ async fn the_first_request_of_all_goes_out_on_the_connection_that_the_app_s_side
 }
 
 #[tokio::test]
+async fn a_request_that_comes_before_the_news_that_its_caller_has_left_the_silent_connection_waits_for_that()
+{
+    let mesh = Mesh::new();
+    let (sidecar, inbound, app) = server(&mesh).await;
+    let (_caller, at) = caller(&mesh, "caller", inbound).await;
+    // As above.
+    app.accept().await.end().await;
+    eventually("nobody is there", async || sidecar.active() == [0, 0]).await;
+    let mut client = Peer::connect(at).await;
+    let mut asked = app.accept().await;
+    let worker = sidecar.active().iter().position(|active| *active > 0).unwrap();
+    let busy = sidecar.keep_busy(worker);
+    client.send(GET).await;
+    eventually("the other worker has the request", async || sidecar.shared.silences.are_awaited()).await;
+    assert!(app.is_left_alone().await);
+    drop(busy);
+    assert!(asked.head().await.starts_with("GET / HTTP/1.1"));
+    asked.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+}
+
+#[tokio::test]
 async fn an_app_that_is_known_to_answer_in_http_sees_no_connection_of_a_silent_client_of_another_sidecar() {
     let mesh = Mesh::new();
     let (_server, inbound, app) = server(&mesh).await;
@@ -150,13 +207,10 @@ async fn an_app_that_is_known_to_answer_in_http_sees_no_connection_of_a_silent_c
     assert_eq!(client.response().await.1, "ok");
     drop(asked);
     let (sidecar, late) = caller(&mesh, "late", inbound).await;
-    weft_testkit::eventually("the look whether the port is open is over", async || {
-        sidecar.open_to("out") == 0
-    })
-    .await;
+    eventually("the look whether the port is open is over", async || sidecar.open_to("out") == 0).await;
     let mut silent = Peer::connect(late).await;
     // Its sidecar knows nothing of the port, and asks the app's who speaks first.
-    weft_testkit::eventually("its sidecar wonders", async || sidecar.open_to("out") > 0).await;
+    eventually("its sidecar wonders", async || sidecar.open_to("out") > 0).await;
     silent.send(GET).await;
     // Whatever else had been made would be the first in the queue.
     let mut asked = app.accept().await;

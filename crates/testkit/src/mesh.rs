@@ -22,7 +22,7 @@ use weft_proxy::tls::secrets::{Secrets, Svid, Trust};
 use weft_proxy::upstream::{health, outlier};
 use weft_proxy::worker::{Shared, Worker};
 use weft_runtime::live::Live;
-use weft_runtime::workers::Workers;
+use weft_runtime::workers::{WorkerIndex, Workers};
 use weft_wire::encode;
 use weft_xds::{Resource, type_url};
 
@@ -37,7 +37,7 @@ pub struct Sidecar {
     pub shared: Arc<Shared>,
     applier: Mutex<Applier>,
     listeners: Arc<Mutex<Listeners>>,
-    _workers: Workers<Worker>,
+    workers: Workers<Worker>,
 }
 
 impl Mesh {
@@ -104,6 +104,7 @@ impl Mesh {
             live: Live::new(Snapshot::default()),
             reclaim: Default::default(),
             habits: Default::default(),
+            silences: Default::default(),
             unspoken: Default::default(),
             overload: Default::default(),
             observer: observe::Shared::new(&bootstrap),
@@ -118,7 +119,7 @@ impl Mesh {
         tokio::spawn(outlier::sweep(shared.clone()));
         tokio::spawn(health::run(shared.clone()));
         tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
-        Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, _workers: workers }
+        Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, workers }
     }
 }
 
@@ -194,6 +195,23 @@ impl Sidecar {
         let mut applier = self.applier.lock().unwrap();
         applier.update(type_url::LISTENER, &[], &[name.into()]);
         self.shared.live.publish(applier.snapshot().clone());
+    }
+
+    /// How many connections each of its workers has.
+    pub fn active(&self) -> Vec<usize> {
+        self.workers.handle().active()
+    }
+
+    /// Keeps one of its workers from all else until what is returned is dropped.
+    pub fn keep_busy(&self, worker: usize) -> std::sync::mpsc::Sender<()> {
+        let ((busy, over), (begun, begins)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let job = move |_| async move {
+            begun.send(()).unwrap();
+            let _: Result<(), _> = over.recv();
+        };
+        self.workers.handle().run_on(WorkerIndex(worker), job).unwrap();
+        begins.recv().unwrap();
+        busy
     }
 
     /// The connections to a cluster that are open.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use weft_model::listener::ListenerFilter;
+use weft_model::listener::{Direction, ListenerFilter};
 use weft_model::table::chain::{Chain, Terminal};
 use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
@@ -174,6 +174,10 @@ async fn take(
             return Ok(None);
         }
     };
+    if http && conn.direction == Direction::Inbound && conn.tls {
+        // What its caller left in silence to come again with a request is to be there for that.
+        conn.worker.shared.silences.news_of(destination).await;
+    }
     let opened = opened.and_then(|opened| opened.serve_late(&conn, &chain));
     // Nothing of this moment's configuration lives as long as the connection.
     Ok(Some(match opened {

@@ -31,3 +31,19 @@ fn a_binary_stream_is_told_at_once_and_an_endless_line_at_last() {
     let endless = [b"GET /".as_slice(), &[b'a'; MAX_FIRST_LINE]].concat();
     assert_eq!(protocol(&endless, false), Some(Protocol::Other));
 }
+
+#[test]
+fn a_server_of_http2_is_told_from_others_that_speak_first() {
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0";
+    assert!(is_http2_server(settings) && is_http2_server(&settings[..9]) && !is_http2_server(&settings[..8]));
+    assert!(is_http2_server(b"\0\0\0\x04\0\0\0\0\0"));
+    let others: [&[u8]; 4] = [
+        b"220 mail.example ESMTP",
+        b"\x4a\0\0\0\x0a5.7.44-MySQL",
+        b"\0\0\x07\x04\0\0\0\0\0",
+        b"\0\0\0\x04\0\x01\0\0\0",
+    ];
+    for other in others {
+        assert!(!is_http2_server(other), "{}", other.escape_ascii());
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
+use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 use weft_http1::Limits;
 use weft_model::listener::Direction;
@@ -15,6 +16,7 @@ use weft_model::table::chain::{Chain, Terminal};
 use super::{IDLE, Opened, Reached, Way, reach, watched};
 use crate::connection::Conn;
 use crate::connection::habit::Habit;
+use crate::connection::silence::Silence;
 use crate::http::h1::H1;
 use crate::snapshot::EndpointView;
 use crate::stream::{Io, Tcp};
@@ -102,17 +104,23 @@ pub(super) async fn has_spoken(conn: &Conn, io: &mut Io) -> bool {
     }
 }
 
-/// Waits for the first word of either side where a caller's sidecar may only want to hear the server's: `true`, if it left
-/// without having heard or said one. Its request may be about to follow, on a connection of its own.
+/// A caller's sidecar that may only want to hear whether the server speaks first says nothing, from now on.
+pub(super) fn silence(conn: &Conn, io: &Io) -> Option<Silence> {
+    if conn.direction != Direction::Inbound || !conn.takes_http_too() {
+        return None;
+    }
+    let socket = SockRef::from(io.silent_socket()?).try_clone().ok()?;
+    Some(conn.worker.shared.silences.begin(conn.destination, socket.into()))
+}
+
+/// Waits for the first word of either side: `true`, if the caller left without having heard or said one. Its request may
+/// be about to follow, on a connection of its own.
 pub(super) async fn is_left_in_silence(
     conn: &Conn,
     io: &mut Io,
     up: &mut Io,
     idle: Option<Duration>,
 ) -> bool {
-    if conn.direction != Direction::Inbound || !conn.tls || !conn.takes_http_too() {
-        return false;
-    }
     let (mut said, mut heard) = ([0; 64], [0; 64]);
     let patience = tokio::time::sleep(idle.unwrap_or(IDLE));
     let (mut of_client, mut of_server) = (0, 0);

@@ -1,42 +1,40 @@
 //! Rules in force in a real network namespace: applied twice they are there once, a connection through them arrives at
 //! the proxy's port, taken away they leave nothing, and what fails leaves all as it was. Needs root.
 
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+#[path = "meshes/space.rs"]
+mod space;
+
+use space::Space;
+use std::ops::Deref;
+use std::process::Command;
 
 const INJECTED: [&str; 12] =
     ["-p", "15001", "-z", "15006", "-u", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020"];
 
-/// A network namespace with a way out, gone when it is dropped.
-struct Namespace(String);
+/// A network namespace with a way out.
+struct Namespace(Space);
+
+impl Deref for Namespace {
+    type Target = Space;
+
+    fn deref(&self) -> &Space {
+        &self.0
+    }
+}
 
 impl Namespace {
-    /// None, and why is said, where this user may make none.
     fn new() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("wefttest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let made = Command::new("ip").args(["netns", "add", &name]).output();
-        if !made.as_ref().is_ok_and(|made| made.status.success()) {
-            eprintln!("skipped: network namespaces need root and iproute2 here: {made:?}");
-            return None;
-        }
-        let namespace = Self(name);
-        for words in [
-            "ip link set lo up",
+        let space = Space::new()?;
+        for line in [
             "ip link add out type veth peer name beyond",
             "ip addr add 10.9.0.2/24 dev out",
             "ip link set out up",
             "ip link set beyond up",
             "ip route add default via 10.9.0.1",
         ] {
-            let output = namespace.run(&words.split(' ').collect::<Vec<_>>());
-            assert!(output.status.success(), "{words}: {output:?}");
+            space.does(line);
         }
-        Some(namespace)
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        Command::new("ip").args(["netns", "exec", &self.0]).args(words).output().expect("ip can be run")
+        Some(Self(space))
     }
 
     fn redirect(&self, flags: &[&str]) -> (bool, String) {
@@ -84,12 +82,6 @@ impl Namespace {
     }
 }
 
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
-    }
-}
-
 fn applied_twice_and_taken_away(more: &[&str]) {
     let Some(namespace) = Namespace::new() else { return };
     let flags: Vec<&str> = INJECTED.into_iter().chain(more.iter().copied()).collect();
@@ -105,7 +97,9 @@ fn applied_twice_and_taken_away(more: &[&str]) {
     let (good, words) = namespace.redirect(&["--cleanup"]);
     assert!(good, "{words}");
     let after = namespace.rules();
-    assert!(!after.contains("ISTIO") && !after.contains("istio") && !after.contains("539"), "{after}");
+    for ours in ["ISTIO", "istio", "539", "eth7", "vm0"] {
+        assert!(!after.contains(ours), "{after}");
+    }
 }
 
 #[test]
@@ -121,6 +115,22 @@ fn redirect_by_nft_is_applied_once_works_and_goes() {
 #[test]
 fn tproxy_by_iptables_is_applied_once_works_and_goes() {
     applied_twice_and_taken_away(&["-m", "TPROXY", "-c", "eth7"]);
+    // An interface that was left alone is so no more where nobody says so, whatever else is said.
+    applied_twice_and_taken_away(&["-k", "vm0"]);
+    if let Some(namespace) = Namespace::new() {
+        assert!(
+            namespace
+                .redirect(&INJECTED.into_iter().chain(["-c", "eth7", "-k", "vm0"]).collect::<Vec<_>>())
+                .0
+        );
+        let (good, words) = namespace.redirect(&INJECTED);
+        assert!(good, "{words}");
+        let rules = namespace.rules();
+        assert!(
+            rules.contains("ISTIO_OUTPUT") && !rules.contains("eth7") && !rules.contains("vm0"),
+            "{rules}"
+        );
+    }
     // There is no other way out: what could be tried is left alone.
     applied_twice_and_taken_away(&["-c", "eth7,out"]);
 }
@@ -156,9 +166,17 @@ fn a_rule_of_others_that_is_in_the_way_is_named_and_nothing_stays() {
     let foreign = ["iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "15002", "-j", "ACCEPT"];
     assert!(namespace.run(&foreign).status.success());
     let before = namespace.run(&["iptables-save", "-t", "nat"]).stdout;
-    let (good, words) = namespace.redirect(&["-u", "1337", "-i", "*", "-b", "*", "--probe-timeout", "300ms"]);
-    assert!(!good);
-    assert!(words.contains("the rules do not work") && words.contains("--dport 15002 -j ACCEPT"), "{words}");
+    // Of networks that are asked for by name one of their addresses is tried.
+    for networks in ["*", "10.77.0.0/16,10.78.0.0/16"] {
+        let flags =
+            ["-u", "1337", "-i", networks, "-x", "10.77.0.0/16", "-b", "*", "--probe-timeout", "300ms"];
+        let (good, words) = namespace.redirect(&flags);
+        assert!(!good, "{networks}");
+        assert!(
+            words.contains("the rules do not work") && words.contains("--dport 15002 -j ACCEPT"),
+            "{words}"
+        );
+    }
     let counts = |text: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(text).into_owned();
         text.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect()

@@ -46,10 +46,7 @@ pub(crate) fn ask(address: SocketAddr, limit: Duration) -> anyhow::Result<()> {
 
 /// As the app, to somewhere outside.
 fn outbound(settings: &Settings, family: Family, probe: u16, limit: Duration) -> anyhow::Result<()> {
-    let address = SocketAddr::new(of(family, NOWHERE), probe);
-    let turned = matches!(settings.outbound_networks, Which::All)
-        && settings.outbound_networks_excluded.iter().all(|network| !network.contains(&address.ip()))
-        && !settings.outbound_ports_excluded.contains(&probe);
+    let Some(address) = turned(settings, family).map(|ip| SocketAddr::new(ip, probe)) else { return Ok(()) };
     let own = |id: u32, names: &[String]| names.iter().any(|name| *name == id.to_string());
     let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     let counts = match &settings.app_groups {
@@ -58,7 +55,11 @@ fn outbound(settings: &Settings, family: Family, probe: u16, limit: Duration) ->
         Groups::AllBut(groups) => !own(group, groups),
     };
     // Nobody who could be told apart from the proxy, nothing that is turned, or no way to go: nothing to see.
-    if !turned || !counts || own(user, &settings.users) || own(group, &settings.groups) || !has_route(address)
+    if settings.outbound_ports_excluded.contains(&probe)
+        || !counts
+        || own(user, &settings.users)
+        || own(group, &settings.groups)
+        || !has_route(address)
     {
         return Ok(());
     }
@@ -74,6 +75,23 @@ fn outbound(settings: &Settings, family: Family, probe: u16, limit: Duration) ->
         );
     }
     server.heard(family, address, limit).context("outbound")
+}
+
+/// An address to which connections are turned: one that nobody has, or one of the networks that are asked for.
+fn turned(settings: &Settings, family: Family) -> Option<IpAddr> {
+    /// So many of a network are looked at.
+    const FEW: usize = 256;
+    let excluded = &settings.outbound_networks_excluded;
+    let is_turned = |ip: &IpAddr| !ip.is_loopback() && excluded.iter().all(|network| !network.contains(ip));
+    match &settings.outbound_networks {
+        Which::All => Some(of(family, NOWHERE)).filter(is_turned),
+        Which::Only(networks) => networks
+            .iter()
+            .filter(|network| family.has(network))
+            .flat_map(|network| network.hosts().take(FEW))
+            // What the pod sends to itself stays there.
+            .find(|ip| is_turned(ip) && leaves_as(SocketAddr::new(*ip, 9)).is_some_and(|own| own != *ip)),
+    }
 }
 
 /// As the proxy, to an address of its own pod.
@@ -129,9 +147,16 @@ fn leaves_by_excluded(settings: &Settings, address: SocketAddr) -> bool {
 }
 
 fn has_route(address: SocketAddr) -> bool {
+    leaves_as(address).is_some()
+}
+
+/// The address that a connection to `address` would leave from, if there is a way to go. Nothing is sent.
+fn leaves_as(address: SocketAddr) -> Option<IpAddr> {
     let any: IpAddr =
         if address.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(address).ok()?;
+    socket.local_addr().ok().map(|own| own.ip())
 }
 
 /// Stands where the proxy will; or knows that somebody stands there already.

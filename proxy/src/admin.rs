@@ -52,8 +52,8 @@ impl Admin {
     }
 }
 
-/// Serves the admin pages, readiness and metrics, each on its own socket, until the process ends.
-pub fn serve(admin: Admin, pages: TcpListener, status: TcpListener, prometheus: TcpListener) {
+/// Serves the admin pages, readiness and metrics, each on its own sockets, until the process ends.
+pub fn serve(admin: Admin, pages: TcpListener, status: Vec<TcpListener>, prometheus: TcpListener) {
     let all = Router::new()
         .route("/", get(|| async { "weft: /config_dump /clusters /listeners /stats /stats/prometheus /ready /logging /server_info /weft/status\n" }))
         .route("/config_dump", get(dump::config_dump))
@@ -76,7 +76,8 @@ pub fn serve(admin: Admin, pages: TcpListener, status: TcpListener, prometheus: 
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(RequestBodyLimitLayer::new(64 * 1024));
-    for (socket, router) in [(pages, all), (status, health), (prometheus, scrape)] {
+    let status = status.into_iter().map(|socket| (socket, health.clone()));
+    for (socket, router) in [(pages, all), (prometheus, scrape)].into_iter().chain(status) {
         let router = router.layer(bounded.clone());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(socket, router).await {

@@ -175,6 +175,13 @@ impl Bootstrap {
             first_byte: Duration::from_secs(15),
         })
     }
+
+    /// The pod's own side, where that is another place than the one that others know: nothing is turned there, and the app
+    /// listens on it.
+    pub fn own_side(&self) -> Option<IpAddr> {
+        let bound = self.node.metadata.interception == Interception::None;
+        (bound && self.localhost != self.status.ip()).then_some(self.localhost)
+    }
 }
 
 /// What of a ProxyConfig is heeded here, which the injector passes on whole.

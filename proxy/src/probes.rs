@@ -1,5 +1,6 @@
 //! Probes of a cluster's kubelet, which speaks no mTLS: it asks this port (`/app-health/...`), and the sidecar asks the
-//! app, from the address that nobody turns.
+//! app, from the address that nobody turns. Where nothing is turned at all, the app is on the pod's own side, and there
+//! alone a Job's last step asks the sidecar to end.
 //!
 //! What to ask for each path comes from the injector, as JSON in `ISTIO_KUBE_APP_PROBERS`.
 
@@ -71,19 +72,37 @@ pub fn read(text: &str) -> Result<Probes, serde_json::Error> {
     serde_json::from_str(text)
 }
 
+/// What is asked of the app, where, and how the sidecar is told to end.
 #[derive(Clone)]
-struct Pod {
-    probes: Arc<Probes>,
-    address: IpAddr,
-    end: Arc<Notify>,
+pub struct Pod {
+    /// By path.
+    pub probes: Arc<Probes>,
+    /// Where the app is asked.
+    pub address: IpAddr,
+    /// Told by `/quitquitquit`.
+    pub end: Arc<Notify>,
 }
 
-/// Serves probes of the app at `address`, and `/quitquitquit`, which ends the sidecar, until the process ends.
-pub fn serve(socket: TcpListener, probes: Probes, address: IpAddr, end: Arc<Notify>) {
-    let routes = Router::new()
-        .route("/app-health/{*rest}", get(health))
-        .route("/quitquitquit", post(quit))
-        .with_state(Pod { probes: Arc::new(probes), address, end });
+/// Where the port of probes listens: for the kubelet, and for the pod itself, if these are two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// For everybody.
+    Both,
+    /// At an address of the pod's own that others know.
+    Kubelets,
+    /// At the pod's own side.
+    Own,
+}
+
+/// Serves probes of the app, and `/quitquitquit`, which ends the sidecar, until the process ends.
+pub fn serve(socket: TcpListener, pod: Pod, side: Side) {
+    let quits = match side {
+        Side::Both => post(quit_from_inside),
+        Side::Kubelets => post(|| async { NOT_FROM_OUTSIDE }),
+        Side::Own => post(quit),
+    };
+    let routes =
+        Router::new().route("/app-health/{*rest}", get(health)).route("/quitquitquit", quits).with_state(pod);
     tokio::spawn(async move {
         let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         if let Err(error) = axum::serve(socket, routes).await {
@@ -116,16 +135,23 @@ async fn health(State(pod): State<Pod>, Path(rest): Path<String>) -> (StatusCode
 /// The address that the sidecar itself calls its app from, for whoever called it.
 const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
 
+/// What others are told who want the sidecar to end.
+const NOT_FROM_OUTSIDE: (StatusCode, &str) = (StatusCode::FORBIDDEN, "only from the pod's own localhost\n");
+
 /// A Job's last step: only who is in the pod may ask for it. Whoever comes through the sidecar is not, wherever a pod's
 /// rules hand this port over too.
-async fn quit(
-    State(pod): State<Pod>,
+async fn quit_from_inside(
+    pod: State<Pod>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
 ) -> (StatusCode, &'static str) {
     let from = from.ip().to_canonical();
     if !from.is_loopback() || from == INSIDE {
-        return (StatusCode::FORBIDDEN, "only from the pod's own localhost\n");
+        return NOT_FROM_OUTSIDE;
     }
+    quit(pod).await
+}
+
+async fn quit(State(pod): State<Pod>) -> (StatusCode, &'static str) {
     pod.end.notify_one();
     (StatusCode::OK, "OK\n")
 }

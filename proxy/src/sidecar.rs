@@ -25,7 +25,7 @@ use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, Dns, Naming};
 use crate::farewell::farewell;
 use crate::listeners::{self, Listeners};
-use crate::probes::{self, Probes};
+use crate::probes::{self, Probes, Side};
 use crate::snapshot::Snapshot;
 use crate::tls::secrets::Secrets;
 use crate::worker::{Shared, Worker};
@@ -106,6 +106,16 @@ fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     Listeners::early(&addresses, interception == Interception::Tproxy)
 }
 
+/// Where probes are asked for, and `/quitquitquit`.
+fn probed(bootstrap: &Bootstrap) -> Vec<(SocketAddr, Side)> {
+    let at = |ip| SocketAddr::new(ip, PROBES);
+    let known = at(bootstrap.status.ip());
+    match bootstrap.own_side() {
+        Some(own) => vec![(known, Side::Kubelets), (at(own), Side::Own)],
+        None => vec![(known, Side::Both)],
+    }
+}
+
 /// What a sidecar shares with the app beside it: how that is asked for its health, and how both end.
 struct Ends {
     probes: Probes,
@@ -150,13 +160,17 @@ async fn run(
 
     let early = intercepted(&bootstrap)?;
     let admin_socket = TcpListener::bind(bootstrap.admin).await?;
-    let status_socket = TcpListener::bind(bootstrap.status).await?;
+    let mut status_sockets = vec![TcpListener::bind(bootstrap.status).await?];
+    if let Some(own) = bootstrap.own_side() {
+        status_sockets.push(TcpListener::bind((own, bootstrap.status.port())).await?);
+    }
     let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
     let quit = Arc::new(Notify::new());
-    if let (true, Some(ip)) = (ends.with_app, bootstrap.node.ip) {
-        let at = SocketAddr::new(bootstrap.status.ip(), PROBES);
+    let app = bootstrap.own_side().or(bootstrap.node.ip).unwrap_or(bootstrap.localhost);
+    let pod = probes::Pod { probes: Arc::new(ends.probes), address: app, end: quit.clone() };
+    for (at, side) in probed(&bootstrap) {
         match TcpListener::bind(at).await {
-            Ok(socket) => probes::serve(socket, ends.probes, ip, quit.clone()),
+            Ok(socket) => probes::serve(socket, pod.clone(), side),
             Err(error) => tracing::warn!(%at, %error, "probes of the app and /quitquitquit are not served"),
         }
     }
@@ -189,7 +203,7 @@ async fn run(
     tokio::spawn(upstream::outlier::sweep(shared.clone()));
     tokio::spawn(upstream::health::run(shared.clone()));
     let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
-    admin::serve(admin, admin_socket, status_socket, prometheus_socket);
+    admin::serve(admin, admin_socket, status_sockets, prometheus_socket);
 
     let why = loop {
         tokio::select! {

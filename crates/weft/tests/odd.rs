@@ -8,8 +8,9 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, STRICT, Up, nothing_is_left};
+use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
 use pods::{SEEN, curl, exec, from_outside, python, readable, root, text};
+use std::time::{Duration, Instant};
 
 /// A pod: its name, its annotations, what stands in its spec before the containers, where its app listens.
 const PODS: [(&str, &str, &str, &str); 8] = [
@@ -52,6 +53,9 @@ spec:
           image: app
           env: [{{ name: POD_IP, valueFrom: {{ fieldRef: {{ fieldPath: status.podIP }} }} }}]
           ports: [{{ name: web, containerPort: 8080 }}]
+          readinessProbe: {{ httpGet: {{ path: /, port: web }}, timeoutSeconds: 10 }}
+          livenessProbe: {{ tcpSocket: {{ port: web }}, timeoutSeconds: 10 }}
+          startupProbe: {{ httpGet: {{ path: /missing, port: web }}, timeoutSeconds: 10 }}
         - {{ name: second, image: second, ports: [{{ containerPort: 9090 }}] }}
 "#
         )
@@ -156,6 +160,18 @@ fn an_odd_pod_is_in_the_mesh_as_it_would_be_in_a_cluster() {
     );
     assert!(!past.status.success(), "{past:?}");
 
+    // A kubelet hears of the app past the sidecar, and the pod itself of the sidecar.
+    let asked = |workload: &str, probe: &str| {
+        let url = format!("http://{}:15020/app-health/app/{probe}", address(workload));
+        text(&from_outside(&up, &["-s", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", &url]))
+    };
+    for workload in ["bound", "six", "narrow"] {
+        let heard = ["readyz", "livez", "startupz", "other"].map(|probe| asked(workload, probe));
+        assert_eq!(heard, ["200", "200", "404", "404"], "{workload}");
+        let ready = curl(&home, workload, &["--noproxy", "*", "http://127.0.0.1:15021/healthz/ready"]);
+        assert_eq!(ready.replace('\n', ""), "LIVE 200", "{workload}");
+    }
+
     // No app becomes its sidecar, or is taken for it; and a pod's DNS proxy is that pod's alone.
     let tried = python(&home, "six", TRICKS);
     let no = "Operation not permitted";
@@ -163,6 +179,24 @@ fn an_odd_pod_is_in_the_mesh_as_it_would_be_in_a_cluster() {
     for (workload, other) in [("left", "six"), ("six", "narrow"), ("bound", "six")] {
         let asked = exec(&home, workload, &["python3", "-c", ASKED, &address(other)]);
         assert_eq!(text(&asked), "silence", "{workload} asks {other}");
+    }
+
+    // Who ends a sidecar is in its pod, with or without interception.
+    for workload in ["bound", "narrow"] {
+        let process = format!("/proc/{}", pods::sidecar(&up, workload).unwrap());
+        let quit = |at: &str| format!("http://{at}:15020/quitquitquit");
+        let mine = quit(&address(workload));
+        let no = "only from the pod's own localhost\n 403";
+        let outside = from_outside(&up, &["-s", "-m", "20", "-w", " %{http_code}", "-X", "POST", &mine]);
+        assert_eq!(text(&outside), no, "{workload}");
+        assert_eq!(curl(&home, "many", &["-X", "POST", &mine]), no, "{workload}");
+        let said = curl(&home, workload, &["--noproxy", "*", "-X", "POST", &quit("127.0.0.1")]);
+        assert_eq!(said, "OK\n 200", "{workload}");
+        let deadline = Instant::now() + LIMIT;
+        while std::path::Path::new(&process).exists() {
+            assert!(Instant::now() < deadline, "the sidecar of {workload} lives on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     up.signal("INT");

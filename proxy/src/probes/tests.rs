@@ -63,12 +63,30 @@ async fn a_probe_that_nobody_defined_is_not_found() {
 async fn only_the_pod_itself_may_end_its_sidecar() {
     let pod = pod(1);
     let from = |ip: [u8; 4]| ConnectInfo(SocketAddr::from((ip, 999)));
-    let (status, _) = quit(State(pod.clone()), from([10, 0, 0, 1])).await;
+    let (status, _) = quit_from_inside(State(pod.clone()), from([10, 0, 0, 1])).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     // Whom the sidecar passes on comes from here.
-    let (status, _) = quit(State(pod.clone()), from([127, 0, 0, 6])).await;
+    let (status, _) = quit_from_inside(State(pod.clone()), from([127, 0, 0, 6])).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let (status, _) = quit(State(pod.clone()), from([127, 0, 0, 1])).await;
+    let (status, _) = quit_from_inside(State(pod.clone()), from([127, 0, 0, 1])).await;
     assert_eq!(status, StatusCode::OK);
+    pod.end.notified().await;
+}
+
+#[tokio::test]
+async fn where_the_pod_has_a_side_of_its_own_the_sidecar_is_ended_there_alone() {
+    let pod = pod(1);
+    for (side, expected) in [(Side::Kubelets, StatusCode::FORBIDDEN), (Side::Own, StatusCode::OK)] {
+        let socket = TcpListener::bind((HOME, 0)).await.unwrap();
+        let mut asking = tokio::net::TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+        serve(socket, pod.clone(), side);
+        asking
+            .write_all(b"POST /quitquitquit HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {}", expected.as_u16())), "{side:?}: {answer}");
+    }
     pod.end.notified().await;
 }

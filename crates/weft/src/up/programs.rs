@@ -18,6 +18,8 @@ pub(crate) const CONTROL_PORT: u16 = 15012;
 pub(crate) const STATUS_PORT: u16 = 15014;
 /// A sidecar's readiness.
 pub(crate) const READY_PORT: u16 = 15021;
+/// Probes of the app, and `/quitquitquit`.
+pub(crate) const PROBES_PORT: u16 = 15020;
 /// A sidecar's admin, on the pod's localhost.
 pub(crate) const ADMIN_PORT: u16 = 15000;
 
@@ -235,4 +237,4 @@ pub(crate) fn listens(pod: &Pod) -> Vec<String> {
 }
 
 /// Ports of a pod's localhost that its sidecar needs, and its app cannot have.
-pub(crate) const RESERVED: [u16; 2] = [ADMIN_PORT, HTTP_PROXY_PORT];
+pub(crate) const RESERVED: [u16; 4] = [ADMIN_PORT, HTTP_PROXY_PORT, PROBES_PORT, READY_PORT];

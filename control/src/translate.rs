@@ -34,6 +34,7 @@ pub use self::inbound_port::InboundPort;
 use crate::annotations;
 use crate::world::World;
 use crate::world::destination_rules::MergedRule;
+use crate::world::family::Family;
 use crate::world::peer_authentication::MutualTlsModes;
 use crate::world::scope::Scope;
 use crate::world::service::Service;
@@ -134,6 +135,13 @@ impl<'a> Proxy<'a> {
             proxy.localhost = said;
         }
         proxy
+    }
+
+    /// The families of a service in which this proxy can call it; all, if it says nothing of its own addresses.
+    pub fn families(&self, service: &Service) -> Vec<Family> {
+        let has = |family: &Family| self.node.addresses().any(|ip| Family::of(ip) == *family);
+        let known = self.node.addresses().next().is_some();
+        service.families.iter().copied().filter(|family| !known || has(family)).collect()
     }
 
     /// The workload of `node`: the pod of its name, else what is at its address, in its namespace.

@@ -4,6 +4,7 @@
 
 mod automatic;
 pub mod destination_rules;
+pub mod family;
 pub mod host;
 pub mod mesh;
 pub mod named_pods;
@@ -77,7 +78,7 @@ impl World {
         let mut by_address = HashMap::new();
         for (place, workload) in workloads.iter().enumerate() {
             by_name.entry((workload.namespace.clone(), workload.name.clone())).or_insert(place);
-            if let Some(ip) = workload.ip() {
+            for ip in workload.ips() {
                 by_address.entry(ip).or_insert(place);
             }
         }

@@ -242,7 +242,8 @@ fn dns_addresses(value: Option<&str>, localhost: IpAddr) -> Result<Vec<SocketAdd
     Ok([localhost].into_iter().chain(v6).map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-fn any(ip: IpAddr) -> IpAddr {
+/// Every address of the family of `ip`.
+pub fn any(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -2,7 +2,7 @@
 //! changed what it does keeps its socket, and its connections see the change with their next request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,10 +67,9 @@ impl Listeners {
     /// # Errors
     /// A right is missing without which no connection will ever be taken.
     pub fn early(addresses: &[SocketAddr], transparent: bool) -> Result<Self, ListenError> {
-        let settings = ListenSettings { transparent, ..ListenSettings::default() };
         let mut early = BTreeMap::new();
         for address in addresses {
-            match listen(*address, settings) {
+            match listen(*address, settings(*address, transparent, addresses)) {
                 Ok(socket) => drop(early.insert(*address, socket)),
                 Err(missing @ ListenError::NotTransparent(_)) => return Err(missing),
                 Err(_) => {}
@@ -99,13 +98,14 @@ impl Listeners {
         }
         self.failed.clear();
         let any = !wanted.is_empty();
+        let all: Vec<SocketAddr> = wanted.iter().map(|(_, address, _)| *address).collect();
         for (name, address, transparent) in wanted {
             if self.open.contains_key(&(name.clone(), address)) {
                 continue;
             }
             let socket = match self.early.remove(&address) {
                 Some(socket) => Ok(socket),
-                None => listen(address, ListenSettings { transparent, ..ListenSettings::default() }),
+                None => listen(address, settings(address, transparent, &all)),
             };
             match socket.map_err(|e| e.to_string()).and_then(|socket| open(&name, socket, workers)) {
                 Ok(open) => {
@@ -156,6 +156,13 @@ impl Open {
         self.task.abort();
         self.drain.begin();
     }
+}
+
+/// How `address` is listened on: every address of IPv6 leaves those of IPv4 to a socket that is wanted for these.
+fn settings(address: SocketAddr, transparent: bool, wanted: &[SocketAddr]) -> ListenSettings {
+    let other = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+    let only_v6 = (address.ip() == Ipv6Addr::UNSPECIFIED && wanted.contains(&other)).then_some(true);
+    ListenSettings { transparent, only_v6, ..ListenSettings::default() }
 }
 
 fn open(name: &str, socket: TcpListener, workers: &WorkersHandle<Worker>) -> Result<Open, String> {

@@ -1,7 +1,7 @@
 //! The sidecar as a process: everything is started here, in order, and ended in order.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use weft_runtime::signals::{Signal, Signals};
 use weft_runtime::workers::{Workers, worker_count};
 
 use crate::admin::{self, Admin};
-use crate::bootstrap::{Bootstrap, DnsCapture};
+use crate::bootstrap::{Bootstrap, DnsCapture, any};
 use crate::config::apply::Applier;
 use crate::config::subscribe::{self, Conditions};
 use crate::dns::resolv_conf::ResolvConf;
@@ -60,7 +60,11 @@ pub struct SidecarArgs {
 /// If it cannot start: the environment does not do, or one of its own ports is taken.
 pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>) -> anyhow::Result<()> {
     let env: BTreeMap<String, String> = std::env::vars().collect();
-    let bootstrap = Bootstrap::from_environment(&env, &args.domain)?;
+    let mut bootstrap = Bootstrap::from_environment(&env, &args.domain)?;
+    let own = &mut bootstrap.node.metadata;
+    if let (true, Some(ip)) = (own.interception != Interception::None, bootstrap.node.ip) {
+        own.instance_ips.extend(address_beside(ip));
+    }
     let with_app = bootstrap.node.metadata.interception != Interception::None;
     let ends = Ends {
         probes: probes::read(env.get("ISTIO_KUBE_APP_PROBERS").map_or("{}", String::as_str))
@@ -69,6 +73,19 @@ pub fn sidecar(args: &SidecarArgs, log: Option<weft_telemetry::log::LogControl>)
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(bootstrap, ends, log))
+}
+
+/// The pod's address of the other family than `ip`, if it has one: whence it would go to an address outside. Nothing is sent.
+fn address_beside(ip: IpAddr) -> Option<IpAddr> {
+    // Documentation's, which nobody has.
+    let outside: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+        IpAddr::V6(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+    };
+    let socket = std::net::UdpSocket::bind((any(outside), 0)).ok()?;
+    socket.connect((outside, 9)).ok()?;
+    let own = socket.local_addr().ok()?.ip();
+    (!own.is_loopback() && !own.is_unspecified()).then_some(own)
 }
 
 /// Begins to answer the pod's DNS; until `known` is met, with nothing.
@@ -101,8 +118,10 @@ fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     if interception == Interception::None {
         return Ok(Listeners::default());
     }
-    let any = bootstrap.status.ip();
-    let addresses = INTERCEPTED.map(|port| SocketAddr::new(any, port));
+    let mut addresses = Vec::new();
+    for own in bootstrap.node.addresses() {
+        addresses.extend(INTERCEPTED.map(|port| SocketAddr::new(any(own), port)));
+    }
     Listeners::early(&addresses, interception == Interception::Tproxy)
 }
 

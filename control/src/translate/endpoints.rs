@@ -41,6 +41,7 @@ pub(super) fn assignment(
     let labels = rule.and_then(|rule| rule.subset(subset)).map(|subset| &subset.labels);
     let mut localities: BTreeMap<Locality, Vec<Candidate>> = BTreeMap::new();
     let place = service.place(port);
+    let families = proxy.families(service);
     let cluster = match proxy.node.metadata.cluster_id.as_str() {
         "" => CLUSTER,
         known => known,
@@ -54,7 +55,10 @@ pub(super) fn assignment(
             continue;
         };
         let address = match &workload.address {
-            Some(WorkloadAddress::Ip(ip)) => Address::Socket(SocketAddr::new(*ip, target)),
+            Some(WorkloadAddress::Ip(ip)) => {
+                let first = workload.ips_of(&families).first().copied();
+                Address::Socket(SocketAddr::new(first.unwrap_or(*ip), target))
+            }
             Some(WorkloadAddress::Name(name)) => Address::Name(name.clone(), target),
             Some(WorkloadAddress::Pipe(path)) => Address::Pipe(path.clone()),
             None => continue,

@@ -23,8 +23,8 @@ pub(super) fn all(proxy: &Proxy<'_>) -> Vec<Listener> {
         }
         Interception::Redirect | Interception::Tproxy => {
             let mut listeners = outbound::at_services(proxy);
-            listeners.push(outbound::catch_all(proxy));
-            listeners.push(virtual_inbound::listener(proxy));
+            let handed_over = [outbound::catch_all(proxy), virtual_inbound::listener(proxy)];
+            listeners.extend(handed_over.map(|listener| outbound::in_each_family(proxy, listener)));
             listeners.extend(proxy.world.mesh.http_proxy_port.map(|_| http_proxy::listener(proxy)));
             listeners
         }

@@ -14,7 +14,7 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
         return None;
     }
     let named = proxy.scope.services.iter().flat_map(|service| {
-        let ips = addresses(service);
+        let ips = addresses(proxy, service);
         let kubernetes = service.registry == Registry::Kubernetes;
         let host = NamedHost {
             ips,
@@ -31,7 +31,7 @@ pub(super) fn of(proxy: &Proxy<'_>) -> Option<NameTable> {
         let ready = |endpoint: &ServiceEndpoint| service.endpoints.contains(endpoint);
         named_pods::of(service).filter(move |(_, endpoint)| ready(endpoint)).map(|(name, endpoint)| {
             let host = NamedHost {
-                ips: endpoint.workload.ip().into_iter().collect(),
+                ips: endpoint.workload.ips_of(&proxy.families(service)),
                 registry: "Kubernetes".to_owned(),
                 short_name: format!("{name}.{}", service.name),
                 namespace: service.namespace.clone(),
@@ -50,9 +50,11 @@ fn alias_of(alias: &str, target: &NamedHost) -> NamedHost {
 }
 
 /// A service's own addresses; a headless one's are its endpoints'.
-fn addresses(service: &Service) -> Vec<IpAddr> {
+fn addresses(proxy: &Proxy<'_>, service: &Service) -> Vec<IpAddr> {
     if service.headless {
-        return service.endpoints.iter().filter_map(|endpoint| endpoint.workload.ip()).collect();
+        let families = proxy.families(service);
+        let ips = |endpoint: &ServiceEndpoint| endpoint.workload.ips_of(&families);
+        return service.endpoints.iter().flat_map(ips).collect();
     }
     let single = service.addresses.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
     single.map(ipnet::IpNet::addr).collect()

@@ -1,6 +1,7 @@
 //! Workloads from pods, running ones and those that a template would make.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 
@@ -22,7 +23,10 @@ pub(crate) fn running(pod: &Pod, nodes: &Nodes<'_>) -> Option<Workload> {
     if matches!(phase, "Succeeded" | "Failed") {
         return None;
     }
-    let ip = status.and_then(|status| status.pod_ip.as_deref()).and_then(|ip| ip.parse().ok());
+    let ip: Option<IpAddr> =
+        status.and_then(|status| status.pod_ip.as_deref()).and_then(|ip| ip.parse().ok());
+    let all = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default();
+    let more = all.iter().filter_map(|of| of.ip.parse().ok()).filter(|other| Some(*other) != ip);
     let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
     let meta = &pod.metadata;
@@ -34,6 +38,7 @@ pub(crate) fn running(pod: &Pod, nodes: &Nodes<'_>) -> Option<Workload> {
     let labels = meta.labels.clone().unwrap_or_default();
     Some(Workload {
         address: ip.map(WorkloadAddress::Ip),
+        more: more.collect(),
         locality: locality_on(&labels, node),
         ready: ready.is_none_or(|ready| ready.status == "True") && meta.deletion_timestamp.is_none(),
         owner: owner.unwrap_or_else(|| name.clone()),
@@ -121,6 +126,7 @@ fn of_spec(
         annotations,
         service_account: account.filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned()),
         address: None,
+        more: Vec::new(),
         locality,
         weight: 1,
         named_ports,

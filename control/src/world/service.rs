@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::family::Family;
 use super::protocol::Protocol;
 use super::workload::Workload;
 use crate::resources::{Age, Source};
@@ -27,6 +28,8 @@ pub struct Service {
     pub resolution: Resolution,
     /// Its own addresses; none where it is headless or known by name alone.
     pub addresses: Vec<IpNet>,
+    /// The families in which its endpoints are called, the first by name; none: in that which they have.
+    pub families: Vec<Family>,
     /// Addresses that it is given because it has none, for proxies that answer their app's DNS.
     pub automatic: Vec<IpAddr>,
     /// Its writer wants it to be given none (`networking.istio.io/enable-autoallocate-ip: "false"`).

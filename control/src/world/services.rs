@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use weft_model::endpoint::Locality;
 
 use super::automatic;
+use super::family::Family;
 use super::host;
 use super::mesh::Mesh;
 use super::peer_authentication::MutualTlsModes;
@@ -79,6 +80,7 @@ fn kubernetes(object: &Object<ServiceSpec>, mesh: &Mesh, workloads: &[Arc<Worklo
         external: false,
         resolution: Resolution::Static,
         addresses: unique(addresses.filter_map(|address| network(address))),
+        families: Family::of_service(spec),
         annotations: meta.annotations.clone(),
         automatic: Vec::new(),
         opts_out_of_addresses: true,
@@ -181,6 +183,7 @@ fn entry<'a>(
             external: spec.location == Location::MeshExternal,
             resolution,
             addresses: unique(spec.addresses.iter().filter_map(|address| network(address))),
+            families: Vec::new(),
             annotations: meta.annotations.clone(),
             automatic: Vec::new(),
             opts_out_of_addresses: meta
@@ -249,6 +252,7 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
         annotations: BTreeMap::new(),
         service_account: entry.service_account.clone(),
         address: Some(address).filter(|_| !entry.address.is_empty()),
+        more: Vec::new(),
         locality,
         weight: entry.weight.max(1),
         named_ports: ports

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use weft_model::endpoint::Locality;
 
+use super::family::Family;
 use super::peer_authentication::{MutualTls, MutualTlsModes};
 use super::protocol::Protocol;
 
@@ -23,6 +24,8 @@ pub struct Workload {
     pub service_account: String,
     /// Where it is; `None` while nobody knows.
     pub address: Option<WorkloadAddress>,
+    /// Where else: a pod of two families has an address of each.
+    pub more: Vec<IpAddr>,
     /// Where it stands.
     pub locality: Locality,
     /// Its share; 1 unless set.
@@ -95,6 +98,18 @@ impl Workload {
             Some(WorkloadAddress::Ip(ip)) => Some(*ip),
             _ => None,
         }
+    }
+
+    /// All its IP addresses.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.ip().into_iter().chain(self.more.iter().copied())
+    }
+
+    /// Its addresses of these families, in their order; that which it has, if it has none of them.
+    pub fn ips_of(&self, families: &[Family]) -> Vec<IpAddr> {
+        let of = |family: &Family| self.ips().find(|ip| Family::of(*ip) == *family);
+        let found: Vec<IpAddr> = families.iter().filter_map(of).collect();
+        if found.is_empty() { self.ip().into_iter().collect() } else { found }
     }
 
     /// Whether it takes mTLS on this port of its own: it can, and no policy switches it off.

@@ -178,7 +178,7 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
 /// Where the pod itself would connect to: from inside its network, to what the name means there.
 fn inside(plan: &Plan, pod: &Pod, target: &Target) -> Result<String, Failed> {
     let host = target.host.trim_matches(['[', ']']);
-    let named = || named::resolve(&plan.named, host, &pod.namespace).map(std::net::IpAddr::from);
+    let named = || named::resolve(&plan.named, host, &pod.namespace);
     let ip = host.parse().ok().or_else(named);
     let ip = ip.ok_or_else(|| Failed(6, format!("{host:?} is no name in {}/{}", pod.namespace, pod.name)))?;
     let address = std::net::SocketAddr::new(ip, target.port.unwrap_or(if target.tls { 443 } else { 80 }));

@@ -68,6 +68,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
                 "workload": pod.workload,
                 "services": pod.services,
                 "address": pod.address,
+                "six": pod.six,
                 "localhost": pod.localhost,
                 "netns": pod.netns,
                 "ports": pod.ports,

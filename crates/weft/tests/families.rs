@@ -135,7 +135,6 @@ fn settle(netns: &str, number: usize, pod: &Turned) {
         });
     });
     ip(&format!("-n {netns} addr add {}/64 dev eth0 nodad", address(number)));
-    ip(&format!("-n {netns} -6 route add default via fd00:10::1"));
     let mut redirect = Command::new(env!("CARGO_BIN_EXE_weft"));
     redirect.args(["redirect", "-u", "1337", "-g", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020"]);
     redirect.args(["-m", pod.mode, "--redirect-dns", "--capture-all-dns"]);

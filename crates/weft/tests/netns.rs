@@ -205,7 +205,7 @@ fn floods_end(home: &Home, up: &Up) {
         most
     };
     for (netns, address) in
-        [(&web.netns, api.address), (&api.netns, api.address), (&api.netns, [127, 0, 0, 1].into())]
+        [(&web.netns, api.address), (&api.netns, api.six), (&api.netns, [127, 0, 0, 1].into())]
     {
         for port in [15001, 15006] {
             let most = inside(netns, || flood(port, address));

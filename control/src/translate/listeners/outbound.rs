@@ -25,7 +25,7 @@ pub(super) fn at_services(proxy: &Proxy<'_>) -> Vec<Listener> {
     let mut shared: BTreeMap<u16, Wildcard> = BTreeMap::new();
     for service in &proxy.scope.services {
         for port in &service.ports {
-            let addresses = addresses(service, port);
+            let addresses = addresses(proxy, service, port);
             if port.protocol.is_http() || addresses.is_empty() {
                 shared.entry(port.number).or_default().add(proxy, service, port);
                 continue;
@@ -39,12 +39,13 @@ pub(super) fn at_services(proxy: &Proxy<'_>) -> Vec<Listener> {
     let any = any(proxy);
     let shared = shared.into_iter().filter(|(_, of)| of.takes_anything());
     let shared = shared.map(|(port, of)| of.listener(proxy, SocketAddr::new(any, port)));
+    let shared = shared.map(|listener| in_each_family(proxy, listener));
     own.into_values().chain(shared).collect()
 }
 
 /// The addresses at which a port is known: the service's own, or, where it has none to stand before them, its
 /// endpoints'.
-fn addresses(service: &Service, port: &Port) -> Vec<IpAddr> {
+fn addresses(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Vec<IpAddr> {
     let single = service.addresses.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
     if !service.headless {
         return single.map(ipnet::IpNet::addr).collect();
@@ -54,7 +55,9 @@ fn addresses(service: &Service, port: &Port) -> Vec<IpAddr> {
     let at_port = |endpoint: &&crate::world::service::ServiceEndpoint| {
         endpoint.ports.get(place).copied().flatten() == Some(port.number)
     };
-    service.endpoints.iter().filter(at_port).filter_map(|endpoint| endpoint.workload.ip()).collect()
+    let families = proxy.families(service);
+    let of_families = |endpoint: &crate::world::service::ServiceEndpoint| endpoint.workload.ips_of(&families);
+    service.endpoints.iter().filter(at_port).flat_map(of_families).collect()
 }
 
 /// Every address of the family that the proxy has.
@@ -63,6 +66,21 @@ pub(super) fn any(proxy: &Proxy<'_>) -> IpAddr {
         Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
         _ => Ipv4Addr::UNSPECIFIED.into(),
     }
+}
+
+/// The same of the other family, for a proxy that has an address of that, too.
+fn any_other(proxy: &Proxy<'_>) -> Option<IpAddr> {
+    let any = any(proxy);
+    let other = proxy.node.addresses().find(|ip| ip.is_ipv4() != any.is_ipv4())?;
+    Some(if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() })
+}
+
+/// `listener`, which takes connections to a port of any address, in both families where its proxy has both.
+pub(super) fn in_each_family(proxy: &Proxy<'_>, mut listener: Listener) -> Listener {
+    let port = listener.address.port();
+    listener.additional_addresses =
+        any_other(proxy).map(|any| SocketAddr::new(any, port)).into_iter().collect();
+    listener
 }
 
 /// Where whatever is redirected arrives; what no other listener is for goes on as bytes, or ends.

@@ -166,9 +166,13 @@ fn give_addresses(resources: &mut Resources, named: &[Named]) {
         let (meta, spec) = (&service.meta, &mut service.spec);
         let is = |named: &&Named| named.own && named.name == meta.name && named.namespace == meta.namespace;
         let Some(named) = named.iter().find(is) else { continue };
+        let mut addresses = named.addresses.iter().map(ToString::to_string);
         if spec.cluster_ip.as_deref().is_none_or(str::is_empty) {
-            spec.cluster_ip = named.addresses.first().map(ToString::to_string);
+            spec.cluster_ip = addresses.next();
         }
+        let given = spec.cluster_ips.get_or_insert_default();
+        let beside: Vec<String> = addresses.filter(|address| !given.contains(address)).collect();
+        given.extend(beside);
     }
 }
 

@@ -9,6 +9,7 @@
 //! ID is the process of the `weft up`, as in its run directory's name. What a `weft up` that died leaves is known by that
 //! directory, and is taken away with it. Names of this shape of which no run directory tells are somebody else's.
 
+use crate::up::addresses::HUB_SIX;
 use crate::up::plan::Pod;
 use crate::up::proxy::Proxy;
 use anyhow::{Context, bail};
@@ -30,9 +31,12 @@ const AT_ONCE: usize = 8;
 /// Makes the hub, with the bridge at `address`.
 pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
     ip(&["netns", "add", hub]).with_context(|| format!("cannot make the namespace {hub}"))?;
-    let lines = format!(
+    let mut lines = format!(
         "link set lo up\nlink add br0 mtu {MTU} type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
     );
+    if has_six() {
+        lines.push_str(&format!("addr add {HUB_SIX}/64 dev br0 nodad\n"));
+    }
     batch(hub, &lines).inspect_err(|_| remove(hub))
 }
 
@@ -72,15 +76,18 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
                 "link add {port} mtu {MTU} type veth peer name eth0 mtu {MTU} netns {name}\nlink set {port} master br0\nlink set {port} up\n"
             ),
         )?;
-        // As in a container: any port is the app's to listen on. Nobody here has an address of IPv6.
-        settle(name, &[("ipv4/ip_unprivileged_port_start", "0"), ("ipv6/conf/eth0/disable_ipv6", "1")])?;
+        let six = pod.six.filter(|_| has_six());
+        // As in a container: any port is the app's to listen on.
+        let without = if six.is_some() { "0" } else { "1" };
+        settle(name, &[("ipv4/ip_unprivileged_port_start", "0"), ("ipv6/conf/eth0/disable_ipv6", without)])?;
         let address = pod.address;
-        batch(
-            name,
-            &format!(
-                "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"
-            ),
-        )
+        let mut lines = format!(
+            "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"
+        );
+        if let Some(six) = six {
+            lines.push_str(&format!("addr add {six}/64 dev eth0 nodad\nroute add default via {HUB_SIX}\n"));
+        }
+        batch(name, &lines)
     })();
     let made = made.with_context(|| format!("{title}: cannot make its network"));
     let turned = made.and_then(|()| match pod.is_turned() {
@@ -89,6 +96,11 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
     });
     // Half a network is in the way of the next try.
     turned.inspect_err(|_| remove(name))
+}
+
+/// Whether this kernel has IPv6 at all.
+fn has_six() -> bool {
+    Path::new("/proc/sys/net/ipv6/conf").exists()
 }
 
 /// Writes settings of the kernel for one namespace; one that this kernel does not have is not needed.

@@ -8,13 +8,14 @@
 //! | `127.(B+N/256).(N%256).10` and up | the TCP services that pod N can reach |
 //!
 //! In network namespaces (`--netns`) the control plane is at `10.244.0.1`, pod N at `10.244.0.1 + N`, and each pod's
-//! localhost is 127.0.0.1; a pod whose connections nobody turns has its TCP services at `127.0.0.10` and up.
+//! localhost is 127.0.0.1; a pod whose connections nobody turns has its TCP services at `127.0.0.10` and up. All others
+//! have an address of IPv6 beside: pod N `fd00:10:244::1 + N`, behind the bridge's `fd00:10:244::1`.
 //!
 //! B is 64 for the first mesh of a machine; a second one that runs at the same time takes the next of
 //! [`BASES`]. Pods count from 1.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Second octets at which a mesh may start, in the order they are tried.
 pub(crate) const BASES: [u8; 7] = [64, 96, 32, 128, 160, 192, 224];
@@ -37,6 +38,8 @@ pub(crate) enum Base {
 
 /// The control plane's address where the mesh has namespaces: the bridge's.
 const HUB: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+/// The bridge's address of IPv6.
+pub(crate) const HUB_SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 1);
 
 impl Base {
     /// The first part of loopback that `is_free`.
@@ -62,6 +65,12 @@ impl Base {
             // Behind the bridge's own.
             Self::Namespaces(_) => Block::Own(Ipv4Addr::from(u32::from(HUB) + number)),
         }
+    }
+
+    /// The address of IPv6 of pod `number`, if it has a network of its own.
+    pub(crate) fn six(self, number: u32) -> Option<Ipv6Addr> {
+        let own = || Ipv6Addr::from(u128::from(HUB_SIX) + u128::from(number));
+        self.hub().map(|_| own())
     }
 
     /// The namespace of the bridge, if there is one.

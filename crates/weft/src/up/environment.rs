@@ -8,7 +8,7 @@ use super::quantity;
 use super::services::Service;
 use k8s_openapi::api::core::v1 as core;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// ConfigMaps and Secrets, by namespace and name.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Downward {
     pub(crate) service_account: String,
     pub(crate) node: String,
     pub(crate) address: String,
+    /// The same, and those of other families.
+    pub(crate) addresses: Vec<String>,
     pub(crate) node_address: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
@@ -104,7 +106,7 @@ impl Environment {
 pub(crate) fn service_variables(
     services: &[Service],
     namespace: &str,
-    address: impl Fn(&Service) -> Option<Ipv4Addr>,
+    address: impl Fn(&Service) -> Option<IpAddr>,
 ) -> Vec<(String, String)> {
     let mut variables = Vec::new();
     let own = services.iter().filter(|service| {
@@ -112,13 +114,18 @@ pub(crate) fn service_variables(
     });
     for service in own {
         let prefix = service.name.to_ascii_uppercase().replace(['-', '.'], "_");
-        let host = address(service).map_or_else(|| service.host(), |address| address.to_string());
+        let address = address(service);
+        let host = address.map_or_else(|| service.host(), |address| address.to_string());
+        let in_url = match address {
+            Some(IpAddr::V6(six)) => format!("[{six}]"),
+            _ => host.clone(),
+        };
         variables.push((format!("{prefix}_SERVICE_HOST"), host.clone()));
         for (nth, port) in service.ports.iter().enumerate() {
             let number = port.number;
             if nth == 0 {
                 variables.push((format!("{prefix}_SERVICE_PORT"), number.to_string()));
-                variables.push((format!("{prefix}_PORT"), format!("tcp://{host}:{number}")));
+                variables.push((format!("{prefix}_PORT"), format!("tcp://{in_url}:{number}")));
             }
             if let Some(name) = &port.name {
                 let name = name.to_ascii_uppercase().replace('-', "_");
@@ -126,7 +133,7 @@ pub(crate) fn service_variables(
             }
             let transport = if port.protocol == Protocol::Udp { "udp" } else { "tcp" };
             let link = format!("{prefix}_PORT_{number}_{}", transport.to_ascii_uppercase());
-            variables.push((link.clone(), format!("{transport}://{host}:{number}")));
+            variables.push((link.clone(), format!("{transport}://{in_url}:{number}")));
             variables.push((format!("{link}_PROTO"), transport.to_owned()));
             variables.push((format!("{link}_PORT"), number.to_string()));
             variables.push((format!("{link}_ADDR"), host.clone()));
@@ -180,7 +187,8 @@ impl Downward {
             "metadata.uid" => Some(self.uid()),
             "spec.nodeName" => Some(self.node.clone()),
             "spec.serviceAccountName" => Some(self.service_account.clone()),
-            "status.podIP" | "status.podIPs" => Some(self.address.clone()),
+            "status.podIP" => Some(self.address.clone()),
+            "status.podIPs" => Some(self.addresses.join(",")),
             "status.hostIP" | "status.hostIPs" => Some(self.node_address.clone()),
             _ => None,
         };

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
 use weft_control::resources::service_entry::ServiceEntry;
 use weft_control::resources::{Meta, Object, Resources};
+use weft_control::world::family::Family;
 
 impl Manifests {
     /// The part of `resources` that makes pods.
@@ -131,7 +132,8 @@ fn outside(entry: &Object<ServiceEntry>) -> Vec<Service> {
             ports: ports.clone(),
             headless: false,
             outside: true,
-            address: entry.spec.addresses.iter().find_map(|address| address.parse().ok()),
+            addresses: entry.spec.addresses.iter().filter_map(|address| address.parse().ok()).collect(),
+            families: vec![Family::V4],
         })
         .collect()
 }

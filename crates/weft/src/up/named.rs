@@ -4,7 +4,8 @@ use super::plan::Pod;
 use super::pods::Kind;
 use super::services::Service;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use weft_control::world::family::Family;
 
 /// A name, and what it resolves to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -14,8 +15,9 @@ pub(crate) struct Named {
     /// Within its namespace; empty for a host outside.
     pub(crate) name: String,
     pub(crate) namespace: String,
-    pub(crate) addresses: Vec<Ipv4Addr>,
-    /// The one address is the service's own.
+    /// One of each family where they are the service's own.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// They are the service's own.
     pub(crate) own: bool,
 }
 
@@ -30,9 +32,9 @@ pub(crate) fn all(services: &[Service], pods: &[Pod]) -> Vec<Named> {
                 pod.namespace == service.namespace && !service.outside && pod.services.contains(&service.name)
             })
         };
-        let addresses: Vec<Ipv4Addr> = match virtual_addresses.get(&host) {
-            Some(address) => vec![*address],
-            None => behind().map(|pod| pod.address).collect(),
+        let addresses: Vec<IpAddr> = match virtual_addresses.get(&host) {
+            Some(addresses) => addresses.clone(),
+            None => behind().flat_map(|pod| pod.addresses(&service.families)).collect(),
         };
         let name = if service.outside { String::new() } else { service.name.clone() };
         let own = virtual_addresses.contains_key(&host);
@@ -43,7 +45,7 @@ pub(crate) fn all(services: &[Service], pods: &[Pod]) -> Vec<Named> {
             host: format!("{}.{host}", pod.name),
             name: format!("{}.{}", pod.name, service.name),
             namespace: namespace.clone(),
-            addresses: vec![pod.address],
+            addresses: pod.addresses(&service.families),
             own: false,
         });
         named.extend(single.collect::<Vec<_>>());
@@ -52,28 +54,38 @@ pub(crate) fn all(services: &[Service], pods: &[Pod]) -> Vec<Named> {
     named
 }
 
-/// The services' own addresses: those that their manifests give, for others one of 10.96/16; for hosts outside, which
-/// nobody here could reach by one of theirs, one of 240.240/16.
-fn addresses(services: &[Service]) -> BTreeMap<String, Ipv4Addr> {
+/// The services' own addresses, of each family that they have: those that their manifests give, for others one of 10.96/16
+/// or fd00:10:96::/112; for hosts outside, which nobody here could reach by one of theirs, one of 240.240/16.
+fn addresses(services: &[Service]) -> BTreeMap<String, Vec<IpAddr>> {
     let own: Vec<&Service> =
         services.iter().filter(|s| !s.headless && !s.name.contains('*') && !s.is_pod()).collect();
-    let mut taken: BTreeSet<Ipv4Addr> = own.iter().filter_map(|service| service.address).collect();
+    let mut taken: BTreeSet<IpAddr> =
+        own.iter().flat_map(|service| service.addresses.iter().copied()).collect();
     let mut addresses = BTreeMap::new();
     let mut hosts: Vec<(String, &Service)> = own.iter().map(|service| (service.host(), *service)).collect();
     hosts.sort_by(|a, b| a.0.cmp(&b.0));
     for (host, service) in hosts {
-        let given = service.address.or_else(|| {
-            let (high, low) = if service.outside { (240, 240) } else { (10, 96) };
-            // From the name, so that an edit elsewhere moves nobody.
-            (0..=u16::MAX).map(|more| hash(&host).wrapping_add(more)).find_map(|number| {
-                let [third, fourth] = number.to_be_bytes();
-                let address = Ipv4Addr::new(high, low, third, fourth);
-                (fourth != 0 && fourth != 255 && taken.insert(address)).then_some(address)
-            })
-        });
-        addresses.extend(given.map(|address| (host, address)));
+        let of = |family: &Family| {
+            let given = service.addresses.iter().find(|address| Family::of(**address) == *family);
+            given.copied().or_else(|| free(service, &host, *family, &mut taken))
+        };
+        let all: Vec<IpAddr> = service.families.iter().filter_map(of).collect();
+        addresses.insert(host, all);
     }
     addresses
+}
+
+/// An address that follows from the name, so that an edit elsewhere moves nobody.
+fn free(service: &Service, host: &str, family: Family, taken: &mut BTreeSet<IpAddr>) -> Option<IpAddr> {
+    (0..=u16::MAX).map(|more| hash(host).wrapping_add(more)).find_map(|number| {
+        let [third, fourth] = number.to_be_bytes();
+        let (high, low) = if service.outside { (240, 240) } else { (10, 96) };
+        let address: IpAddr = match family {
+            Family::V4 => Ipv4Addr::new(high, low, third, fourth).into(),
+            Family::V6 => Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, number).into(),
+        };
+        (fourth != 0 && fourth != 255 && taken.insert(address)).then_some(address)
+    })
 }
 
 /// FNV-1a, folded.
@@ -105,7 +117,7 @@ impl Named {
 }
 
 /// What `name` resolves to in `namespace`.
-pub(crate) fn resolve(named: &[Named], name: &str, namespace: &str) -> Option<Ipv4Addr> {
+pub(crate) fn resolve(named: &[Named], name: &str, namespace: &str) -> Option<IpAddr> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let found = named.iter().find(|named| named.spellings(namespace).contains(&name))?;
     found.addresses.first().copied()
@@ -115,13 +127,17 @@ pub(crate) fn resolve(named: &[Named], name: &str, namespace: &str) -> Option<Ip
 /// one of the pod's instead, and whoever speaks HTTP asks its proxy.
 pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
     let mut text = format!("127.0.0.1 localhost\n::1 localhost\n{} {}\n", pod.address, pod.name);
+    if let Some(six) = pod.six {
+        text.push_str(&format!("{six} {}\n", pod.name));
+    }
     for named in named {
         let spellings = named.spellings(&pod.namespace).join(" ");
         let addresses = match named.within(pod) {
             _ if !pod.is_bound() => named.addresses.clone(),
-            Some(address) => vec![address],
+            Some(address) => vec![address.into()],
             None if named.own => Vec::new(),
-            None => named.addresses.clone(),
+            // It has no address of IPv6 from where it could go to one.
+            None => named.addresses.iter().copied().filter(IpAddr::is_ipv4).collect(),
         };
         for address in addresses {
             text.push_str(&format!("{address} {spellings}\n"));

@@ -24,8 +24,9 @@ use super::proxy::{self, Proxy};
 use super::services::Service;
 use super::update::Update;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use weft_control::resources::mesh_config::ProxySettings;
+use weft_control::world::family::Family;
 
 /// The port of the sidecar's HTTP proxy, as Istio's `proxyHttpPort`.
 pub(crate) const HTTP_PROXY_PORT: u16 = 15007;
@@ -77,6 +78,9 @@ pub(crate) struct Pod {
     pub(crate) annotations: BTreeMap<String, String>,
     /// As others see it.
     pub(crate) address: Ipv4Addr,
+    /// The same in IPv6, if it has that.
+    #[serde(default)]
+    pub(crate) six: Option<Ipv6Addr>,
     /// As it sees itself.
     pub(crate) localhost: Ipv4Addr,
     /// Its network namespace, if it has one of its own.
@@ -181,7 +185,8 @@ pub(crate) fn plan(
         let template = draft.fingerprint();
         let runs =
             runs.iter().find(|pod| (&pod.namespace, &pod.name, &pod.template) == (&key.0, &key.1, &template));
-        let place = Placed { name: &key.1, block: base.block(number), base, held: runs.map(|pod| &pod.tcp) };
+        let held = runs.map(|pod| &pod.tcp);
+        let place = Placed { name: &key.1, block: base.block(number), six: base.six(number), base, held };
         let mut pod = pod(draft, &place, manifests, &mut plan.notes);
         pod.netns = base.namespace(number);
         plan.pods.push(pod);
@@ -191,6 +196,16 @@ pub(crate) fn plan(
             return Err(PlanError::TooManyNamespaces);
         }
         plan.named = named::all(&manifests.services, &plan.pods);
+    }
+    if base.hub().is_none() {
+        let six = manifests.services.iter().filter(|service| service.families.contains(&Family::V6));
+        plan.notes.extend(six.map(|service| {
+            format!(
+                "service {}/{} asks for IPv6 (ipFamilies, ipFamilyPolicy or clusterIP): pods on loopback have IPv4 alone, \
+                 by which it is called here; `weft up --netns` gives both",
+                service.namespace, service.name
+            )
+        }));
     }
     plan.notes.extend(
         proxy::unheeded_of_mesh(&manifests.proxies, base.hub().is_some())
@@ -214,13 +229,15 @@ pub(crate) fn plan(
 struct Placed<'a> {
     name: &'a str,
     block: Block,
+    /// For a pod whose connections are turned, or that has no sidecar at all.
+    six: Option<Ipv6Addr>,
     base: Base,
     /// The addresses for TCP that it has, if it runs: its app has learned them.
     held: Option<&'a BTreeMap<String, Ipv4Addr>>,
 }
 
 fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Vec<String>) -> Pod {
-    let Placed { name, block, base, held } = *placed;
+    let Placed { name, block, six, base, held } = *placed;
     let title = format!("{}/{name}", draft.namespace);
     let sidecar = draft.wants_sidecar(manifests.namespaces.get(&draft.namespace));
     let services = &manifests.services;
@@ -231,6 +248,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
     let own = block.is_own();
     let proxy = Proxy::of(&manifests.proxies, &draft.annotations);
     let bound = turned::will_be_bound(sidecar, block, &proxy);
+    let six = six.filter(|_| !bound);
     let addresses = match bound {
         true => tcp::addresses(services, &draft.namespace, block, held),
         false => BTreeMap::new(),
@@ -252,7 +270,8 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
     let reached = |service: &Service| {
         let host = service.host();
         let named = virtual_addresses.iter().find(|named| named.host == host);
-        named.and_then(|named| named.addresses.first().copied()).or_else(|| address(service))
+        let first = named.and_then(|named| named.addresses.first().copied());
+        first.or_else(|| address(service).map(IpAddr::from))
     };
     for (name, value) in environment::service_variables(services, &draft.namespace, reached) {
         environment.set(&name, value);
@@ -263,6 +282,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         service_account: draft.service_account(),
         node: draft.node(),
         address: block.pod().to_string(),
+        addresses: std::iter::once(block.pod().to_string()).chain(six.map(|six| six.to_string())).collect(),
         node_address: base.control().to_string(),
         labels: draft.labels.clone(),
         annotations: draft.annotations.clone(),
@@ -296,6 +316,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         labels: draft.labels.clone(),
         annotations: draft.annotations.clone(),
         address: block.pod(),
+        six,
         localhost: block.localhost(),
         netns: None,
         sidecar,

@@ -4,7 +4,8 @@ use super::protocol::Protocol;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+use weft_control::world::family::Family;
 
 /// A Kubernetes Service, or a host outside that a ServiceEntry names.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +18,10 @@ pub(crate) struct Service {
     pub(crate) headless: bool,
     /// From a ServiceEntry: `name` is the whole host.
     pub(crate) outside: bool,
-    /// The address that its manifest gives to it.
-    pub(crate) address: Option<Ipv4Addr>,
+    /// The addresses that its manifest gives to it.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The families in which it has addresses, in its order.
+    pub(crate) families: Vec<Family>,
 }
 
 /// One port of a service.
@@ -56,6 +59,8 @@ impl Service {
             let protocol = Protocol::declared(name, app, port.protocol.as_deref(), number);
             Some(Port { name: port.name.clone(), number, target, protocol })
         });
+        let given = spec.cluster_ip.iter().chain(spec.cluster_ips.iter().flatten());
+        let given = given.filter_map(|address| address.parse().ok());
         Some(Self {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
@@ -63,7 +68,10 @@ impl Service {
             ports: ports.collect(),
             headless: spec.cluster_ip.as_deref() == Some("None"),
             outside: false,
-            address: spec.cluster_ip.as_deref().and_then(|address| address.parse().ok()),
+            addresses: given.collect(),
+            families: Some(Family::of_service(spec))
+                .filter(|families| !families.is_empty())
+                .unwrap_or_else(|| vec![Family::V4]),
         })
     }
 

@@ -91,6 +91,7 @@ pub(crate) fn of_mesh(up: &Up) -> Vec<String> {
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) address: IpAddr,
+    pub(crate) six: IpAddr,
     pub(crate) netns: String,
 }
 
@@ -103,6 +104,7 @@ pub(crate) fn pods(home: &Home, workload: &str) -> Vec<Pod> {
     of.map(|pod| Pod {
         name: field(pod, "name"),
         address: field(pod, "address").parse().unwrap(),
+        six: field(pod, "six").parse().unwrap(),
         netns: field(pod, "netns"),
     })
     .collect()

@@ -27,6 +27,7 @@ fn pod() -> Downward {
         service_account: "cart".into(),
         node: "laptop".into(),
         address: "127.64.1.1".into(),
+        addresses: vec!["127.64.1.1".into(), "fd00::1".into()],
         node_address: "127.63.0.1".into(),
         labels: BTreeMap::from([("app".into(), "cart".into())]),
         annotations: BTreeMap::from([("a.b/c".into(), "d".into())]),
@@ -77,6 +78,7 @@ fn values_come_from_maps_secrets_and_the_pod_itself() {
         (field("metadata.labels['none']"), ""),
         (field("metadata.annotations['a.b/c']"), "d"),
         (field("status.podIP"), "127.64.1.1"),
+        (field("status.podIPs"), "127.64.1.1,fd00::1"),
         (field("status.hostIP"), "127.63.0.1"),
         (field("spec.serviceAccountName"), "cart"),
         (field("spec.nodeName"), "laptop"),
@@ -118,10 +120,13 @@ fn a_service_has_kubernetes_variables_at_the_address_the_pod_reaches_it_by() {
         ports: vec![Port { name: Some("x-y".into()), number: 5432, target: Target::Number(5432), protocol }],
         headless: false,
         outside: false,
-        address: None,
+        addresses: Vec::new(),
+        families: Vec::new(),
     };
     let services = [service("my-db", Protocol::Tcp), service("web", Protocol::Http)];
-    let address = |service: &Service| service.needs_address().then_some(Ipv4Addr::new(127, 64, 1, 10));
+    let address = |service: &Service| -> Option<IpAddr> {
+        service.needs_address().then_some(IpAddr::from([127, 64, 1, 10]))
+    };
     let variables: BTreeMap<_, _> = service_variables(&services, "shop", address).into_iter().collect();
     for (name, value) in [
         ("MY_DB_SERVICE_HOST", "127.64.1.10"),

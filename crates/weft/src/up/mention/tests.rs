@@ -16,7 +16,8 @@ fn service(name: &str, namespace: &str, ports: &[(u16, Protocol)]) -> Service {
         selector: BTreeMap::new(),
         ports: ports.collect(),
         headless: false,
-        address: None,
+        addresses: Vec::new(),
+        families: Vec::new(),
         outside: false,
     }
 }

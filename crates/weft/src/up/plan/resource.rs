@@ -5,7 +5,8 @@ use super::super::protocol::Protocol;
 use super::Pod;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use weft_control::world::family::Family;
 
 impl Pod {
     /// Its labels with those that Istio's injector adds.
@@ -45,6 +46,15 @@ impl Pod {
             Some(netns) => format!("{netns}@{address}:{port}"),
             None => format!("{address}:{port}"),
         }
+    }
+
+    /// Its addresses of these families, in their order.
+    pub(crate) fn addresses(&self, families: &[Family]) -> Vec<IpAddr> {
+        let of = |family: &Family| match family {
+            Family::V4 => Some(self.address.into()),
+            Family::V6 => self.six.map(IpAddr::from),
+        };
+        families.iter().filter_map(of).collect()
     }
 
     /// `kubernetes://apis/apps/v1/namespaces/NS/deployments/NAME`, as Istio names owners.
@@ -92,6 +102,8 @@ impl Pod {
             spec["hostname"] = json!(hostname);
             spec["subdomain"] = json!(subdomain);
         }
+        let six = self.six.map(|six| json!({ "ip": six.to_string() }));
+        let ips: Vec<Value> = std::iter::once(json!({ "ip": self.address.to_string() })).chain(six).collect();
         json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -106,7 +118,7 @@ impl Pod {
             "status": {
                 "phase": "Running",
                 "podIP": self.address.to_string(),
-                "podIPs": [{ "ip": self.address.to_string() }],
+                "podIPs": ips,
                 "conditions": [{ "type": "Ready", "status": if self.ready { "True" } else { "False" } }],
             },
         })

@@ -282,3 +282,33 @@ fn in_namespaces_a_pod_that_wants_no_interception_calls_its_sidecars_own_ports_a
     assert!(pod_named(&second, "cart-1").is_turned() && pod_named(&second, "web-1").is_bound());
     assert_eq!(second.notes, first.notes);
 }
+
+#[test]
+fn in_namespaces_a_pod_has_an_address_of_each_family_and_a_service_those_that_it_asks_for() {
+    let mut manifests = shop();
+    manifests.workloads[1].annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into());
+    manifests.services[0].families = vec![Family::V6, Family::V4];
+    let both = plan(&manifests, Base::Namespaces(7), &mut BTreeMap::new(), &[], &[]).unwrap();
+    let (cart, db, web) = (pod_named(&both, "cart-1"), pod_named(&both, "db-1"), pod_named(&both, "web-2"));
+    let six = web.six.unwrap();
+    assert_eq!(six.to_string().replace("fd00:10:244::", "10.244.0."), web.address.to_string());
+    assert_eq!(web.resource()["status"]["podIPs"], json!([{ "ip": web.address }, { "ip": six }]));
+    let of_db = named::hosts(&both.named, db);
+    let lines: Vec<&str> = of_db.lines().filter(|line| line.contains(" web ")).collect();
+    assert!(lines[0].starts_with("fd00:10:96::") && lines[1].starts_with("10.96."), "{of_db}");
+    assert!(of_db.contains(&format!("{} db-1\n", db.six.unwrap())), "{of_db}");
+    assert_eq!(of_db.lines().filter(|line| line.contains(" cart ")).count(), 1, "{of_db}");
+    assert!(
+        value(db, "WEB_PORT").starts_with("tcp://[fd00:10:96::") && value(db, "WEB_PORT").ends_with("]:80")
+    );
+    assert!(both.notes.iter().all(|note| !note.contains("IPv6")), "{:?}", both.notes);
+    // Where nothing is turned, and on loopback, there is IPv4 alone.
+    assert_eq!(cart.six, None);
+    let alone = planned(&manifests, &[]);
+    assert!(alone.pods.iter().all(|pod| pod.six.is_none()));
+    assert!(
+        alone.notes.iter().any(|note| note.starts_with("service shop/web asks for IPv6")),
+        "{:?}",
+        alone.notes
+    );
+}

@@ -57,21 +57,29 @@ impl Proxy {
     }
 
     /// A statistic of the service's cluster, by Envoy's name.
-    pub(crate) fn count(&self, statistic: &str) -> u64 {
+    ///
+    /// # Errors
+    /// If the page cannot be had, or does not tell: what is missing is not zero.
+    pub(crate) fn count(&self, statistic: &str) -> anyhow::Result<u64> {
         let (page, before, after) = match self {
             Self::Weft { admin, .. } => {
                 (page(*admin), format!("envoy_cluster_{statistic}{{cluster_name=\"{CLUSTER}\"}} "), "")
             }
             Self::Envoy { envoy, .. } => {
                 let statistic = statistic.replace("detection_", "detection.");
-                (envoy.admin("/stats?usedonly"), format!("cluster.{CLUSTER}.{statistic}: "), "")
+                (
+                    envoy.admin(&format!("/stats?filter={statistic}")),
+                    format!("cluster.{CLUSTER}.{statistic}: "),
+                    "",
+                )
             }
         };
         // Istio ends a cluster's name in statistics with a semicolon.
-        let page = page.unwrap_or_default().replace("local;.", "local.");
+        let page = page.with_context(|| format!("{statistic}: the proxy's statistics cannot be had"))?;
+        let page = page.replace("local;.", "local.");
         let found =
             page.lines().find_map(|line| line.strip_prefix(&before)?.strip_suffix(after)?.parse().ok());
-        found.unwrap_or(0)
+        found.with_context(|| format!("no line of the proxy's statistics begins with {before:?}"))
     }
 }
 

@@ -231,10 +231,10 @@ pub(crate) async fn trial(of: &Trial, kind: Kind, number: u8, length: Duration) 
     while !loading.is_finished() {
         if one {
             let count = |statistic| tokio::task::block_in_place(|| proxy.count(statistic));
-            if ejected.is_none() && count("outlier_detection_ejections_active") > 0 {
+            if ejected.is_none() && count("outlier_detection_ejections_active")? > 0 {
                 ejected = Some(fault.elapsed());
             }
-            let failed = count("upstream_cx_connect_fail");
+            let failed = count("upstream_cx_connect_fail")?;
             if failed > refused.0 {
                 refused = (failed, Some(fault.elapsed()));
             }

@@ -19,6 +19,8 @@ mod table;
 
 #[path = "side_by_side/breakers.rs"]
 mod breakers;
+#[path = "side_by_side/checks.rs"]
+mod checks;
 #[path = "side_by_side/filters.rs"]
 mod filters;
 #[path = "side_by_side/heads.rs"]
@@ -53,6 +55,7 @@ fn scenes() -> Vec<Scene> {
         retries::scenes(),
         breakers::scenes(),
         outliers::scenes(),
+        checks::scenes(),
         filters::scenes(),
         heads::scenes(),
         shares::scenes(),

@@ -55,6 +55,13 @@ impl Witness {
         all.iter().filter(|seen| seen.header("x-ask") == Some(ask)).cloned().collect()
     }
 
+    /// How many requests for a path the apps saw, each.
+    pub(crate) fn count_of(&self, path: &str, apps: usize) -> Vec<usize> {
+        let all = self.0.lock().unwrap();
+        let of = |app| all.iter().filter(|seen| seen.app == app && seen.path == path).count();
+        (0..apps).map(of).collect()
+    }
+
     /// How many requests the apps saw, each.
     pub(crate) fn count(&self, apps: usize) -> Vec<usize> {
         let all = self.0.lock().unwrap();

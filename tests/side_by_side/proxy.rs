@@ -148,6 +148,11 @@ impl Place {
         self.witness.count(self.apps.len())
     }
 
+    /// How many requests for a path each app saw.
+    pub(crate) fn seen_of(&self, path: &str) -> Vec<usize> {
+        self.witness.count_of(path, self.apps.len())
+    }
+
     /// Waits until the apps have seen so many requests in all.
     pub(crate) async fn until_seen(&self, count: usize) {
         let patience = Patience::new(format!("{}: {count} requests are at the apps", self.name));

@@ -103,7 +103,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
         },
         Scene { routes, gone: &[0], ..scene("gone", |place| Box::pin(gone(place))) },
         Scene {
-            routes: "\n  - {retries: {attempts: 3, retryOn: \"503\", backoff: 1ms}, TO-ITSELF}",
+            routes: "\n  - {retries: {attempts: 3, retryOn: \"503\", backoff: 10ms}, TO-ITSELF}",
             rule: "  trafficPolicy: {retryBudget: {percent: 20, minRetryConcurrency: 1}}",
             ..scene("storm", |place| Box::pin(storm(place)))
         },
@@ -227,19 +227,19 @@ async fn gone(at: Place) -> Vec<Line> {
 async fn storm(at: Place) -> Vec<Line> {
     at.apps[0].fail("503,pause=5");
     let mut clients = JoinSet::new();
-    for _ in 0..20 {
+    for _ in 0..40 {
         let at = at.clone();
         clients.spawn(async move {
-            for _ in 0..10 {
+            for _ in 0..20 {
                 assert_eq!(at.get("/", "").await.status, 503);
             }
         });
     }
     clients.join_all().await;
     let seen = at.seen()[0];
-    println!("200 requests that all failed cost the app {seen}");
+    println!("{}: 800 requests that all failed cost the app {seen}", at.program());
     vec![
-        line("a storm: the app sees more than was asked", seen > 200),
-        line("a storm: but less than 1.5 times it", seen < 300),
+        line("a storm: the app sees more than was asked", seen > 800),
+        line("a storm: but less than 1.25 times it", seen < 1000),
     ]
 }

@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) rule: &'static str,
     /// Annotations of the VirtualService.
     pub(crate) annotations: &'static str,
+    /// `weft.dev/health-check` of the Service; empty: none.
+    pub(crate) checks: &'static str,
     pub(crate) play: Play,
     /// What differs and is documented, and where.
     pub(crate) differs: &'static [(&'static str, &'static str)],
@@ -32,14 +34,26 @@ pub(crate) struct Scene {
 
 /// A scene that has next to nothing.
 pub(crate) const fn scene(name: &'static str, play: Play) -> Scene {
-    Scene { name, apps: &[&[]], gone: &[], routes: "", rule: "", annotations: "", play, differs: &[] }
+    Scene {
+        name,
+        apps: &[&[]],
+        gone: &[],
+        routes: "",
+        rule: "",
+        annotations: "",
+        checks: "",
+        play,
+        differs: &[],
+    }
 }
 
 impl Scene {
     pub(crate) fn service(&self) -> String {
-        let Self { name, .. } = self;
+        let Self { name, checks, .. } = self;
+        let annotations =
+            if checks.is_empty() { String::new() } else { format!("weft.dev/health-check: \"{checks}\"") };
         format!(
-            "\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {NAMESPACE}}}\n\
+            "\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {NAMESPACE}, annotations: {{{annotations}}}}}\n\
              spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}, \
              {{name: grpc, port: 90, targetPort: 8080}}]}}\n"
         )

@@ -12,8 +12,8 @@ const LONGEST_SERVICE: usize = 120;
 #[allow(deprecated, reason = "what older control planes write is noted too")]
 pub(super) fn check(at: &At<'_>, value: core::HealthCheck) -> Decoded<HealthCheck> {
     unpack!(at, value, core::HealthCheck {
-        timeout, interval, interval_jitter_percent, unhealthy_threshold, healthy_threshold, health_checker
-    } else { initial_jitter, interval_jitter, alt_port, reuse_connection, no_traffic_interval, no_traffic_healthy_interval, unhealthy_interval, unhealthy_edge_interval, healthy_edge_interval, event_log_path, event_logger, event_service, always_log_health_check_failures, always_log_health_check_success, tls_options, transport_socket_match_criteria });
+        timeout, interval, no_traffic_interval, interval_jitter_percent, unhealthy_threshold, healthy_threshold, health_checker
+    } else { initial_jitter, interval_jitter, alt_port, reuse_connection, no_traffic_healthy_interval, unhealthy_interval, unhealthy_edge_interval, healthy_edge_interval, event_log_path, event_logger, event_service, always_log_health_check_failures, always_log_health_check_success, tls_options, transport_socket_match_criteria });
     let above_zero = |field: &str, value| -> Decoded<std::time::Duration> {
         let found = duration(at, field, value)?.filter(|time| !time.is_zero());
         found.ok_or_else(|| at.field(field).fault("it is missing or 0"))
@@ -21,9 +21,15 @@ pub(super) fn check(at: &At<'_>, value: core::HealthCheck) -> Decoded<HealthChec
     let threshold = |field: &str, value: Option<crate::pb::UInt32Value>| -> Decoded<u32> {
         value.map(|value| value.value).ok_or_else(|| at.field(field).fault("it is missing"))
     };
+    let interval = above_zero("interval", interval)?;
+    // Traffic or none, probes come at one pace.
+    if duration(at, "no_traffic_interval", no_traffic_interval)?.is_some_and(|other| other != interval) {
+        at.field("no_traffic_interval")
+            .note("no_traffic_interval has no effect where it is not the interval");
+    }
     Ok(HealthCheck {
         probe: probe(at, health_checker)?,
-        interval: above_zero("interval", interval)?,
+        interval,
         jitter_percent: interval_jitter_percent,
         timeout: above_zero("timeout", timeout)?,
         unhealthy_threshold: threshold("unhealthy_threshold", unhealthy_threshold)?,

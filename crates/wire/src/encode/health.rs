@@ -27,6 +27,8 @@ pub(crate) fn check(value: &HealthCheck) -> core::HealthCheck {
     core::HealthCheck {
         timeout: Some(duration(value.timeout)),
         interval: Some(duration(value.interval)),
+        // Envoy would ask once a minute only, until there was a first connection.
+        no_traffic_interval: Some(duration(value.interval)),
         interval_jitter_percent: value.jitter_percent,
         unhealthy_threshold: number(Some(value.unhealthy_threshold)),
         healthy_threshold: number(Some(value.healthy_threshold)),

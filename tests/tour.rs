@@ -48,6 +48,7 @@ const THEN: &[Step] = &[
     ("an edited policy is in force within a second and loses no request", edit),
     ("a broken edit is named by its place and changes nothing", broken_edit),
     ("a partner that says nothing is given up soon", breakers::impatient_with_partners),
+    ("three failures open an API outside for ten seconds", breakers::open_banking),
     ("the control plane's death is not noticed by traffic, and heals", control_plane_dies),
     ("a sidecar's death costs its callers no more than what was in flight", sidecar_dies),
 ];
@@ -58,7 +59,8 @@ const MEANWHILE: &[&[Step]] = &[
         ("three failures open banking-connector for ten seconds", breakers::banking_connector),
         ("fifty connections and a line of twenty-five are a caller's share of it", breakers::pool_of_fifty),
     ],
-    &[("five failures open a version of predictive-analytics for thirty", breakers::predictive_analytics)],
+    &[("five failures open the canary of predictive-analytics for thirty", breakers::canary)],
+    &[("five failures open its stable version as well", breakers::stable)],
 ];
 
 fn tour(place: Place) {

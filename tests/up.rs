@@ -65,6 +65,16 @@ spec:
     )
 }
 
+/// Whoever says `x-canary: false` gets the stable version, and not the canary by chance.
+fn no_canary_for_whom_it_is_not(file: &Path) {
+    let route = "    - name: stable-by-header\n      match: [{headers: {x-canary: {exact: \"false\"}}}]\n      \
+                 route: [{destination: {host: predictive-analytics, subset: v1}}]\n";
+    let by_weight = "    - name: canary-by-weight\n";
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(by_weight), "the canary's route is called otherwise");
+    fs::write(file, text.replacen(by_weight, &format!("{route}{by_weight}"), 1)).unwrap();
+}
+
 impl Mesh {
     /// Starts `weft up` on a copy of `folder` and waits until it says that the mesh is ready. `None`, said aloud, where
     /// there can be no mesh of this kind, or the binary was not built: `tests/run` builds it.
@@ -79,6 +89,7 @@ impl Mesh {
         copy(&root.join(folder), &home.join("yaml"));
         let spy = Spy::at(place);
         fs::write(home.join("yaml/zz-tour.yaml"), additions(spy.address)).unwrap();
+        no_canary_for_whom_it_is_not(&home.join("yaml/traffic/virtual-services.yaml"));
         fs::create_dir_all(home.join("run")).unwrap();
         let mut child = Command::new(&weft)
             .arg("up")

@@ -4,6 +4,8 @@
 //! asking is. How exact that has to be is held by `bench/resilience`, on a machine that does nothing else.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -43,24 +45,127 @@ pub(crate) fn banking_connector(mesh: &Mesh) {
             failures: 3,
             base: Duration::from_secs(10),
         },
+        pod_at(mesh),
     );
     assert_ne!(sick["pod"], other["pod"]);
 }
 
-/// Five failures in a row open it for thirty seconds, in which the other version serves.
-pub(crate) fn predictive_analytics(mesh: &Mesh) {
-    let [sick, other] = trip(
+/// Five failures in a row open the canary's for thirty seconds, in which the stable version serves.
+pub(crate) fn canary(mesh: &Mesh) {
+    predictive_analytics(
         mesh,
-        &Breaker {
-            from: "fraud-detection",
-            url: "http://predictive-analytics/score",
-            headers: &["x-canary: true"],
-            cluster: "outbound|80|v2|predictive-analytics.selfmonitor.svc.cluster.local",
-            failures: 5,
-            base: Duration::from_secs(30),
-        },
+        ["v2", "v1"],
+        &["x-canary: true"],
+        "outbound|80|v2|predictive-analytics.selfmonitor.svc.cluster.local",
     );
-    assert_eq!((sick["version"].as_str(), other["version"].as_str()), (Some("v2"), Some("v1")));
+}
+
+/// And the stable version's, in which the canary serves.
+pub(crate) fn stable(mesh: &Mesh) {
+    predictive_analytics(
+        mesh,
+        ["v1", "v2"],
+        &["x-canary: false"],
+        "outbound|80|v1|predictive-analytics.selfmonitor.svc.cluster.local",
+    );
+}
+
+fn predictive_analytics(
+    mesh: &Mesh,
+    versions: [&str; 2],
+    headers: &'static [&'static str],
+    cluster: &'static str,
+) {
+    let breaker = Breaker {
+        from: "fraud-detection",
+        url: "http://predictive-analytics/score",
+        headers,
+        cluster,
+        failures: 5,
+        base: Duration::from_secs(30),
+    };
+    let answers = trip(mesh, &breaker, pod_at(mesh));
+    assert_eq!(answers.each_ref().map(|of| of["version"].as_str().unwrap_or("none")), versions);
+}
+
+/// Three failures in a row of an API outside open it for ten seconds.
+pub(crate) fn open_banking(mesh: &Mesh) {
+    let partners = [Partner::new(mesh, 0), Partner::new(mesh, 1)];
+    let endpoints = partners.each_ref().map(|Partner { at, .. }| {
+        format!("{{address: {}, ports: {{http: {}, tls: {}}}}}", at.ip(), at.port(), at.port())
+    });
+    let file = mesh.folder().join("traffic/outside.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let here = format!("resolution: STATIC\n  endpoints: [{}]", endpoints.join(", "));
+    let plain = text.replacen("resolution: DNS", &here, 1).replacen(
+        "        tls:\n          mode: SIMPLE\n          sni: api.openbanking.example\n          subjectAltNames: [api.openbanking.example]\n",
+        "        tls: {mode: DISABLE}\n",
+        1,
+    );
+    std::fs::write(&file, &plain).unwrap();
+    let url = "http://api.openbanking.example/accounts";
+    mesh.eventually("the partner is asked here", || {
+        mesh.curl("banking-connector", &[url])["body"]["pod"]
+            .as_str()
+            .is_some_and(|of| of.starts_with("partner"))
+    });
+    let breaker = Breaker {
+        from: "banking-connector",
+        url,
+        headers: &[],
+        cluster: "outbound|80||api.openbanking.example",
+        failures: 3,
+        base: Duration::from_secs(10),
+    };
+    let [sick, other] =
+        trip(mesh, &breaker, |pod| partners.iter().find(|of| of.name == pod).unwrap().at.to_string());
+    std::fs::write(&file, text).unwrap();
+    assert_ne!(sick["pod"], other["pod"]);
+}
+
+/// An API outside, as the stand-in apps are inside: it answers what `x-echo-status` says, and calls itself by name.
+struct Partner {
+    name: String,
+    at: SocketAddr,
+}
+
+impl Partner {
+    /// Serves as long as the test lives.
+    fn new(mesh: &Mesh, number: usize) -> Self {
+        let listener = mesh.silent();
+        let (name, at) = (format!("partner-{number}"), listener.local_addr().unwrap());
+        let body = format!("{{\"pod\":\"{name}\"}}");
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let body = body.clone();
+                std::thread::spawn(move || serve(stream, &body));
+            }
+        });
+        Self { name, at }
+    }
+}
+
+fn serve(mut stream: TcpStream, body: &str) {
+    let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let mut status = "200".to_owned();
+    for line in lines {
+        let line = line.to_ascii_lowercase();
+        if let Some(said) = line.strip_prefix("x-echo-status: ") {
+            said.clone_into(&mut status);
+        }
+        if line.is_empty() {
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+            "200".clone_into(&mut status);
+        }
+    }
+}
+
+/// A pod's port, as the log names it.
+fn pod_at(mesh: &Mesh) -> impl Fn(&str) -> String {
+    |pod| format!("{}:", mesh.address(pod))
 }
 
 fn pod(answer: &Value) -> String {
@@ -68,7 +173,8 @@ fn pod(answer: &Value) -> String {
 }
 
 /// Fails one endpoint until it is left alone, and asks on until it is back; answers of it, when it is back, and of another.
-fn trip(mesh: &Mesh, breaker: &Breaker) -> [Value; 2] {
+/// `place` is how the log names an endpoint.
+fn trip(mesh: &Mesh, breaker: &Breaker, place: impl Fn(&str) -> String) -> [Value; 2] {
     let mut line = mesh.line(breaker.from, breaker.url);
     let (sick, opened) = fail(&mut line, breaker);
     let ask = |line: &mut Line| {
@@ -80,11 +186,11 @@ fn trip(mesh: &Mesh, breaker: &Breaker) -> [Value; 2] {
     let found = opened.elapsed();
     assert_ne!(pod(&other), sick, "it is asked on");
     assert!(found < FAILOVER, "the other was found after {found:?}");
-    let address = mesh.address(&sick);
+    let address = place(&sick);
     let (status, left) = (mesh.status(breaker.from), breaker.base.saturating_sub(opened.elapsed()));
     if left > Duration::from_secs(1) {
-        let told = status.lines().find(|line| line.contains("is ejected for"));
-        assert!(told.is_some_and(|told| told.contains(&address)), "{status}");
+        let mut told = status.lines().filter(|line| line.contains("is ejected for"));
+        assert!(told.any(|told| told.contains(&address)), "{status}");
     }
     let back = loop {
         let answer = ask(&mut line);
@@ -131,9 +237,7 @@ fn told_of(mesh: &Mesh, breaker: &Breaker, address: &str) -> Duration {
         let lines = mesh.sidecars_say(breaker.from);
         let when = |what: &str| {
             let of = |line: &&String| {
-                [what, breaker.cluster, &format!("endpoint={address}:")]
-                    .iter()
-                    .all(|word| line.contains(word))
+                [what, breaker.cluster, &format!("endpoint={address}")].iter().all(|word| line.contains(word))
             };
             lines.iter().find(of)
         };

@@ -4,8 +4,14 @@
 
 #[path = "resilience/breakers.rs"]
 mod breakers;
+#[path = "resilience/endless.rs"]
+mod endless;
+#[path = "resilience/events.rs"]
+mod events;
 #[path = "resilience/hostile.rs"]
 mod hostile;
+#[path = "resilience/memory.rs"]
+mod memory;
 #[path = "resilience/outliers.rs"]
 mod outliers;
 #[path = "resilience/overload.rs"]
@@ -27,6 +33,8 @@ mod sockets;
 mod spread;
 #[path = "resilience/told.rs"]
 mod told;
+#[path = "resilience/vanished.rs"]
+mod vanished;
 
 use std::net::SocketAddr;
 
@@ -38,6 +46,10 @@ use weft_model::tls::Transport;
 use weft_testkit::mesh::{Mesh, Sidecar};
 use weft_testkit::wire::Peer;
 use weft_testkit::{free_address, settings};
+
+/// The proxy's own: what is said of memory is said of this one.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const NAME: &str = "outbound|80||app";
 const GET: &str = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";

@@ -12,7 +12,7 @@ use weft_runtime::drain::Drain;
 use weft_runtime::listen::{ListenError, ListenSettings, listen};
 use weft_runtime::workers::WorkersHandle;
 
-use crate::connection::arrivals::{Arrivals, MOST};
+use crate::connection::arrivals::{Arrivals, FEW, MOST};
 use crate::connection::arrive::arrive;
 use crate::snapshot::Snapshot;
 use crate::worker::{Shared, Worker};
@@ -48,7 +48,7 @@ pub async fn follow(
         let snapshot = shared.live.load();
         let failed = {
             let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.reconcile(&snapshot, &workers);
+            listeners.reconcile(&snapshot, &workers, &shared);
             bound(&listeners, &snapshot);
             !listeners.failed.is_empty()
         };
@@ -78,7 +78,7 @@ impl Listeners {
         Ok(Self { early, ..Self::default() })
     }
 
-    fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>) {
+    fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>, shared: &Arc<Shared>) {
         let mut wanted = BTreeSet::new();
         for view in snapshot.listeners() {
             let settings = &view.listener.settings;
@@ -107,7 +107,7 @@ impl Listeners {
                 Some(socket) => Ok(socket),
                 None => listen(address, settings(address, transparent, &all)),
             };
-            match socket.map_err(|e| e.to_string()).and_then(|socket| open(&name, socket, workers)) {
+            match socket.map_err(|e| e.to_string()).and_then(|socket| open(&name, socket, workers, shared)) {
                 Ok(open) => {
                     tracing::info!(listener = %name, %address, "listening");
                     self.open.insert((name, address), open);
@@ -165,12 +165,17 @@ fn settings(address: SocketAddr, transparent: bool, wanted: &[SocketAddr]) -> Li
     ListenSettings { transparent, only_v6, ..ListenSettings::default() }
 }
 
-fn open(name: &str, socket: TcpListener, workers: &WorkersHandle<Worker>) -> Result<Open, String> {
+fn open(
+    name: &str,
+    socket: TcpListener,
+    workers: &WorkersHandle<Worker>,
+    shared: &Arc<Shared>,
+) -> Result<Open, String> {
     let mut acceptor = Acceptor::new(socket).map_err(|e| e.to_string())?;
     let drain = Drain::new();
     let watch = drain.watch();
-    let arrivals = Arrivals::new(MOST);
-    let (name, workers): (Arc<str>, _) = (name.into(), workers.clone());
+    let arrivals = Arrivals::default();
+    let (name, workers, shared): (Arc<str>, _, _) = (name.into(), workers.clone(), shared.clone());
     let task = tokio::spawn(async move {
         loop {
             let (socket, source) = match acceptor.accept().await {
@@ -180,8 +185,9 @@ fn open(name: &str, socket: TcpListener, workers: &WorkersHandle<Worker>) -> Res
                     return;
                 }
             };
-            let Some(arriving) = arrivals.enter() else {
-                tracing::debug!(listener = %name, %source, "refused: {MOST} connections are in their handshakes");
+            let most = if shared.overload.is_full() { FEW } else { MOST };
+            let Some(arriving) = arrivals.enter(most) else {
+                tracing::debug!(listener = %name, %source, "refused: {most} connections are in their handshakes");
                 continue;
             };
             let (name, watch) = (name.clone(), watch.clone());

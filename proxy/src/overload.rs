@@ -1,35 +1,39 @@
 //! The proxy protects itself: above a ceiling of memory it refuses new work before it grows further.
 //!
-//! Only work makes it grow, so only work looks: one request or connection in [`EACH`] on each worker reads how much memory is
-//! in use, the others read one flag; an idle process is never woken. What is under way goes on.
+//! Only work makes it grow, so only work looks: each request, connection and copy counts, and every so manieth of a worker's
+//! reads how much memory is in use, the sooner the nearer the ceiling is ([`ceiling`]); the others read one flag. An idle
+//! process is never woken. What is under way goes on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use weft_policy::ceiling;
 
 /// Where no cgroup limits the process.
 const DEFAULT: u64 = 1024 * 1024 * 1024;
 
-/// One in so many looks. Each holds a few hundred KiB at most, so between two looks little can grow.
-pub const EACH: u32 = 512;
-
 /// While new work is refused, memory is looked at so often.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// New work is refused from this share of the limit on...
-const CLOSE_AT: u64 = 90;
-
-/// ...until no more than this is used.
-const OPEN_AT: u64 = 80;
+/// Else whoever comes so long after the last look looks: what was taken before may have grown.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// How full the process is.
 #[derive(Debug)]
 pub struct Overload {
     full: AtomicBool,
+    /// After so many pieces of its work a worker looks.
+    next: AtomicU32,
+    workers: AtomicU32,
     used: AtomicU64,
     limit: AtomicU64,
     began: Instant,
     /// Milliseconds since `began`.
     looked: AtomicU64,
+    /// Where the kernel tells it; `None`: there is nothing to look at.
+    statm: Option<File>,
 }
 
 impl Default for Overload {
@@ -39,15 +43,24 @@ impl Default for Overload {
 }
 
 impl Overload {
-    /// With a limit in bytes.
+    /// With a limit in bytes, for one worker.
     pub fn new(limit: u64) -> Self {
         Self {
             full: AtomicBool::new(false),
+            next: AtomicU32::new(1),
+            workers: AtomicU32::new(1),
             used: AtomicU64::new(0),
             limit: AtomicU64::new(limit),
             began: Instant::now(),
             looked: AtomicU64::new(0),
+            statm: File::open("/proc/self/statm").ok(),
         }
+    }
+
+    /// So many workers take work at once.
+    pub fn set_workers(&self, workers: usize) {
+        self.workers.store(u32::try_from(workers).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.look();
     }
 
     /// Another limit, from now on.
@@ -56,38 +69,44 @@ impl Overload {
         self.look();
     }
 
-    /// Why new work is refused, if it is. `turn` counts the work of one worker.
-    pub fn refuses(&self, turn: u32) -> Option<String> {
-        if turn.is_multiple_of(EACH) || (self.is_full() && self.is_time()) {
+    /// Looks, if it is time to. `since` is what the asking worker has taken since it looked, begun anew where it looks now.
+    pub fn count(&self, since: &mut u32, now: Instant) {
+        *since = since.saturating_add(1);
+        let (most, rest) =
+            if self.is_full() { (u32::MAX, AGAIN) } else { (self.next.load(Ordering::Relaxed), SELDOM) };
+        if *since >= most || self.since_look(now) >= rest {
+            *since = 0;
             self.look();
         }
+    }
+
+    /// Why new work is refused, if it is.
+    pub fn refusal(&self) -> Option<String> {
         if !self.is_full() {
             return None;
         }
         let mib = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed) / (1024 * 1024);
         let (used, limit) = (mib(&self.used), mib(&self.limit));
         Some(format!(
-            "the proxy itself uses {used} MiB of memory; from {CLOSE_AT} % of {limit} MiB on it takes no new work"
+            "the proxy itself uses {used} MiB of memory; from {} % of {limit} MiB on it takes no new work",
+            ceiling::CLOSE_AT
         ))
     }
 
-    fn is_full(&self) -> bool {
+    /// Is new work refused?
+    pub fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
 
-    fn since_began(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn is_time(&self) -> bool {
-        u128::from(self.since_began() - self.looked.load(Ordering::Relaxed).min(self.since_began()))
-            >= AGAIN.as_millis()
+    fn since_look(&self, now: Instant) -> Duration {
+        let looked = Duration::from_millis(self.looked.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.began).saturating_sub(looked)
     }
 
     fn look(&self) {
-        self.looked.store(self.since_began(), Ordering::Relaxed);
-        // Without /proc there is nothing to look at.
-        if let Some(used) = resident() {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.looked.store(now, Ordering::Relaxed);
+        if let Some(used) = self.resident() {
             self.note(used);
         }
     }
@@ -95,7 +114,9 @@ impl Overload {
     fn note(&self, used: u64) {
         self.used.store(used, Ordering::Relaxed);
         let limit = self.limit.load(Ordering::Relaxed);
-        let full = is_full(self.is_full(), used, limit);
+        let next = ceiling::next_look(used, limit, self.workers.load(Ordering::Relaxed));
+        self.next.store(next, Ordering::Relaxed);
+        let full = ceiling::is_full(self.is_full(), used, limit);
         let was = self.full.swap(full, Ordering::Relaxed);
         let (used_mib, limit_mib) = (used / (1024 * 1024), limit / (1024 * 1024));
         match (was, full) {
@@ -110,19 +131,14 @@ impl Overload {
             _ => {}
         }
     }
-}
 
-/// Once full it stays so until clearly less is used.
-fn is_full(was: bool, used: u64, limit: u64) -> bool {
-    let share = if was { OPEN_AT } else { CLOSE_AT };
-    u128::from(used) * 100 > u128::from(limit) * u128::from(share)
-}
-
-/// Bytes of this process in memory.
-fn resident() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * PAGE)
+    /// Bytes of this process in memory.
+    fn resident(&self) -> Option<u64> {
+        let mut line = [0; 128];
+        let read = self.statm.as_ref()?.read_at(&mut line, 0).ok()?;
+        let pages: u64 = std::str::from_utf8(&line[..read]).ok()?.split(' ').nth(1)?.parse().ok()?;
+        Some(pages * PAGE)
+    }
 }
 
 /// Linux's page on the machines that this runs on; a larger one errs towards taking work.

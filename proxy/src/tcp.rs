@@ -93,7 +93,7 @@ impl Way {
             let why = "its listener changed and does not take it any more".to_owned();
             NoWay::new(ResponseFlag::NoRouteFound, "listener_changed", why)
         };
-        if let Some(why) = conn.worker.overloaded() {
+        if let Some(why) = conn.worker.overloaded(Instant::now()) {
             return Err(NoWay::new(ResponseFlag::OverloadManager, "overload", why));
         }
         let (snapshot, chain) = conn.current().ok_or_else(changed)?;

@@ -85,6 +85,7 @@ pub struct Worker {
     /// Exchanges that are judged again when the configuration changes.
     pub running: Running,
     connections: Cell<u64>,
+    /// What was taken since this worker looked how much memory is in use.
     work: Cell<u32>,
 }
 
@@ -113,13 +114,20 @@ impl Worker {
         self.snapshot.borrow_mut().load().clone()
     }
 
-    /// Why a new request or connection is not taken, if it is not: the process uses too much memory.
-    pub fn overloaded(&self) -> Option<String> {
-        self.work.set(self.work.get().wrapping_add(1));
-        let why = self.shared.overload.refuses(self.work.get())?;
-        let help = "Requests and connections refused because the proxy itself used too much memory";
+    /// Why a new request, connection or copy is not taken, if it is not: the process uses too much memory.
+    pub fn overloaded(&self, now: Instant) -> Option<String> {
+        self.takes_work(now);
+        let why = self.shared.overload.refusal()?;
+        let help = "Requests, connections and copies refused because the proxy itself used too much memory";
         self.shared.observer.metrics.counter("weft_overload_refused_total", help, &[]).increment(1);
         Some(why)
+    }
+
+    /// Memory may grow by one more piece of work from here on.
+    pub fn takes_work(&self, now: Instant) {
+        let mut since = self.work.get();
+        self.shared.overload.count(&mut since, now);
+        self.work.set(since);
     }
 
     /// Those who wait for a connection to a cluster.

@@ -8,7 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use weft_model::cluster::CircuitBreakers;
 use weft_model::health::{HealthCheck, Probe};
+use weft_policy::health::Verdict;
 use weft_testkit::{eventually, settings};
 
 use super::Lone;
@@ -20,16 +23,22 @@ const DEGRADED: u16 = 299;
 struct App {
     address: SocketAddr,
     health: Arc<AtomicU16>,
+    /// How many requests it keeps waiting.
+    held: Arc<watch::Sender<usize>>,
 }
 
 impl App {
     async fn new(number: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let app = Self { address: listener.local_addr().unwrap(), health: Arc::new(AtomicU16::new(200)) };
-        let health = app.health.clone();
+        let app = Self {
+            address: listener.local_addr().unwrap(),
+            health: Arc::new(AtomicU16::new(200)),
+            held: Arc::default(),
+        };
+        let (health, held) = (app.health.clone(), app.held.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, number, health.clone()));
+                tokio::spawn(serve(socket, number, health.clone(), held.clone()));
             }
         });
         app
@@ -40,11 +49,15 @@ impl App {
     }
 }
 
-async fn serve(mut socket: TcpStream, number: u16, health: Arc<AtomicU16>) {
+async fn serve(mut socket: TcpStream, number: u16, health: Arc<AtomicU16>, held: Arc<watch::Sender<usize>>) {
     let mut seen = [0; 4096];
     while let Ok(n) = socket.read(&mut seen).await {
         if n == 0 {
             return;
+        }
+        if seen.starts_with(b"GET /held ") {
+            held.send_modify(|held| *held += 1);
+            let _ = held.subscribe().wait_for(|held| *held == 0).await;
         }
         let answer = if !seen.starts_with(b"GET /healthz ") {
             format!("HTTP/1.1 {number} Mine\r\nContent-Length: 0\r\n\r\n")
@@ -134,7 +147,7 @@ async fn grpcs_own_health_service_is_asked_and_a_port_that_nobody_has_is_ill() {
                 let mut first = [0; 3];
                 // What is no HTTP/2 is an actual request, over HTTP/1.1.
                 if socket.peek(&mut first).await.is_ok() && &first != b"PRI" {
-                    return serve(socket, 201, Arc::new(AtomicU16::new(200))).await;
+                    return serve(socket, 201, Arc::new(AtomicU16::new(200)), Arc::default()).await;
                 }
                 let mut connection = h2::server::handshake(socket).await.unwrap();
                 while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -160,4 +173,54 @@ async fn grpcs_own_health_service_is_asked_and_a_port_that_nobody_has_is_ill() {
     let one = App::new(201).await;
     let lone = checked(&[one.address, weft_testkit::free_address()], Probe::Tcp).await;
     eventually("only one is there", async || answered(&lone).await == ["201"]).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_gets_none_to_an_endpoint_that_is_ill_when_his_turn_comes() {
+    let apps = [App::new(201).await, App::new(202).await];
+    let lone = Lone::new().await;
+    let mut cluster = settings::cluster("outbound|80||app", &apps.each_ref().map(|app| app.address));
+    cluster.balancing.panic_threshold = Some(0.0);
+    cluster.health_check = Some(check(http()));
+    // Probes come on connections of their own, which are not counted.
+    cluster.circuit_breakers = CircuitBreakers { max_connections: Some(1), ..CircuitBreakers::default() };
+    lone.sidecar.apply(&[cluster], &[]).await;
+    let health = async |place: usize, wanted: Verdict| {
+        eventually("it is known how it is", async || {
+            let snapshot = lone.sidecar.shared.live.load();
+            let view = snapshot.cluster_named("outbound|80||app").unwrap();
+            view.endpoints[place].state.health.verdict() == wanted
+        })
+        .await;
+    };
+    let pending = async |wanted: u32| {
+        let line =
+            format!("envoy_cluster_upstream_rq_pending_active{{cluster_name=\"outbound|80||app\"}} {wanted}");
+        eventually(&line, async || lone.sidecar.metrics().lines().any(|said| said == line)).await;
+    };
+    // Whoever waits is on the same worker or on another, and had chosen the same endpoint or the other.
+    for _ in 0..6 {
+        let mut first = lone.client().await;
+        first.send("GET /held HTTP/1.1\r\nHost: app\r\n\r\n").await;
+        let holds = |app: &App| *app.held.borrow() == 1;
+        eventually("one of them has it", async || apps.iter().any(holds)).await;
+        let place = apps.iter().position(holds).unwrap();
+        let (sick, well) = (&apps[place], ["202", "201"][place]);
+        let mut waits = Vec::new();
+        for n in 1..=3 {
+            let mut client = lone.client().await;
+            client.send(super::GET).await;
+            pending(n).await;
+            waits.push(client);
+        }
+        sick.is(500);
+        health(place, Verdict::Ill).await;
+        sick.held.send_replace(0);
+        assert_ne!(&first.response().await.0[9..12], well, "what was under way goes on");
+        for mut client in waits {
+            assert_eq!(&client.response().await.0[9..12], well, "the one that is ill was asked");
+        }
+        sick.is(200);
+        health(place, Verdict::Well).await;
+    }
 }

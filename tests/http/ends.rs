@@ -82,6 +82,48 @@ async fn the_keep_alive_race_costs_no_idempotent_request_and_sends_no_other_twic
 }
 
 #[tokio::test]
+async fn in_the_keep_alive_race_an_idempotent_request_goes_again_with_its_body_once() {
+    let lone = Lone::new().await;
+    let (mut client, mut app) = used(&lone).await;
+    let put = |n: usize| format!("PUT / HTTP/1.1\r\nHost: app\r\nContent-Length: {n}\r\n\r\n");
+    // Half of the body has come when the connection ends: what came is sent again, and the rest behind it.
+    client.send(put(10) + "01234").await;
+    app.until("01234").await;
+    drop(app);
+    let mut second = lone.app.accept().await;
+    assert!(second.head().await.starts_with("PUT / "));
+    second.until("01234").await;
+    client.send("56789").await;
+    second.until("56789").await;
+    second.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+
+    // The connection of the second try is a new one: what ends on that was no race.
+    client.send(put(3) + "abc").await;
+    second.until("abc").await;
+    drop(second);
+    let mut third = lone.app.accept().await;
+    third.until("abc").await;
+    drop(third);
+    assert!(client.response().await.0.starts_with("http/1.1 503"));
+    assert!(lone.app.is_left_alone().await, "it was sent a third time");
+}
+
+#[tokio::test]
+async fn in_the_keep_alive_race_a_body_that_is_too_large_to_be_kept_is_not_sent_again() {
+    let lone = Lone::new().await;
+    let (mut client, mut app) = used(&lone).await;
+    let large = 100_000;
+    client.send(format!("PUT / HTTP/1.1\r\nHost: app\r\nContent-Length: {large}\r\n\r\n")).await;
+    client.send("x".repeat(large)).await;
+    app.head().await;
+    app.exactly(large).await;
+    drop(app);
+    assert!(client.response().await.0.starts_with("http/1.1 503"));
+    assert!(lone.app.is_left_alone().await);
+}
+
+#[tokio::test]
 async fn what_the_app_has_seen_on_a_new_connection_is_not_sent_again() {
     let lone = Lone::new().await;
     let (mut client, app, _) = lone.asked(GET).await;

@@ -1,9 +1,7 @@
 //! What breakers and outlier detection do is told where people look: which limit, its value, and how things stood.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use tracing_subscriber::fmt::MakeWriter;
 use weft_model::cluster::{CircuitBreakers, Cluster};
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
@@ -11,6 +9,7 @@ use weft_testkit::eventually;
 use weft_testkit::wire::Puppet;
 
 use super::breakers::{get, limited, streams};
+use super::events::Events;
 use super::hostile::Log;
 use super::outliers::breaker;
 use super::{GET, Way, ask, forward};
@@ -114,44 +113,43 @@ async fn an_ejection_one_that_may_not_be_and_a_return_are_events_in_the_log() {
     }
 }
 
-/// What this process says in its log.
-#[derive(Clone)]
-struct Events(Arc<Mutex<Vec<u8>>>);
-
-impl Events {
-    /// A process has one log, whoever asks for it first.
-    fn hear() -> Self {
-        static ONLY: OnceLock<Events> = OnceLock::new();
-        let start = || {
-            let events = Self(Arc::default());
-            let log = tracing_subscriber::fmt().with_writer(events.clone()).with_ansi(false).finish();
-            tracing::subscriber::set_global_default(log).unwrap();
-            events
-        };
-        ONLY.get_or_init(start).clone()
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn panic_mode_is_told_once_when_it_begins_and_once_when_it_is_over() {
+    let events = Events::hear();
+    let (sick, well) = (Switched::new().await, Switched::new().await);
+    sick.say(503);
+    let way = Way::to(&[sick.address, well.address], |cluster| {
+        breaker(cluster);
+        cluster.outlier_detection.as_mut().unwrap().base_ejection_time = Some(Duration::from_secs(600));
+        // One of two is less than that.
+        cluster.balancing.panic_threshold = Some(61.0);
+    })
+    .await;
+    let mut client = way.client().await;
+    while way.count("outlier_detection_ejections_active") == 0 {
+        ask(&mut client, GET).await;
     }
-
-    /// Is there a line with all of these words?
-    fn has(&self, words: &[&str]) -> bool {
-        let said = self.0.lock().unwrap();
-        String::from_utf8_lossy(&said).lines().any(|line| words.iter().all(|word| line.contains(word)))
+    let seen = sick.seen();
+    sick.say(200);
+    for _ in 0..10 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
     }
-}
-
-impl Write for Events {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+    assert!(sick.seen() > seen, "in panic the ejected one is used, too");
+    let begins = [
+        "WARN",
+        "panic mode: too few endpoints are well, so all of them are used (outlierDetection.minHealthPercent)",
+        "cluster=outbound|80||app priority=0 threshold=61.0",
+    ];
+    let over =
+        ["INFO", "panic mode is over: enough endpoints are well", "cluster=outbound|80||app priority=0"];
+    eventually("it has begun", async || events.count(&begins) == 1).await;
+    assert_eq!(events.count(&over), 0, "it goes on");
+    let mut forgiving = way.cluster.clone();
+    forgiving.outlier_detection = None;
+    way.sidecar.apply(&[forgiving], &[]).await;
+    for _ in 0..10 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Events {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
+    eventually("it is over", async || events.count(&over) == 1).await;
+    assert_eq!(events.count(&begins), 1, "not for each request");
 }

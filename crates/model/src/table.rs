@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use self::chain::Listener;
 pub use self::cluster::Cluster;
-pub use self::names::{ClusterId, ClusterRef, Names, RouteId};
+pub use self::names::{ClusterId, ClusterRef, Names, RouteId, RouteRef};
 pub use self::route::RouteTable;
 
 /// Everything that connections and requests are decided on.

@@ -2,12 +2,15 @@
 //!
 //! Pure: what happened and how often comes in, a verdict goes out. Budgets and breakers are asked elsewhere, after this.
 
+mod again;
+
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 use weft_model::request::RequestView;
 use weft_model::table::retry::{Retry, Word};
 
+pub use self::again::{MOST_UNASKED, Standing, Wanted, elsewhere, wanted};
 use crate::route::header_matches;
 
 /// What became of one try.
@@ -33,16 +36,6 @@ pub enum Outcome {
         /// It carries `x-envoy-ratelimited`.
         rate_limited: bool,
     },
-}
-
-/// Whether to try again after `attempts` tries. `response` is the answer's head, for `retriable-headers`.
-pub fn should_retry(
-    policy: &Retry,
-    outcome: Outcome,
-    attempts: u32,
-    response: Option<&impl RequestView>,
-) -> bool {
-    attempts <= policy.times && allows(policy, outcome, response)
 }
 
 /// Whether the policy's words allow another try after this outcome, however many there were.

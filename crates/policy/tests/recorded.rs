@@ -16,13 +16,15 @@ use weft_model::compile::{self, Warning};
 use weft_model::request::{Connection, Peer, Written as Request};
 use weft_model::table::chain::{Arrival, HttpManager, Terminal};
 use weft_model::table::route::{Action, Destination, Target};
-use weft_model::table::{Names, RouteTable, Table};
+use weft_model::table::{ClusterRef, Names, RouteTable, Table};
 use weft_policy::authorize::{self, Verdict};
 use weft_policy::route::{Choice, Decision, location, rewritten_path, route, tls_location};
 
 /// A recorded proxy's configuration.
 struct Node {
     names: Names,
+    /// A cluster keeps its number as long as its name is held.
+    held: Vec<ClusterRef>,
     table: Table,
     warnings: Vec<Warning>,
 }
@@ -35,7 +37,8 @@ fn resources(node: &str, kind: &str) -> Vec<Vec<u8>> {
 }
 
 fn node(name: &str) -> Node {
-    let mut node = Node { names: Names::default(), table: Table::default(), warnings: Vec::new() };
+    let mut node =
+        Node { names: Names::default(), table: Table::default(), held: Vec::new(), warnings: Vec::new() };
     let mut assignments = std::collections::HashMap::new();
     for bytes in resources(name, "eds") {
         let (assignment, _) = weft_wire::decode::load_assignment(&bytes).unwrap();
@@ -43,14 +46,15 @@ fn node(name: &str) -> Node {
     }
     for bytes in resources(name, "cds") {
         let (settings, _) = weft_wire::decode::cluster(&bytes).unwrap();
-        let id = node.names.cluster(&settings.name);
+        let named = node.names.cluster(&settings.name);
         let compiled = compile::cluster(Arc::new(settings.clone()), assignments.get(&settings.name)).unwrap();
         node.warnings.extend(compiled.warnings);
-        node.table.set_cluster(id, Some(Arc::new(compiled.part)));
+        node.table.set_cluster(named.id, Some(Arc::new(compiled.part)));
+        node.held.push(named);
     }
     for bytes in resources(name, "rds") {
         let (settings, _) = weft_wire::decode::route_configuration(&bytes).unwrap();
-        let id = node.names.route(&settings.name);
+        let id = node.names.route(&settings.name).id;
         let compiled = compile::route_table(&settings, &mut node.names).unwrap();
         node.warnings.extend(compiled.warnings);
         node.table.set_routes(id, Some(Arc::new(compiled.part)));
@@ -287,7 +291,7 @@ fn requests_go_where_envoy_sent_them() {
     ];
     for (name, request, expected) in cases {
         let mut node = node(name);
-        let id = node.names.route("80");
+        let id = node.names.route("80").id;
         let routes = node.table.routes(id).unwrap();
         // Of ten requests for predictive-analytics one goes to v2, whichever: most are what is looked at.
         let mut seen = BTreeMap::<String, u32>::new();
@@ -300,7 +304,7 @@ fn requests_go_where_envoy_sent_them() {
 #[test]
 fn the_gateway_redirects_and_rewrites_as_recorded() {
     let mut node = node("ingress");
-    let plain = node.names.route("http.8080");
+    let plain = node.names.route("http.8080").id;
     let plain = node.table.routes(plain).unwrap();
     assert_eq!(goes(plain, &get("selfmonitor.example", "/x")), "301 https://selfmonitor.example/x");
     assert_eq!(goes(plain, &get("stranger.example", "/x")), "NoHost");

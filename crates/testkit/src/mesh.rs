@@ -112,6 +112,7 @@ impl Mesh {
         });
         let for_workers = shared.clone();
         let count = NonZeroUsize::new(shared.bootstrap.concurrency.unwrap_or(2)).unwrap();
+        shared.overload.set_workers(count.get());
         let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
         let open = Arc::new(Mutex::new(Listeners::default()));
@@ -192,8 +193,24 @@ impl Sidecar {
 
     /// Takes a listener away.
     pub fn remove_listener(&self, name: &str) {
+        self.remove(type_url::LISTENER, name);
+    }
+
+    /// Takes a cluster away.
+    pub fn remove_cluster(&self, name: &str) {
+        self.remove(type_url::CLUSTER, name);
+    }
+
+    fn remove(&self, of_type: &str, name: &str) {
         let mut applier = self.applier.lock().unwrap();
-        applier.update(type_url::LISTENER, &[], &[name.into()]);
+        applier.update(of_type, &[], &[name.into()]);
+        self.shared.live.publish(applier.snapshot().clone());
+    }
+
+    /// The addresses of a cluster that is known by name are these now.
+    pub fn resolved(&self, cluster: &str, assignment: LoadAssignment) {
+        let mut applier = self.applier.lock().unwrap();
+        applier.resolved(cluster, assignment).unwrap();
         self.shared.live.publish(applier.snapshot().clone());
     }
 

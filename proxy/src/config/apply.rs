@@ -207,8 +207,9 @@ impl Applier {
             _ => Some(assignment.unwrap_or(&nothing)),
         };
         let compiled = compile::cluster(settings.clone(), assignment).map_err(|e| e.to_string())?;
-        let id = self.names.cluster(&settings.name);
-        let view = self.memory.view(Arc::new(compiled.part), self.snapshot.cluster(id));
+        let named = self.names.cluster(&settings.name);
+        let (id, before) = (named.id, self.snapshot.cluster(named.id));
+        let view = self.memory.view(named, Arc::new(compiled.part), before);
         self.snapshot.set_cluster(id, Some(view));
         self.clusters.insert(settings.name.clone(), settings);
         Ok(compiled.warnings.iter().map(ToString::to_string).collect())
@@ -246,8 +247,8 @@ impl Applier {
         let (settings, not_honoured): (RouteConfiguration, _) =
             decode::route_configuration(&resource.value).map_err(|e| e.to_string())?;
         let compiled = compile::route_table(&settings, &mut self.names).map_err(|e| e.to_string())?;
-        let id = self.names.route(&settings.name);
-        self.snapshot.table.set_routes(id, Some(Arc::new(compiled.part)));
+        let named = self.names.route(&settings.name);
+        self.snapshot.table.set_routes(named.id, Some(Arc::new(compiled.part)));
         let warnings = compiled.warnings.iter().map(ToString::to_string).collect();
         self.hold(type_url::ROUTES, &settings.name, resource, not_honoured, warnings);
         Ok(())
@@ -303,8 +304,9 @@ impl Applier {
                     self.assignments.remove(&service);
                 }
                 self.resolved.remove(name);
-                let id = self.names.cluster(name);
-                self.snapshot.set_cluster(id, None);
+                if let Some(id) = self.names.known_cluster(name) {
+                    self.snapshot.set_cluster(id, None);
+                }
             }
             type_url::ENDPOINTS => {
                 // Known to be empty, as long as somebody asks.
@@ -319,8 +321,9 @@ impl Applier {
                 self.wanted_routes.remove(name);
             }
             type_url::ROUTES => {
-                let id = self.names.route(name);
-                self.snapshot.table.set_routes(id, None);
+                if let Some(id) = self.names.known_route(name) {
+                    self.snapshot.table.set_routes(id, None);
+                }
             }
             type_url::NAME_TABLE => self.name_table = Some(NameTable::default()),
             _ => {}

@@ -9,15 +9,17 @@ use tokio::sync::oneshot;
 /// So many connections of one listening socket may be arriving.
 pub const MOST: usize = 4096;
 
+/// So many while the proxy itself uses too much memory: a handshake in the middle holds tens of KiB.
+pub const FEW: usize = 64;
+
 /// Those of one listening socket; clones share them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Arrivals {
     places: Arc<Mutex<Places>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Places {
-    most: usize,
     taken: usize,
     next: u64,
     /// Who has said nothing yet, in the order of coming.
@@ -33,16 +35,10 @@ pub struct Arriving {
 }
 
 impl Arrivals {
-    /// None has come yet.
-    pub fn new(most: usize) -> Self {
-        let places = Places { most, taken: 0, next: 0, silent: BTreeMap::new() };
-        Self { places: Arc::new(Mutex::new(places)) }
-    }
-
-    /// One more comes; `None`: there is no room, and nobody silent to make any.
-    pub fn enter(&self) -> Option<Arriving> {
+    /// One more comes where `most` may be; `None`: there is no room, and nobody silent to make any.
+    pub fn enter(&self, most: usize) -> Option<Arriving> {
         let mut places = self.places();
-        if places.taken >= places.most {
+        if places.taken >= most {
             let (_, oldest) = places.silent.pop_first()?;
             // Whoever is just leaving needs not be told.
             let _ = oldest.send(());

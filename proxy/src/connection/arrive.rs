@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use weft_model::listener::{Direction, ListenerFilter};
@@ -83,6 +83,7 @@ pub fn arrive(
     drain: DrainWatch,
     arriving: Arriving,
 ) -> impl Future<Output = ()> {
+    worker.takes_work(Instant::now());
     let name = listener.clone();
     // Boxed, and gone once the connection is served: what an arrival holds is large, and most connections live long after it.
     let taking = Box::pin(take(worker, socket, source, listener, drain, arriving));

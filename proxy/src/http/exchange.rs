@@ -96,7 +96,7 @@ async fn run<D: Downstream>(
     length: Length,
 ) -> Result<After, End> {
     let watch = Watch::new(conn);
-    if let Some(why) = conn.worker.overloaded() {
+    if let Some(why) = conn.worker.overloaded(call.ledger.start) {
         return Err(overloaded(why).into());
     }
     let Some((snapshot, chain)) = conn.current() else {
@@ -170,7 +170,7 @@ pub(super) async fn routes(
 ) -> Result<(Arc<Snapshot>, Arc<RouteTable>), Reply> {
     let (id, name) = match &manager.routes {
         RouteSource::Inline(table) => return Ok((snapshot, table.clone())),
-        RouteSource::Named(id, name) => (*id, name),
+        RouteSource::Named(named) => (named.id, &named.name),
     };
     if let Some(table) = snapshot.table.routes(id) {
         let table = table.clone();

@@ -220,7 +220,10 @@ impl Failure {
                 ("connection timeout", Flag::UpstreamConnectionFailure)
             }
             Self::Connect(_) => ("remote connection failure", Flag::UpstreamConnectionFailure),
-            Self::Reset { broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_), .. } => return None,
+            Self::Reset {
+                broken: Broken::Head(_) | Broken::Header(_) | Broken::Body(_) | Broken::Informational(_),
+                ..
+            } => return None,
             Self::Reset { broken: Broken::H2(error), .. } if error.is_reset() && error.is_remote() => {
                 let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
                 let words = if refused { "remote refused stream reset" } else { "remote reset" };

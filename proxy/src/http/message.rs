@@ -22,6 +22,9 @@ pub enum Broken {
     /// The head is not to be trusted.
     #[error("the head is refused: {0}")]
     Head(#[from] weft_http1::Refusal),
+    /// More of them than any conversation needs.
+    #[error("more than {0} informational answers (1xx) came in the place of the one that was asked for")]
+    Informational(u32),
     /// A header that HTTP/1.1 cannot carry.
     #[error("a header cannot be carried: {0}")]
     Header(#[from] weft_http1::InvalidHeader),

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weft_http1::{RequestHead, ResponseHead};
 use weft_model::table::ClusterId;
@@ -94,7 +94,9 @@ fn begin_one(of: &Original<'_>, to: &To) -> Option<Tap> {
         tracing::debug!(mirror = %to.name, "no copy is sent: there is no such cluster");
         return None;
     };
-    let Some(guard) = worker.copies.begin() else {
+    // The original is on its way already: what there is no more room for is the copy.
+    let guard = if worker.overloaded(Instant::now()).is_none() { worker.copies.begin() } else { None };
+    let Some(guard) = guard else {
         count(&worker, &to.name, "dropped");
         return None;
     };

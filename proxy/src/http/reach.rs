@@ -29,6 +29,15 @@ pub(super) struct Chosen {
     pub(super) in_flight: InFlight,
 }
 
+impl Chosen {
+    /// Another one.
+    fn go_to(&mut self, ask: &Ask<'_>, place: usize) {
+        if let Some(endpoint) = ask.plan.cluster.endpoints.get(place) {
+            *self = Self { place, endpoint: endpoint.clone(), in_flight: endpoint.state.begin() };
+        }
+    }
+}
+
 /// A connection that nothing of the request was sent on yet.
 pub(super) enum Way {
     /// Of our own.
@@ -116,8 +125,12 @@ async fn free(
         loop {
             tokio::select! {
                 biased;
-                Ok(place) = &mut in_line.served => return Free::Place(place),
+                Ok(place) = &mut in_line.served => {
+                    leave_the_ill(ask, chosen, avoided);
+                    return Free::Place(place);
+                }
                 () = ticket.called() => {
+                    leave_the_ill(ask, chosen, avoided);
                     if let Some(way) = idle(ask, &chosen.endpoint, head).or_else(|| other(ask, chosen, head, avoided)) {
                         return Free::Way(way);
                     }
@@ -146,25 +159,39 @@ fn limit(ask: &Ask<'_>) -> Duration {
 
 /// A connection to another endpoint, for a request that may go to any of them.
 fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, avoided: &[usize]) -> Option<Way> {
+    let found = others(ask, chosen.place, avoided);
+    let (place, way) = found.into_iter().find_map(|(place, of)| Some((place, idle(ask, of, head)?)))?;
+    chosen.go_to(ask, place);
+    Some(way)
+}
+
+/// Whoever was chosen may have been ejected, or called ill, while the request waited: then it goes to another that is not.
+fn leave_the_ill(ask: &Ask<'_>, chosen: &mut Chosen, avoided: &[usize]) {
+    if ask.plan.cluster.takes(&chosen.endpoint) {
+        return;
+    }
+    let others = others(ask, chosen.place, avoided).into_iter();
+    if let Some((place, _)) = others.min_by_key(|(_, endpoint)| endpoint.state.active()) {
+        chosen.go_to(ask, place);
+    }
+}
+
+/// The endpoints that a request which waits may go to in place of the one that was chosen, with their places.
+fn others<'a>(ask: &'a Ask<'_>, chosen: usize, avoided: &[usize]) -> Vec<(usize, &'a EndpointView)> {
     if ask.plan.hash.is_some() || ask.original.is_some() {
-        return None;
+        return Vec::new();
     }
     let cluster = &ask.plan.cluster;
-    let found = cluster.endpoints.iter().enumerate().filter(|(place, endpoint)| {
-        let settings = cluster.cluster.endpoints.endpoints.get(*place);
-        // What health and priority keep apart stays apart.
-        let alike = settings.zip(cluster.cluster.endpoints.endpoints.get(chosen.place)).is_some_and(
-            |(one, other)| one.priority == other.priority && one.settings.health == other.settings.health,
-        );
-        *place != chosen.place && alike && !avoided.contains(place) && cluster.takes(endpoint)
-    });
-    for (place, endpoint) in found {
-        if let Some(way) = idle(ask, endpoint, head) {
-            *chosen = Chosen { place, endpoint: endpoint.clone(), in_flight: endpoint.state.begin() };
-            return Some(way);
-        }
-    }
-    None
+    let settings = &cluster.cluster.endpoints.endpoints;
+    // What health and priority keep apart stays apart.
+    let alike = |place: usize| {
+        settings.get(place).zip(settings.get(chosen)).is_some_and(|(one, other)| {
+            one.priority == other.priority && one.settings.health == other.settings.health
+        })
+    };
+    let may = |place: usize| place != chosen && alike(place) && !avoided.contains(&place);
+    let all = cluster.endpoints.iter().enumerate();
+    all.filter(|(place, endpoint)| may(*place) && cluster.takes(endpoint)).collect()
 }
 
 /// Whether HTTP/2 is spoken, and whether the server chooses.

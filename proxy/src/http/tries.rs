@@ -10,10 +10,10 @@ use weft_http1::{Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
 use weft_policy::outlier;
-use weft_policy::retry;
+use weft_policy::retry::{self, Wanted};
 use weft_telemetry::ResponseFlag;
 
-use super::again::{Wanted, answered, elsewhere, may_go_again, wanted};
+use super::again::{elsewhere, is_idempotent, may_go_again, wanted};
 use super::attempt::{Ask, Been, Failure, Sent, send};
 use super::call::{Call, Ledger};
 use super::clock::{Clock, Over};
@@ -70,7 +70,9 @@ async fn answer<D: Downstream>(
     }
     let has_body = of.length != Length::None;
     let copies = if plan.mirrors.is_empty() || ask.upgrade { Vec::new() } else { copies(of, call, down) };
-    let mut upload = Upload::new(has_body, plan.retry.as_ref().is_some_and(|r| r.times > 0), copies);
+    // Where the route asks for no other try, the keep-alive race may still need one.
+    let keep = plan.retry.as_ref().is_some_and(|r| r.times > 0) || is_idempotent(call.request.method());
+    let mut upload = Upload::new(has_body, keep, copies);
     let mut been = Been::default();
     let mut retrying = None;
     loop {
@@ -88,7 +90,7 @@ async fn answer<D: Downstream>(
                 of.conn.note_answer();
                 let wanted = match answer {
                     Answer::Tunnel => Wanted::No,
-                    _ => wanted(plan, answered(call), call, &upload),
+                    _ => wanted(plan, call, &upload),
                 };
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
                     // A retry is under way until its answer begins.
@@ -106,9 +108,7 @@ async fn answer<D: Downstream>(
                 {
                     call.ledger.transport_failure = Some(error.to_string());
                 }
-                let wanted = failure.outcome().map_or(Wanted::No, |outcome| {
-                    elsewhere(plan, outcome, &failure, call, &upload, &been.places)
-                });
+                let wanted = elsewhere(plan, &failure, call, &upload, &been.places);
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
                     let mut reply = failure.reply(call.ledger.attempts > 1);
                     if !call.ledger.reason.is_empty() {
@@ -299,8 +299,8 @@ async fn wait<D: Downstream>(
                 Poll::Ready(Ok(Answer::Informational)) => {
                     informed += 1;
                     if informed > MOST_INFORMATIONAL {
-                        let refusal = weft_http1::Refusal::InvalidStatusLine;
-                        return Poll::Ready(Err(Halt::Upstream(refusal.into())));
+                        let storm = Broken::Informational(MOST_INFORMATIONAL);
+                        return Poll::Ready(Err(Halt::Upstream(storm)));
                     }
                     strip_hop_by_hop(&mut response.headers, Upgrade::Drop);
                     response.headers.remove("content-length");

@@ -101,3 +101,6 @@ impl Drop for Ticket {
         self.line.call();
     }
 }
+
+#[cfg(test)]
+mod tests;

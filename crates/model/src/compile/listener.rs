@@ -108,7 +108,7 @@ fn tcp_proxy(
     field: &str,
 ) -> Result<Terminal, CompileError> {
     let targets: Vec<(ClusterRef, u32)> =
-        proxy.clusters.iter().map(|(name, weight)| (names.cluster_ref(name), *weight)).collect();
+        proxy.clusters.iter().map(|(name, weight)| (names.cluster(name), *weight)).collect();
     let total = targets.iter().map(|(_, weight)| u64::from(*weight)).sum();
     if total == 0 {
         return Err(
@@ -132,7 +132,7 @@ fn http_manager(
     field: &str,
 ) -> Result<HttpManager, CompileError> {
     let routes = match &manager.routes {
-        http::RouteSource::Rds(name) => RouteSource::Named(names.route(name), name.as_str().into()),
+        http::RouteSource::Rds(name) => RouteSource::Named(names.route(name)),
         http::RouteSource::Inline(routes) => RouteSource::Inline(Arc::new(route::table(
             routes,
             names,

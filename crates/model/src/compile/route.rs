@@ -26,7 +26,9 @@ pub fn route_table(
     names: &mut Names,
 ) -> Result<Compiled<RouteTable>, CompileError> {
     let mut notes = Notes::new(format!("route configuration {}", configuration.name));
-    let table = table(configuration, names, &mut notes, "")?;
+    // Its own name is held with it: a table that is in force keeps its number.
+    let name = names.route(&configuration.name).name;
+    let table = RouteTable { name, ..table(configuration, names, &mut notes, "")? };
     Ok(notes.done(table))
 }
 
@@ -289,7 +291,7 @@ fn forward(
     let mirrors = to
         .mirrors
         .iter()
-        .map(|mirror| Mirror { cluster: names.cluster_ref(&mirror.cluster), settings: mirror.clone() });
+        .map(|mirror| Mirror { cluster: names.cluster(&mirror.cluster), settings: mirror.clone() });
     let mirrors = mirrors.collect();
     let mut settings = to.clone();
     for policy in &mut settings.hash {
@@ -314,11 +316,11 @@ fn target(
         host_rewrite: None,
     };
     match target {
-        settings::Target::Cluster(name) => Ok(Target::Cluster(plain(names.cluster_ref(name)))),
+        settings::Target::Cluster(name) => Ok(Target::Cluster(plain(names.cluster(name)))),
         settings::Target::Header(name) => Ok(Target::Header(name.to_ascii_lowercase().into())),
         settings::Target::Weighted(several) => {
             let of = several.iter().map(|one| Destination {
-                cluster: names.cluster_ref(&one.name),
+                cluster: names.cluster(&one.name),
                 weight: one.weight,
                 headers: one.headers.clone(),
                 host_rewrite: one.host_rewrite.clone(),

@@ -9,7 +9,7 @@ use crate::http as http_settings;
 use crate::listener as settings;
 use crate::table::kept::Kept;
 use crate::table::limit::Limit;
-use crate::table::names::{ClusterRef, RouteId};
+use crate::table::names::{ClusterRef, RouteRef};
 use crate::table::rbac::Gate;
 use crate::table::route::RouteTable;
 
@@ -118,7 +118,7 @@ pub enum RouteSource {
     /// In place.
     Inline(Arc<RouteTable>),
     /// By name.
-    Named(RouteId, Box<str>),
+    Named(RouteRef),
 }
 
 /// Filters that are there or not.

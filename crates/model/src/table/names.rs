@@ -13,8 +13,10 @@ pub struct ClusterId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteId(pub u32);
 
-/// All names that were ever seen, kept by whoever applies resources. A name is never removed and its number never reused.
-#[derive(Debug, Clone, Default)]
+/// The names that are in use, kept by whoever applies resources. A name keeps its number for as long as anything holds the
+/// name: a part that is in force, one of before that a worker or a request still reads, another part that points to it. After
+/// that the name is forgotten and its number may be another's, so that days of changes cost no more than what is in use.
+#[derive(Debug, Default)]
 pub struct Names {
     clusters: Interner,
     routes: Interner,
@@ -22,20 +24,26 @@ pub struct Names {
 }
 
 impl Names {
-    /// The number of the cluster called `name`, new if need be.
-    pub fn cluster(&mut self, name: &str) -> ClusterId {
-        ClusterId(self.clusters.intern(name).0)
-    }
-
-    /// The number of the route configuration called `name`, new if need be.
-    pub fn route(&mut self, name: &str) -> RouteId {
-        RouteId(self.routes.intern(name).0)
-    }
-
-    /// A cluster by name, with the name shared for messages.
-    pub(crate) fn cluster_ref(&mut self, name: &str) -> ClusterRef {
+    /// The cluster called `name`, with a new number if need be.
+    pub fn cluster(&mut self, name: &str) -> ClusterRef {
         let (id, name) = self.clusters.intern(name);
         ClusterRef { id: ClusterId(id), name }
+    }
+
+    /// The route configuration called `name`, with a new number if need be.
+    pub fn route(&mut self, name: &str) -> RouteRef {
+        let (id, name) = self.routes.intern(name);
+        RouteRef { id: RouteId(id), name }
+    }
+
+    /// The number of a cluster that is known.
+    pub fn known_cluster(&self, name: &str) -> Option<ClusterId> {
+        self.clusters.numbers.get(name).copied().map(ClusterId)
+    }
+
+    /// The number of a route configuration that is known.
+    pub fn known_route(&self, name: &str) -> Option<RouteId> {
+        self.routes.numbers.get(name).copied().map(RouteId)
     }
 
     /// A number of `what` that outlives configurations, 0 at first.
@@ -47,31 +55,36 @@ impl Names {
     pub(crate) fn turn(&mut self, what: String) -> Kept {
         self.kept.turn(what)
     }
-
-    /// The name behind a number that these names gave out.
-    pub fn cluster_name(&self, id: ClusterId) -> Option<&str> {
-        self.clusters.names.get(id.0 as usize).map(|name| &**name)
-    }
-
-    /// The name behind a number that these names gave out.
-    pub fn route_name(&self, id: RouteId) -> Option<&str> {
-        self.routes.names.get(id.0 as usize).map(|name| &**name)
-    }
 }
 
 /// A cluster that something points to; whether it exists is known only when it is looked up in a [`super::Table`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterRef {
-    /// Its number.
+    /// Its number, as long as the name is held.
     pub id: ClusterId,
     /// Its name.
     pub name: Arc<str>,
 }
 
-#[derive(Debug, Clone, Default)]
+/// A route configuration that something points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRef {
+    /// Its number, as long as the name is held.
+    pub id: RouteId,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// So many names are kept before it is asked which of them nobody holds.
+const FEW: usize = 1024;
+
+#[derive(Debug, Default)]
 struct Interner {
     numbers: HashMap<Arc<str>, u32>,
-    names: Vec<Arc<str>>,
+    /// Numbers below `next` that are nobody's.
+    free: Vec<u32>,
+    next: u32,
+    prune_at: usize,
 }
 
 impl Interner {
@@ -79,10 +92,30 @@ impl Interner {
         if let Some((name, number)) = self.numbers.get_key_value(name) {
             return (*number, name.clone());
         }
-        let number = u32::try_from(self.names.len()).expect("memory ends before 2^32 names");
+        if self.free.is_empty() && self.numbers.len() >= self.prune_at.max(FEW) {
+            self.prune();
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
         let name: Arc<str> = name.into();
-        self.names.push(name.clone());
         self.numbers.insert(name.clone(), number);
         (number, name)
     }
+
+    fn prune(&mut self) {
+        let free = &mut self.free;
+        self.numbers.retain(|name, number| {
+            let held = Arc::strong_count(name) > 1;
+            if !held {
+                free.push(*number);
+            }
+            held
+        });
+        self.prune_at = 2 * self.numbers.len();
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::table::template::Template;
 #[derive(Debug, Clone)]
 pub struct RouteTable {
     /// Its name; empty where it stands in a listener.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Its virtual hosts.
     pub hosts: Vec<Arc<Host>>,
     /// Applied to every request and response.

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 use weft_model::route::HeaderOperations;
-use weft_model::table::{ClusterRef, Names};
+use weft_model::table::Names;
 
 use super::*;
 
 fn of(weights: &[u32]) -> (Vec<Destination>, u64) {
     let mut names = Names::default();
     let destination = |(place, weight): (usize, &u32)| Destination {
-        cluster: ClusterRef { id: names.cluster(&place.to_string()), name: place.to_string().into() },
+        cluster: names.cluster(&place.to_string()),
         weight: *weight,
         headers: HeaderOperations::default(),
         host_rewrite: None,

@@ -11,7 +11,7 @@ use weft_model::table::route::Action;
 use super::*;
 use crate::sample::Request;
 
-fn policy(settings: RetryPolicy) -> Retry {
+pub(super) fn policy(settings: RetryPolicy) -> Retry {
     let mut forward = Forward::to("a");
     forward.retry = Some(settings);
     let route = Route {
@@ -106,9 +106,17 @@ fn istios_default_leaves_a_plain_503_alone() {
         policy(RetryPolicy { retry_on: words.into(), num_retries: Some(2), ..RetryPolicy::default() });
     assert!(!allows(&default, status(503), None::<&Request>));
     assert!(!allows(&default, Outcome::Reset { sent: true }, None::<&Request>));
-    let tries: Vec<bool> =
-        (1..=3).map(|n| should_retry(&default, Outcome::ConnectFailure, n, None::<&Request>)).collect();
-    assert_eq!(tries, [true, true, false], "three tries in all");
+    let standing = |attempts| Standing {
+        policy: Some(&default),
+        attempts,
+        tried: 1,
+        endpoints: 1,
+        replayable: true,
+        idempotent: true,
+        raced: false,
+    };
+    let tries = [1, 2, 3].map(|n| wanted(&standing(n), Outcome::ConnectFailure, None::<&Request>));
+    assert_eq!(tries, [Wanted::Yes, Wanted::Yes, Wanted::Exhausted], "three tries in all");
 }
 
 #[test]

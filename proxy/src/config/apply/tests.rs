@@ -110,3 +110,24 @@ fn a_removed_cluster_is_gone_and_its_endpoints_that_keep_coming_change_nothing()
     assert!(applier.update(type_url::ENDPOINTS, &[late], &[]).refused.is_empty());
     assert!(applier.snapshot().cluster_named("a").is_none());
 }
+
+#[test]
+fn clusters_that_come_and_go_for_days_leave_nothing_behind_and_take_no_others_place() {
+    let mut applier = Applier::new(Secrets::default());
+    put(&mut applier, &eds("kept"), &endpoints("kept", &["127.0.0.1:1"]));
+    let kept = applier.snapshot().cluster_named("kept").unwrap().clone();
+    let mut in_flight = None;
+    for n in 0..3000_u32 {
+        let name = format!("c{n}");
+        put(&mut applier, &eds(&name), &endpoints(&name, &["127.0.0.1:2"]));
+        let view = applier.snapshot().cluster_named(&name).unwrap();
+        assert_ne!(view.named.id, kept.named.id);
+        // A request of before still goes to a cluster that has been taken away.
+        let of_before = in_flight.get_or_insert_with(|| view.clone());
+        assert!(n == 0 || view.named.id != of_before.named.id);
+        assert!(view.named.id.0 < 2048, "{:?} after {n} changes", view.named);
+        applier.update(type_url::CLUSTER, &[], &[name.as_str().into()]);
+    }
+    assert_eq!(applier.snapshot().clusters().count(), 1);
+    assert!(Arc::ptr_eq(applier.snapshot().cluster(kept.named.id).unwrap(), &kept));
+}

@@ -1,0 +1,44 @@
+use super::*;
+
+/// Comes back; was it offered to all workers, or kept for this one's own line?
+fn is_for_all(line: &Line, heard: &mut watch::Receiver<()>) -> bool {
+    line.came_back();
+    let asked = heard.has_changed().unwrap();
+    heard.mark_unchanged();
+    asked
+}
+
+#[test]
+fn of_eight_connections_that_come_back_one_is_for_whoever_has_waited_longest_anywhere() {
+    let reclaim = Reclaim::default();
+    let mut heard = reclaim.heard();
+    let line = Rc::new(Line::new(reclaim));
+    let _waits = line.join();
+    heard.mark_unchanged();
+    let turns: Vec<bool> = (0..24).map(|_| is_for_all(&line, &mut heard)).collect();
+    for eight in turns.chunks(8) {
+        assert_eq!(eight.iter().filter(|for_all| **for_all).count(), 1, "{turns:?}");
+    }
+}
+
+#[test]
+fn where_nobody_waits_here_each_is_for_those_who_wait_elsewhere() {
+    let reclaim = Reclaim::default();
+    let mut heard = reclaim.heard();
+    let line = Rc::new(Line::new(reclaim));
+    drop(line.join());
+    heard.mark_unchanged();
+    assert!((0..8).all(|_| is_for_all(&line, &mut heard)));
+}
+
+#[tokio::test]
+async fn who_came_first_is_called_first_and_who_leaves_passes_the_call_on() {
+    let line = Rc::new(Line::new(Reclaim::default()));
+    let (first, second) = (line.join(), line.join());
+    line.came_back();
+    first.called().await;
+    drop(first);
+    second.called().await;
+    drop(second);
+    assert!(line.is_empty());
+}

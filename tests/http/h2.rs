@@ -12,6 +12,7 @@ use super::{GET, Lone, OK};
 
 async fn client(lone: &Lone) -> SendRequest<Bytes> {
     let socket = tokio::net::TcpStream::connect(lone.at).await.unwrap();
+    socket.set_nodelay(true).unwrap();
     let (send, connection) = h2::client::handshake(socket).await.unwrap();
     tokio::spawn(connection);
     send.ready().await.unwrap()
@@ -123,6 +124,7 @@ async fn accept_h2(app: Peer) -> h2::server::Connection<tokio::net::TcpStream, B
     let mut app = app;
     let spare = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let other = tokio::net::TcpStream::connect(spare.local_addr().unwrap()).await.unwrap();
+    app.socket().set_nodelay(true).unwrap();
     h2::server::handshake(std::mem::replace(app.socket(), other)).await.unwrap()
 }
 

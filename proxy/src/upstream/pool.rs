@@ -266,3 +266,6 @@ impl Pools {
         (self.h1.values().map(|idle| idle.spares.len()).sum(), self.h2.values().map(Vec::len).sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

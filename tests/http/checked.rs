@@ -189,7 +189,8 @@ async fn who_waits_for_a_connection_gets_none_to_an_endpoint_that_is_ill_when_hi
         eventually("it is known how it is", async || {
             let snapshot = lone.sidecar.shared.live.load();
             let view = snapshot.cluster_named("outbound|80||app").unwrap();
-            view.endpoints[place].state.health.verdict() == wanted
+            let of = |address| view.endpoints.iter().find(|endpoint| endpoint.address == address);
+            of(apps[place].address).unwrap().state.health.verdict() == wanted
         })
         .await;
     };

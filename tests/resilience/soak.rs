@@ -23,10 +23,10 @@ fn day() -> Duration {
     Duration::from_secs(asked.unwrap_or(2))
 }
 
-/// What memory may grow by on the last day. It has settled after some ten seconds of this; before, what is told from a leak
-/// is one of several KiB a client or an edit.
+/// What memory may grow by on the last day. It has settled after some ten seconds of this; before, what is told from
+/// filling up is a leak of some ten KiB a client or an edit.
 fn slack() -> u64 {
-    if day() < Duration::from_secs(10) { 12 * 1024 * 1024 } else { 3 * 1024 * 1024 }
+    if day() < Duration::from_secs(10) { 24 * 1024 * 1024 } else { 3 * 1024 * 1024 }
 }
 
 /// A server that answers most requests, and breaks off, closes or stalls on the others.

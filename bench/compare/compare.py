@@ -7,6 +7,7 @@ because every round asks every pair. So ratios are taken round by round, and the
 import argparse
 import json
 import os
+import random
 import signal
 import statistics
 import sys
@@ -17,9 +18,10 @@ import pairs
 import processes
 import rounds
 
-NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted"]
-# What interception adds is told of those that run with and without it.
-INTERCEPTED = [(name, f"{name}-intercepted") for name in ("haproxy", "weft")]
+NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted", "weft-resilient"]
+# What something adds is told where a pair runs with and without it.
+ADDED = [("interception", name, f"{name}-intercepted") for name in ("haproxy", "weft")]
+ADDED += [("what keeps traffic alive", "weft", "weft-resilient")]
 # Of whom every figure is given as a multiple, too.
 BASES = ["limit", "haproxy"]
 COLUMNS = [
@@ -101,17 +103,24 @@ def table(results, run):
 
 
 def added(results):
-    """CPU a request that interception adds to each whose both layouts ran: round by round, the median, lowest and highest."""
-    both = [(name, within) for name, within in INTERCEPTED if name in results and within in results]
-    if not both:
-        return
-    yield ""
-    for name, within in both:
-        both_clean = rounds.clean(results, name, within)
-        found = sorted(intercepted["cpu"] - loopback["cpu"] for loopback, intercepted in both_clean) or [float("nan")]
+    """CPU a request that something adds to each pair that ran with and without it: round by round, the median and, of that,
+    where it lies in nine of ten runs as this one (by drawing from the rounds again and again)."""
+    both = [(what, name, with_it) for what, name, with_it in ADDED if name in results and with_it in results]
+    if both:
+        yield ""
+    for what, name, with_it in both:
+        clean = rounds.clean(results, name, with_it)
+        if not clean:
+            yield f"{what} adds to {name}: nothing is known, no round was clean"
+            continue
+        found = [more["cpu"] - less["cpu"] for less, more in clean]
+        shares = [more["cpu"] / less["cpu"] - 1 for less, more in clean]
+        chance = random.Random(len(clean))
+        again = sorted(statistics.median(chance.choices(shares, k=len(shares))) for _ in range(2000))
         yield (
-            f"interception adds to {name}: {statistics.median(found):.1f} us of CPU a request"
-            f" ({found[0]:.1f} to {found[-1]:.1f})"
+            f"{what} adds to {name}: {statistics.median(found):.1f} us of CPU a request"
+            f" ({min(found):.1f} to {max(found):.1f}), {statistics.median(shares):.1%}"
+            f" ({again[100]:.1%} to {again[-101]:.1%} in nine of ten runs as this)"
         )
 
 

@@ -86,6 +86,7 @@ class Stage:
             "envoy-grpc": lambda: self.envoy("envoy-grpc", h2=True),
             "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
+            "weft-resilient": lambda: self.mesh("weft-resilient", "mesh", "access-log/on", "resilience"),
             "weft-tcp": self.mesh_of_tcp,
             "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "access-log/on"),
             "weft-services": lambda: self.mesh("weft-services", "mesh", "access-log/on", self.many_services()),

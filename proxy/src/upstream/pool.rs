@@ -15,9 +15,6 @@ use super::h2_client::H2Client;
 use super::places::Places;
 use super::spare::Spare;
 
-/// So many idle HTTP/1.1 connections to one endpoint are kept on one worker.
-const MOST_IDLE: usize = 512;
-
 /// An HTTP/2 connection to an endpoint beside another one is given up when it was idle for so long.
 const SECOND: Duration = Duration::from_secs(15);
 
@@ -130,17 +127,15 @@ impl Pools {
         }
     }
 
-    /// Keeps a connection for later; for so long at most, if the cluster says so.
+    /// Keeps a connection for later; for so long at most, if the cluster says so. However many there are, so many were busy
+    /// at once, and may be again in a moment: a limit here would make of each wave of requests one of handshakes.
     pub fn put_h1(&mut self, key: PoolKey, mut spare: Box<Spare>, limit: Option<Duration>, now: Instant) {
-        let idle = self.h1.entry(key).or_default();
-        if idle.spares.len() < MOST_IDLE {
-            spare.idle_since = now;
-            spare.limit = limit;
-            spare.watched = false;
-            idle.spares.push(spare);
-            if !std::mem::replace(&mut self.unwatched, true) {
-                self.news.notify_one();
-            }
+        spare.idle_since = now;
+        spare.limit = limit;
+        spare.watched = false;
+        self.h1.entry(key).or_default().spares.push(spare);
+        if !std::mem::replace(&mut self.unwatched, true) {
+            self.news.notify_one();
         }
     }
 

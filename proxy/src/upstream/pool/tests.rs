@@ -53,3 +53,15 @@ async fn as_many_as_are_needed_at_once_stay_however_often() {
     }
     assert_eq!(pools.count().0, 58, "eight that nobody needs are kept besides");
 }
+
+#[tokio::test]
+async fn a_wave_of_any_height_finds_all_its_connections_again() {
+    let (mut pools, _servers, wanted) = with(900).await;
+    for _ in 0..3 {
+        let used: Vec<_> = std::iter::from_fn(|| pools.take_h1(KEY, &wanted)).collect();
+        assert_eq!(used.len(), 900);
+        for spare in used {
+            pools.put_h1(KEY, spare, None, Instant::now());
+        }
+    }
+}

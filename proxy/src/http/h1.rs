@@ -178,6 +178,12 @@ impl H1 {
         }
     }
 
+    /// Lends the buffer that it reads into to others until it reads again: between two messages it is the pool's, not the
+    /// connection's.
+    pub fn lend(&mut self) {
+        self.input.lend();
+    }
+
     /// Gives back memory before a long wait.
     pub fn rest(&mut self) {
         self.input.rest();

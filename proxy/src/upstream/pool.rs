@@ -133,6 +133,7 @@ impl Pools {
         spare.idle_since = now;
         spare.limit = limit;
         spare.watched = false;
+        spare.conn.lend();
         self.h1.entry(key).or_default().spares.push(spare);
         if !std::mem::replace(&mut self.unwatched, true) {
             self.news.notify_one();

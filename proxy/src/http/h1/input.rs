@@ -49,6 +49,15 @@ impl Input {
         self.at = (self.at + n).min(self.end);
     }
 
+    /// Lends the buffer to other connections, if nothing is in it. One that grew is kept for what is to come, until the
+    /// connection rests.
+    pub(super) fn lend(&mut self) {
+        if self.is_empty() && self.bytes.len() == READ {
+            (self.at, self.end) = (0, 0);
+            spare::give_input(std::mem::take(&mut self.bytes));
+        }
+    }
+
     /// Gives the buffer back, if nothing is in it.
     pub(super) fn rest(&mut self) {
         if self.is_empty() {
@@ -71,10 +80,7 @@ impl Input {
         match Pin::new(io).poll_read(cx, &mut buf) {
             Poll::Ready(read) => read?,
             Poll::Pending => {
-                // One that grew is kept for what is to come, until the connection rests.
-                if self.is_empty() && self.bytes.len() == READ {
-                    spare::give_input(std::mem::take(&mut self.bytes));
-                }
+                self.lend();
                 return Poll::Pending;
             }
         }

@@ -79,3 +79,19 @@ fn the_buffer_of_a_connection_that_ended_is_taken_by_the_next() {
     drop(one);
     assert_eq!(read(&mut Input::default()), first);
 }
+
+#[test]
+fn the_buffer_of_a_connection_between_two_messages_is_taken_by_the_next() {
+    let (mut one, mut other) = (Input::default(), Input::default());
+    assert_eq!(fill(&mut one, &mut &b"GET"[..]), 3);
+    let buffer = one.bytes.as_ptr();
+    one.lend();
+    assert_eq!(one.unread(), b"GET", "what is unread is not lent");
+    one.consume(3);
+    one.lend();
+    assert_eq!(one.bytes.capacity(), 0);
+    assert_eq!(fill(&mut other, &mut &b"HEAD"[..]), 4);
+    assert_eq!(other.bytes.as_ptr(), buffer);
+    assert_eq!(fill(&mut one, &mut &b"PUT"[..]), 3);
+    assert_eq!((one.unread(), other.unread()), (&b"PUT"[..], &b"HEAD"[..]));
+}

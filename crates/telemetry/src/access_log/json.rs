@@ -18,12 +18,39 @@ const MAX_DEPTH: usize = 16;
 /// A compiled value.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
-    /// A key stands as `,"key":"`: from the field before as far as the value, and one more byte where that is a string.
-    Object(Vec<(Box<[u8]>, Self)>),
+    Object(Vec<(Opening, Self)>),
     List(Vec<Self>),
     /// One operator, which keeps its type.
     Typed(Part),
     Text(Vec<Part>),
+}
+
+/// A key as it stands in front of a value, `,"key":"`: from the field before as far as the value, and one more byte where
+/// that is a string. In pieces of one length, which are copied without a call; what is too much of the last is cut off.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    pieces: Box<[[u8; 32]]>,
+    len: usize,
+}
+
+impl Opening {
+    fn new(key: &str) -> Self {
+        let mut text = b",\"".to_vec();
+        escape::json(&mut text, key.as_bytes());
+        text.extend_from_slice(b"\":\"");
+        let len = text.len();
+        text.resize(len.next_multiple_of(32), 0);
+        let (pieces, _) = text.as_chunks();
+        Self { pieces: pieces.into(), len }
+    }
+
+    /// Appends it, without so many of its last bytes.
+    #[inline]
+    fn write(&self, but: usize, out: &mut Vec<u8>) {
+        let end = out.len() + self.len - but;
+        self.pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+        out.truncate(end);
+    }
 }
 
 impl Node {
@@ -63,7 +90,9 @@ fn compile_at(
         Json::String(format) => compile_text(format, surroundings, warnings),
         Json::Object(fields) => fields
             .iter()
-            .map(|(key, value)| Ok((opened(key), compile_at(value, surroundings, warnings, depth + 1)?)))
+            .map(|(key, value)| {
+                Ok((Opening::new(key), compile_at(value, surroundings, warnings, depth + 1)?))
+            })
             .collect::<Result<_, _>>()
             .map(Node::Object),
         Json::Array(values) => values
@@ -78,7 +107,10 @@ fn compile_at(
 /// Compiles fields in the order given.
 pub(super) fn flat<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Result<Node, FormatError> {
     let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
-    fields.map(|(key, format)| Ok((opened(key), node(format)?))).collect::<Result<_, _>>().map(Node::Object)
+    fields
+        .map(|(key, format)| Ok((Opening::new(key), node(format)?)))
+        .collect::<Result<_, _>>()
+        .map(Node::Object)
 }
 
 fn compile_text(
@@ -91,13 +123,6 @@ fn compile_text(
         return Ok(Node::Typed(parts.remove(0)));
     }
     Ok(Node::Text(parts))
-}
-
-fn opened(key: &str) -> Box<[u8]> {
-    let mut out = b",\"".to_vec();
-    escape::json(&mut out, key.as_bytes());
-    out.extend_from_slice(b"\":\"");
-    out.into()
 }
 
 fn kind_of(json: &Json) -> &'static str {
@@ -118,9 +143,9 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             let start = out.len();
             for (key, node) in fields {
                 if let Node::Typed(Part::Value(slot)) = node {
-                    write_typed(key, slot, record, omit_empty, out);
+                    write_typed(Some(key), slot, record, omit_empty, out);
                 } else {
-                    out.extend_from_slice(&key[..key.len() - 1]);
+                    key.write(1, out);
                     write(node, record, omit_empty, out);
                 }
             }
@@ -141,29 +166,28 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             out.push(b']');
         }
         // In a list there is no key to leave out.
-        Node::Typed(Part::Value(slot)) => write_typed(b"\"", slot, record, false, out),
+        Node::Typed(Part::Value(slot)) => write_typed(None, slot, record, false, out),
         Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
         Node::Text(parts) => write_text(parts, record, omit_empty, out),
     }
 }
 
-/// Appends what an operator finds behind `opening`, whose last byte is a string's quote.
-fn write_typed(opening: &[u8], slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+/// Appends what an operator finds, behind its key where it has one.
+fn write_typed(key: Option<&Opening>, slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     let value = slot.operator.value(record);
     if omit_empty && is_missing(value) {
         return;
     }
+    let bare = matches!(value, Value::Missing | Value::Number(_));
+    match key {
+        Some(key) => key.write(usize::from(bare), out),
+        None if bare => {}
+        None => out.push(b'"'),
+    }
     match value {
-        Value::Missing => {
-            out.extend_from_slice(&opening[..opening.len() - 1]);
-            out.extend_from_slice(b"null");
-        }
-        Value::Number(number) => {
-            out.extend_from_slice(&opening[..opening.len() - 1]);
-            format::number(out, number);
-        }
+        Value::Missing => out.extend_from_slice(b"null"),
+        Value::Number(number) => format::number(out, number),
         value => {
-            out.extend_from_slice(opening);
             write_inside(value, slot, out);
             out.push(b'"');
         }

@@ -141,10 +141,10 @@ def machine_cpu():
     return (user + nice + system + irq + softirq) / HERTZ
 
 
-def memory(pids, peak=False, alone=False):
+def memory(pids, peak=False):
     """MiB of processes and their descendants, resident now or at their highest."""
     field = "VmHWM" if peak else "VmRSS"
-    return sum(resident(pid, field) for each in pids for pid in ([each] if alone else tree(each))) / 1024
+    return sum(resident(pid, field) for each in pids for pid in tree(each)) / 1024
 
 
 def resident(pid, name):

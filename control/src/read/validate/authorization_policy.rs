@@ -7,6 +7,7 @@ use crate::resources::authorization_policy::{
 };
 
 mod condition;
+mod host;
 mod value;
 
 /// Checks an AuthorizationPolicy.
@@ -37,7 +38,9 @@ pub(in crate::read) fn check(policy: &AuthorizationPolicy, into: &mut Findings) 
     }
     let at = spec.key("rules");
     for (index, item) in policy.rules.iter().enumerate() {
-        rule(item, &at.index(index), into);
+        let at = at.index(index);
+        rule(item, &at, into);
+        host::bypassed(policy.action, item, &at, into);
     }
     split(policy, &at, into);
 }

@@ -54,7 +54,21 @@ fn hosts(service: &VirtualService, spec: &Path<'_>, into: &mut Findings) {
         if !seen.insert(host.to_ascii_lowercase()) {
             into.error(&at.index(index), format!("{host:?} stands here a second time"));
         }
+        if host == "*" && is_of_mesh(service) {
+            into.error(
+                &at.index(index),
+                "* is every service of the mesh, which Istio allows for gateways alone: all calls would take these routes",
+            );
+            into.hint(
+                "name the hosts; *.shop.svc.cluster.local is every service of namespace shop; or name a Gateway in `gateways`, and not mesh",
+            );
+        }
     }
+}
+
+/// Sidecars go by it: without `gateways` it is for them alone.
+fn is_of_mesh(service: &VirtualService) -> bool {
+    service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh")
 }
 
 /// The first match wins, so nothing comes after a route that matches everything.

@@ -147,6 +147,33 @@ fn hosts_match_without_regard_to_case() {
 }
 
 #[test]
+fn a_port_or_a_dot_behind_a_host_makes_another_host() {
+    for (value, host, matches) in [
+        ("secret.example", "secret.example", true),
+        ("secret.example", "secret.example:80", false),
+        ("secret.example", "secret.example.", false),
+        ("secret.example:80", "secret.example:80", true),
+        ("secret.example:80", "secret.example", false),
+        ("secret.example:*", "secret.example:8080", true),
+        ("secret.example:*", "secret.example.:80", false),
+        ("secret.example:*", "secret.example", false),
+        ("secret.example*", "secret.example.:80", true),
+        ("secret.example*", "secret.examples", true),
+        ("secret.example.", "secret.example.", true),
+        ("*.example", "secret.example:80", false),
+        ("*.example", "secret.example.", false),
+        ("*.example:80", "secret.example:80", true),
+    ] {
+        assert_eq!(operation("hosts", value, &get("/").host(host)), matches, "{value} {host}");
+        assert_eq!(operation("notHosts", value, &get("/").host(host)), !matches, "not {value} {host}");
+    }
+    let deny = policy("{action: DENY, rules: [{to: [{operation: {hosts: [s.example, 's.example:*']}}]}]}");
+    let denied = |host: &str| !enforce(&deny).lets(None, &get("/").host(host));
+    assert!(denied("s.example") && denied("s.example:80") && denied("S.example:443"));
+    assert!(!denied("s.example.") && !denied("t.example:80"));
+}
+
+#[test]
 fn paths_match_without_their_query_and_a_star_inside_is_a_star() {
     for (value, path, matches) in [
         ("/a", "/a", true),

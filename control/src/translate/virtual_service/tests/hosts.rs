@@ -23,7 +23,7 @@ fn short_names_are_of_their_own_namespace() {
 #[test]
 fn the_exact_name_comes_first_then_the_longest_suffix_then_the_oldest() {
     let text = [
-        of("all", "hosts: ['*']"),
+        of("all", "hosts: ['*.local']"),
         of("long", "hosts: ['*.foo.svc.cluster.local']"),
         of("short", "hosts: ['*.cluster.local']"),
         of("old", "hosts: [svc]"),

@@ -3,7 +3,9 @@
 //! Each resource by itself is fine, so a cluster takes them in silence and they do nothing, or the opposite of what was
 //! meant. Nothing here is an error: what is missing may come later, from another file.
 
+mod accounts;
 mod destination_rules;
+mod doubled;
 mod loopback;
 mod outliers;
 mod policies;
@@ -37,6 +39,8 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     checked.destination_rules();
     checked.virtual_services();
     checked.policies();
+    checked.doubled();
+    checked.service_accounts();
     let mut warnings = checked.warnings;
     let resources = &world.resources;
     let issuers: Vec<&str> = jwt::issuers(&resources.request_authentications).into_iter().collect();

@@ -39,6 +39,7 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
 use document::Reader;
+pub(crate) use nearest::nearest;
 pub use sources::Sources;
 
 /// What came of reading.
@@ -48,7 +49,8 @@ pub struct Reading {
     pub resources: Resources,
     /// What is wrong, file by file in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
-    /// How many resources of which kind do not concern a mesh (`Job`: 3).
+    /// How many resources of which kind do not concern a mesh (`Job`: 3); those of which a diagnostic speaks are not
+    /// among them.
     pub passed_over: BTreeMap<String, usize>,
 }
 

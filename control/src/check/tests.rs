@@ -11,6 +11,10 @@ fn found(yaml: &str) -> Vec<String> {
 
 const WEB: &str = r"
 apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web, namespace: shop}
+---
+apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
 spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8000}]}
@@ -40,7 +44,7 @@ fn a_subset_without_pods_is_named_with_what_pods_have_instead() {
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert_eq!(
         warnings[0].to_string(),
-        "mesh.yaml:16:1: warning: spec.subsets[0].labels: no pod behind web has version=v2: subset v2 is empty, and what is routed to it fails with 503; version is one of v1 there [DestinationRule shop/web]"
+        "mesh.yaml:20:1: warning: spec.subsets[0].labels: no pod behind web has version=v2: subset v2 is empty, and what is routed to it fails with 503; version is one of v1 there [DestinationRule shop/web]"
     );
 }
 
@@ -191,4 +195,120 @@ fn what_asks_for_an_address_that_no_proxy_sees_on_loopback_is_named_there_and_on
     let paths: Vec<String> = check_loopback(&world).into_iter().map(|warning| warning.path).collect();
     assert_eq!(paths, ["spec.tcp[0].match[1].destinationSubnets", "spec.tls[0].match[0].destinationSubnets"]);
     assert!(!check(&world).iter().any(|warning| warning.path.contains("destinationSubnets")));
+}
+
+#[test]
+fn a_virtual_service_of_gateways_alone_has_no_effect_and_a_gateway_that_is_nowhere_is_named() {
+    let of = |gateways: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web, namespace: shop}}\nspec: {{hosts: [web], gateways: [{gateways}], http: [{{route: [{{destination: {{host: web}}}}]}}]}}\n---\n"
+        )
+    };
+    let gateway = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: front, namespace: edge}\nspec: {selector: {a: b}, servers: [{hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}]}\n---\n";
+    let said = |gateways: &str| {
+        let found = check(&sample::world(&format!("{WEB}{gateway}{}", of(gateways))));
+        found
+            .iter()
+            .map(|told| format!("{}: {}; {}", told.path, told.message, told.hint.as_deref().unwrap_or("-")))
+            .collect::<Vec<_>>()
+    };
+    let idle = "spec.gateways: it is for gateways alone, and weft runs none: it has no effect; add mesh to `gateways`: then sidecars go by it";
+    assert_eq!(said("edge/front"), [idle]);
+    assert_eq!(
+        said("front"),
+        ["spec.gateways[0]: there is no Gateway shop/front; did you mean edge/front?", idle]
+    );
+    assert_eq!(
+        said("mesh, edge/frnt"),
+        ["spec.gateways[1]: there is no Gateway edge/frnt; did you mean front?"]
+    );
+    assert_eq!(said("mseh"), ["spec.gateways[0]: there is no Gateway shop/mseh; did you mean mesh?", idle]);
+    assert_eq!(said("mesh, edge/front"), [""; 0]);
+    assert_eq!(said(""), [""; 0]);
+}
+
+#[test]
+fn an_account_that_is_nowhere_written_down_is_named() {
+    let pod = |spec: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop}}\nspec: {{{spec}, containers: [{{name: app, image: web}}]}}"
+        );
+        let found = check(&sample::world(&format!("{WEB}{text}")));
+        found.into_iter().map(|told| (told.path, told.hint.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let told = |path: &str, hint: &str| vec![(path.to_owned(), hint.to_owned())];
+    assert_eq!(
+        pod("serviceAccountName: none"),
+        told("spec.serviceAccountName", "write a ServiceAccount of that name beside it")
+    );
+    assert_eq!(pod("serviceAccountName: wbe"), told("spec.serviceAccountName", "did you mean web?"));
+    assert_eq!(pod("serviceAccount: wbe"), told("spec.serviceAccount", "did you mean web?"));
+    for known in ["web", "default", "''"] {
+        assert_eq!(pod(&format!("serviceAccountName: {known}")), [], "{known}");
+    }
+    let deployment = WEB.replace("metadata: {name: web, namespace: shop}\n---", "metadata: {name: web}\n---");
+    let found = check(&sample::world(&deployment));
+    assert_eq!(
+        found[0].to_string(),
+        "mesh.yaml:11:1: warning: spec.template.spec.serviceAccountName: there is no ServiceAccount shop/web: a cluster makes no pod that runs as it; namespace default has one of that name [Deployment shop/web]"
+    );
+}
+
+#[test]
+fn of_two_sidecars_for_the_same_workloads_the_younger_is_ignored_which_is_said() {
+    let of = |name: &str, more: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{egress: [{{hosts: ['./*']}}]{more}}}\n---\n"
+        )
+    };
+    let web = ", workloadSelector: {labels: {app: web}}";
+    assert_eq!(
+        found(&(of("first", "") + &of("second", ""))),
+        [
+            "spec: all workloads of namespace shop have an older Sidecar, first (mesh.yaml:20): this one is ignored"
+        ]
+    );
+    assert_eq!(
+        found(&(of("first", web) + &of("second", web))),
+        ["spec: workloads with app=web have an older Sidecar, first (mesh.yaml:20): this one is ignored"]
+    );
+    assert_eq!(found(&(of("first", "") + &of("second", web))), [""; 0]);
+    let elsewhere = of("second", "").replace("namespace: shop", "namespace: other");
+    assert_eq!(found(&(of("first", "") + &elsewhere)), [""; 0]);
+}
+
+#[test]
+fn of_two_destination_rules_of_one_host_that_contradict_the_younger_is_ignored_which_is_said() {
+    let of = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{{spec}}}\n---\n"
+        )
+    };
+    let simple = |how: &str| format!("trafficPolicy: {{loadBalancer: {{simple: {how}}}}}");
+    let v1 = "subsets: [{name: v1, labels: {version: v1}}]";
+    let first = of("first", &format!("host: web, {}, {v1}", simple("RANDOM")));
+    assert_eq!(
+        found(
+            &(first.clone()
+                + &of(
+                    "second",
+                    &format!(
+                        "host: web.shop.svc.cluster.local, {}, subsets: [{{name: v1, labels: {{app: web}}}}]",
+                        simple("ROUND_ROBIN")
+                    )
+                ))
+        ),
+        [
+            "spec.trafficPolicy: web.shop.svc.cluster.local has a trafficPolicy in an older DestinationRule, first (mesh.yaml:20): this one is ignored",
+            "spec.subsets[0]: web.shop.svc.cluster.local has a subset \"v1\" in an older DestinationRule, first (mesh.yaml:20): this one is ignored",
+        ]
+    );
+    for second in [
+        format!("host: web, {}, {v1}", simple("RANDOM")),
+        "host: web, subsets: [{name: all, labels: {app: web}}]".to_owned(),
+        format!("host: '*.shop.svc.cluster.local', {}", simple("ROUND_ROBIN")),
+        format!("host: web, {}, workloadSelector: {{matchLabels: {{app: web}}}}", simple("ROUND_ROBIN")),
+    ] {
+        assert_eq!(found(&(first.clone() + &of("second", &second))), [""; 0], "{second}");
+    }
 }

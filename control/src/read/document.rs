@@ -136,7 +136,6 @@ impl Reader {
                     findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
                 }
                 self.conclude(node, None, findings);
-                self.pass_over(&types.kind);
             }
         }
     }
@@ -169,12 +168,8 @@ impl Reader {
                 let named = header::name(node, namespaced, &mut findings);
                 let at = Path::ROOT;
                 findings.warning(&at.key("kind"), why);
-                self.conclude(
-                    node,
-                    named.map(|(name, namespace)| label(known.name, &namespace, &name)),
-                    findings,
-                );
-                return self.pass_over(known.name);
+                let named = named.map(|(name, namespace)| label(known.name, &namespace, &name));
+                return self.conclude(node, named, findings);
             }
         };
         // Neither lives in a cluster, so neither needs a name.
@@ -395,9 +390,7 @@ impl Reader {
     }
 
     fn pass_over(&mut self, kind: &str) {
-        // A stranger's kind may be of any length.
-        let kind: String = kind.chars().take(100).collect();
-        *self.reading.passed_over.entry(kind).or_default() += 1;
+        *self.reading.passed_over.entry(kind.to_owned()).or_default() += 1;
     }
 }
 

@@ -24,8 +24,10 @@ use weft_model::route::{
 pub use self::adapter::routes_without_service;
 pub(crate) use self::adapter::{connection_routes, routes};
 pub use self::check::check;
+pub(crate) use self::check::is_for_sidecars;
 pub use self::choose::{destinations, of_host, without_service};
 pub use self::connection::{ConnectionRoute, tcp_routes, tls_routes};
+pub(crate) use self::matching::gateway;
 pub use self::retry::policy as retry_policy;
 use crate::annotations;
 use crate::resources::Object;

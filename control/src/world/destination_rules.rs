@@ -61,26 +61,9 @@ impl DestinationRules {
         sorted.sort_by_key(|object| object.meta.age);
         let mut merged: BTreeMap<String, Vec<MergedRule>> = BTreeMap::new();
         for object in sorted {
-            let (meta, spec) = (&object.meta, &object.spec);
-            let default = &mesh.config.default_destination_rule_export_to;
-            let said = Visibility::new(&spec.export_to, &[], &meta.namespace);
-            let rule = MergedRule {
-                host: host::full(&spec.host, &meta.namespace),
-                namespace: meta.namespace.clone(),
-                name: meta.name.clone(),
-                traffic_policy: spec.traffic_policy.clone(),
-                subsets: spec.subsets.clone(),
-                selector: spec.workload_selector.as_ref().map(|s| s.match_labels.clone()).unwrap_or_default(),
-                export_to: Visibility::new(&spec.export_to, default, &meta.namespace),
-                at_home: said.sees(&meta.namespace),
-            };
-            let here = merged.entry(meta.namespace.clone()).or_default();
-            let same = here.iter_mut().find(|known| {
-                known.host == rule.host
-                    && known.selector == rule.selector
-                    && known.export_to == rule.export_to
-                    && known.at_home == rule.at_home
-            });
+            let rule = MergedRule::new(object, mesh);
+            let here = merged.entry(object.meta.namespace.clone()).or_default();
+            let same = here.iter_mut().find(|known| known.is_one_with(&rule));
             match same {
                 Some(known) => known.absorb(rule),
                 None => here.push(rule),
@@ -122,6 +105,32 @@ impl DestinationRules {
 }
 
 impl MergedRule {
+    /// What one resource says.
+    pub(crate) fn new(object: &Object<DestinationRule>, mesh: &Mesh) -> Self {
+        let (meta, spec) = (&object.meta, &object.spec);
+        let default = &mesh.config.default_destination_rule_export_to;
+        let said = Visibility::new(&spec.export_to, &[], &meta.namespace);
+        Self {
+            host: host::full(&spec.host, &meta.namespace),
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            traffic_policy: spec.traffic_policy.clone(),
+            subsets: spec.subsets.clone(),
+            selector: spec.workload_selector.as_ref().map(|s| s.match_labels.clone()).unwrap_or_default(),
+            export_to: Visibility::new(&spec.export_to, default, &meta.namespace),
+            at_home: said.sees(&meta.namespace),
+        }
+    }
+
+    /// Whether both are put together: of one namespace, for the same host and the same callers.
+    pub(crate) fn is_one_with(&self, other: &Self) -> bool {
+        self.namespace == other.namespace
+            && self.host == other.host
+            && self.selector == other.selector
+            && self.export_to == other.export_to
+            && self.at_home == other.at_home
+    }
+
     fn absorb(&mut self, younger: Self) {
         if self.traffic_policy.is_none() {
             self.traffic_policy = younger.traffic_policy;

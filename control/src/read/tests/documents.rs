@@ -127,7 +127,7 @@ fn a_kind_about_traffic_that_is_not_honoured_is_told_loudly() {
         let line = reading.diagnostics[0].to_string();
         assert!(line.starts_with("t.yaml:2:1: warning: kind: ") && line.contains("not honoured"), "{line}");
         assert!(line.ends_with(&format!("[{kind} b/a]")), "{line}");
-        assert_eq!(reading.passed_over.get(kind), Some(&1));
+        assert!(reading.passed_over.is_empty(), "once is enough: {kind}");
     }
 }
 

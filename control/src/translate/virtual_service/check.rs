@@ -70,7 +70,8 @@ fn lost_hosts(
     lost
 }
 
-fn is_for_sidecars(service: &Object<VirtualService>) -> bool {
+/// Whether sidecars go by it: what names gateways alone is not for them.
+pub(crate) fn is_for_sidecars(service: &Object<VirtualService>) -> bool {
     let gateways = &service.spec.gateways;
     let is_mesh = |name: &String| matching::gateway(name, &service.meta.namespace) == MESH;
     gateways.is_empty() || gateways.iter().any(is_mesh)

@@ -33,7 +33,7 @@ pub(super) fn is_gateway(names: &[String], namespace: &str, context: &Context<'_
 }
 
 /// A gateway's full name.
-pub(super) fn gateway(name: &str, namespace: &str) -> String {
+pub(crate) fn gateway(name: &str, namespace: &str) -> String {
     match name.split_once('/') {
         None if name == MESH => MESH.to_owned(),
         None => format!("{namespace}/{name}"),

@@ -109,3 +109,30 @@ async fn a_handshake_that_fails_has_its_line() {
     says(&path, "tls_handshake_failed").await;
     let _ = std::fs::remove_file(&path);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_is_logged_under_the_path_it_asked_for() {
+    let path = file("forged");
+    let format = "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% went as %REQ(:PATH)%\n";
+    let to = path.display().to_string();
+    let format = LogFormat::Text(format.into());
+    let writes = |m: &mut HttpConnectionManager| {
+        m.access_log.push(AccessLog { path: to, format, only_no_route: false });
+        let forward = super::forward(m);
+        forward.prefix_rewrite = Some("/v2/".into());
+        let mut plain = settings::route("plain", "/admin", settings::forward("outbound|80||app"));
+        std::mem::swap(super::route(m), &mut plain);
+        super::routes(m).virtual_hosts[0].routes.push(plain);
+    };
+    let lone = Lone::with(writes, |_| {}).await;
+    for (asked, line) in [("/admin", "/admin went as /admin"), ("/a", "/a went as /v2/a")] {
+        let request =
+            format!("GET {asked} HTTP/1.1\r\nHost: app\r\nx-envoy-original-path: /harmless\r\n\r\n");
+        let (mut client, mut app, _) = lone.asked(&request).await;
+        app.send(OK).await;
+        client.response().await;
+        says(&path, line).await;
+    }
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("harmless"));
+    let _ = std::fs::remove_file(&path);
+}

@@ -7,6 +7,10 @@
 //!
 //! Whatever a stranger sent is escaped: no value can end a line, leave its quotes or bring control bytes to a
 //! terminal.
+//!
+//! In one point the operators differ from Envoy's: `%REQ(X-ENVOY-ORIGINAL-PATH)%` is the path before a rewrite by this
+//! proxy, never a header of that name that came with the request. With Istio's `%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%` a
+//! client could otherwise choose the path under which it is logged.
 
 mod escape;
 mod file;

@@ -30,6 +30,8 @@ pub(super) struct Lookup {
 pub(super) enum Header {
     Method,
     Path,
+    /// The path before a rewrite of ours. Envoy reads the field of that name, which any client can send; where nothing was
+    /// rewritten, a client's word for another path would stand in the log.
     OriginalPath,
     Scheme,
     Authority,
@@ -278,8 +280,12 @@ impl Header {
     /// Its name, where it is to be looked for among the fields.
     pub(super) fn field(&self) -> Option<&str> {
         match self {
-            Self::Method | Self::Path | Self::Scheme | Self::Authority | Self::Status => None,
-            Self::OriginalPath => Some("x-envoy-original-path"),
+            Self::Method
+            | Self::Path
+            | Self::OriginalPath
+            | Self::Scheme
+            | Self::Authority
+            | Self::Status => None,
             Self::UserAgent => Some("user-agent"),
             Self::ForwardedFor => Some("x-forwarded-for"),
             Self::RequestId => Some("x-request-id"),

@@ -119,6 +119,17 @@ fn the_path_before_a_rewrite_comes_first() {
 }
 
 #[test]
+fn a_client_cannot_choose_the_path_under_which_it_is_logged() {
+    let request = [("x-envoy-original-path", "/harmless")];
+    let format = "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %REQ(x-envoy-original-path)%";
+    let forged = Record { request: &request, ..served() };
+    assert_eq!(text(format, &forged), "/reviews/1 -");
+    let rewritten = Record { original_path: Some(b"/old"), ..forged };
+    assert_eq!(text(format, &rewritten), "/old /old");
+    assert!(Format::text(format, &Surroundings::NONE).unwrap().needs().request.is_empty());
+}
+
+#[test]
 fn any_header_can_be_asked_for_and_cut() {
     let request = [("x-tenant", "blue"), ("cookie", "a=b; c=d")];
     let response = [("content-type", "text/html")];

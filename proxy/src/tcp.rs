@@ -310,12 +310,13 @@ async fn reach(
         let (place, mut endpoint) =
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
-        let in_flight = endpoint.state.begin();
+        let mut in_flight = endpoint.state.begin();
         let Some(counted) = places.take() else {
             places.note_refusal();
             let full = Full { resource: Resource::Connections, limit: places.limit(), load: places.open() };
             return Err((ResponseFlag::UpstreamOverflow, format!("cluster {name}: {full}")));
         };
+        in_flight.asked();
         let limit = cluster.connect_timeout;
         let socket = SocketSettings { original_source: conn.original_source, ..cluster.socket };
         match connect(endpoint.address, &endpoint.carrier, Speaks::Tcp, socket, limit, None).await {

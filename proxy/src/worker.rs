@@ -145,7 +145,17 @@ impl Worker {
 
     /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
-        tokio::join!(self.sweep(), self.watch_idle(), self.follow(), self.yield_idle());
+        tokio::join!(
+            kept_up("sweep", || self.clone().part(async |worker| worker.sweep().await)),
+            kept_up("watch_idle", || self.clone().part(async |worker| worker.watch_idle().await)),
+            kept_up("follow", || self.clone().part(async |worker| worker.follow().await)),
+            kept_up("yield_idle", || self.clone().part(async |worker| worker.yield_idle().await)),
+        );
+    }
+
+    /// A part of it, as a task of its own.
+    async fn part(self: Rc<Self>, work: impl AsyncFn(&Self)) {
+        work(&self).await;
     }
 
     /// Tells running exchanges of each new configuration.
@@ -234,5 +244,19 @@ impl Worker {
         pools.sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
         let after = pools.count();
         before.0 + before.1 - after.0 - after.1
+    }
+}
+
+/// After a panic, which is a bug of ours, work that nobody else does is begun anew after so long.
+const ANEW: Duration = Duration::from_secs(1);
+
+/// Runs a worker's own work as a task, again and again if it panics: connections go on without it, and would go on for ever.
+async fn kept_up<W: Future<Output = ()> + 'static>(what: &str, begin: impl Fn() -> W) {
+    while let Err(ended) = tokio::task::spawn_local(begin()).await {
+        if !ended.is_panic() {
+            return;
+        }
+        tracing::error!(what, "a worker's own work ended by a panic, and begins anew; please report it");
+        tokio::time::sleep(ANEW).await;
     }
 }

@@ -222,3 +222,52 @@ async fn a_changed_limit_counts_for_those_who_wait_already() {
     one.send(OK).await;
     assert_eq!(first.response().await.1, "ok");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_not_kept_waiting_by_the_only_connection_of_another_where_requests_share_one() {
+    let app = Switched::new().await;
+    app.pause.store(20_000, Ordering::SeqCst);
+    let way = Way::to(&[app.address], |cluster| {
+        limited(cluster, 1, 10, 10);
+        cluster.http.protocol = UpstreamProtocol::Http2;
+    })
+    .await;
+    let mut first = way.client().await;
+    first.send(GET).await;
+    eventually("a long request is under way", async || app.seen() == 1).await;
+    app.pause.store(0, Ordering::SeqCst);
+    // Connections are given to both workers.
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(way.client().await);
+    }
+    for other in &mut others {
+        let answered = tokio::time::timeout(Duration::from_secs(10), ask(other, GET)).await;
+        assert_eq!(answered.expect("it waits for the other worker's connection").0, 200);
+    }
+    assert_eq!(way.count("upstream_cx_active"), 2, "one each, though but one may be");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_goes_to_the_connection_that_has_room_though_another_endpoint_was_its_turn() {
+    let (one, other) = (Switched::new().await, Switched::new().await);
+    for app in [&one, &other] {
+        app.pause.store(20_000, Ordering::SeqCst);
+    }
+    let way = Way::to(&[one.address, other.address], |cluster| {
+        limited(cluster, 1, 10, 10);
+        cluster.http.protocol = UpstreamProtocol::Http2;
+    })
+    .await;
+    let mut client = streams(&way).await;
+    let _long = get(&mut client, "/long");
+    eventually("a long request is under way", async || one.seen() + other.seen() == 1).await;
+    for app in [&one, &other] {
+        app.pause.store(0, Ordering::SeqCst);
+    }
+    for _ in 0..4 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), get(&mut client, "/")).await;
+        assert_eq!(answer.expect("it waits beside a connection with room").unwrap().status(), 200);
+    }
+    assert_eq!(way.count("upstream_cx_active"), 1);
+}

@@ -7,7 +7,7 @@ use weft_model::cluster::{Balancing, Cluster, OutlierDetection};
 use weft_testkit::app::Switched;
 use weft_testkit::{eventually, free_address};
 
-use super::{GET, Way, ask};
+use super::{GET, Way, ask, forward, sockets};
 
 const BASE: Duration = Duration::from_millis(400);
 
@@ -204,4 +204,45 @@ async fn who_succeeds_far_less_often_than_its_peers_is_ejected_however_short_its
         assert_eq!(ask(&mut client, GET).await.0, 200);
     }
     assert_eq!((apps[0].seen(), way.count("outlier_detection_ejections_active")), (seen, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_takes_nobody_in_is_ejected_though_each_request_ends_before_its_connection_would() {
+    let deaf = sockets::deaf();
+    let well = Switched::new().await;
+    let change = |cluster: &mut Cluster| {
+        breaker(cluster);
+        cluster.connect_timeout = Some(Duration::from_secs(60));
+        cluster.outlier_detection.as_mut().unwrap().base_ejection_time = Some(Duration::from_secs(600));
+    };
+    let limit = Duration::from_millis(50);
+    let way = Way::with(&[deaf.address, well.address], change, |m| forward(m).timeout = Some(limit)).await;
+    let mut client = way.client().await;
+    let (mut lost, mut asked) = (0, 0);
+    while way.count("outlier_detection_ejections_active") == 0 {
+        asked += 1;
+        assert!(asked < 100, "it is asked for ever");
+        lost += u32::from(ask(&mut client, GET).await.0 == 504);
+    }
+    assert_eq!(lost, 3, "as many failures as the rule says");
+    for _ in 0..10 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
+    }
+    assert_eq!(way.count("upstream_cx_connect_fail"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_before_an_endpoint_was_asked_counts_for_nothing_of_it() {
+    let app = Switched::new().await;
+    app.pause.store(300, Ordering::SeqCst);
+    let way = Way::to(&[app.address], |cluster| super::breakers::limited(cluster, 10, 10, 1)).await;
+    let (mut first, mut second) = (way.client().await, way.client().await);
+    first.send(GET).await;
+    eventually("the first is under way", async || app.seen() == 1).await;
+    assert_eq!(ask(&mut second, GET).await.0, 503);
+    assert!(first.response().await.0.contains("200"));
+    let snapshot = way.sidecar.shared.live.load();
+    let view = snapshot.clusters().next().unwrap();
+    let totals: u64 = view.endpoints.iter().map(|each| each.state.requests.load(Ordering::Relaxed)).sum();
+    assert_eq!(totals, 1);
 }

@@ -111,6 +111,11 @@ impl Count {
         self.inside.fetch_update(SeqCst, SeqCst, one_more).map(|_| ())
     }
 
+    /// One more, whatever the limit.
+    pub fn enter_beyond(&self) {
+        self.inside.fetch_add(1, SeqCst);
+    }
+
     /// One less.
     pub fn leave(&self) {
         self.inside.fetch_sub(1, SeqCst);

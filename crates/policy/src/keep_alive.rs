@@ -23,6 +23,9 @@ pub fn give_up_after(kept: Duration) -> Duration {
     kept.saturating_sub((kept / 4).clamp(LEAST_MARGIN, MOST_MARGIN))
 }
 
+/// A server that says it keeps connections for longer says no more than that it keeps them.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// So many idle connections to one place are kept even if nobody needs them.
 const STOCK: usize = 8;
 
@@ -50,7 +53,7 @@ impl Stated {
             let value = value.trim().trim_matches('"');
             match name.trim() {
                 name if name.eq_ignore_ascii_case("timeout") => {
-                    stated.timeout = value.parse().ok().map(Duration::from_secs);
+                    stated.timeout = value.parse().ok().map(|kept| Duration::from_secs(kept).min(LONGEST));
                 }
                 name if name.eq_ignore_ascii_case("max") => stated.more = value.parse().ok(),
                 _ => {}

@@ -1,6 +1,7 @@
 //! One try: an endpoint, a connection to it, the head on its way. What can go wrong says whether a retry is safe.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ use super::hop;
 use super::message::Length;
 use super::plan::Plan;
 use super::reach::{self, Chosen, Way};
-use crate::snapshot::EndpointView;
+use crate::snapshot::{ClusterView, EndpointView};
 use crate::upstream::connect::OriginalSource;
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
@@ -67,6 +68,22 @@ pub struct Been {
     /// Of these, where it had better not go again: all, if the route says so (`previous_hosts`), else those that nothing
     /// could be sent to.
     pub avoided: Places,
+    /// Where a connection is being made for it at the moment.
+    pub dialling: Option<(usize, EndpointView)>,
+}
+
+impl Been {
+    /// The try's time is over. An endpoint to which a connection was still being made has failed it, and is left alone by
+    /// the next: else one that takes nobody in would be asked for ever, by each request for as long as it may take.
+    pub fn ran_out(&mut self, cluster: &Arc<ClusterView>) {
+        if let Some((place, endpoint)) = self.dialling.take() {
+            self.places.push(place);
+            self.avoided.push(place);
+            endpoint.state.begin().asked();
+            cluster.state.cannot_connect(&endpoint.state);
+            note(cluster, &endpoint, Outcome::LocalOrigin);
+        }
+    }
 }
 
 /// Picks an endpoint and sends the head to it, better to none where it has been.
@@ -97,13 +114,14 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Res
     let (place, endpoint) = picked.map_err(no_endpoint)?;
     let in_flight = endpoint.state.begin();
     let mut chosen = Chosen { place, endpoint, in_flight };
-    let sent = to_endpoint(ask, &mut chosen, head, &been.avoided).await;
+    let sent = to_endpoint(ask, &mut chosen, head, been).await;
     been.places.push(chosen.place);
     if sent.is_err() || plan.retry.as_ref().is_none_or(|retry| retry.avoid_previous_hosts) {
         been.avoided.push(chosen.place);
     }
-    let Chosen { endpoint, in_flight, .. } = chosen;
+    let Chosen { endpoint, mut in_flight, .. } = chosen;
     if sent.as_ref().is_err_and(Failure::is_endpoints) {
+        in_flight.asked();
         note(cluster, &endpoint, Outcome::LocalOrigin);
     }
     Ok(Sent { upstream: sent?, endpoint, in_flight })
@@ -113,10 +131,10 @@ async fn to_endpoint(
     ask: &Ask<'_>,
     chosen: &mut Chosen,
     head: &mut RequestHead,
-    avoided: &[usize],
+    been: &mut Been,
 ) -> Result<Upstream, Failure> {
     let cluster = &ask.plan.cluster;
-    let way = reach::reach(ask, chosen, head, avoided).await?;
+    let way = reach::reach(ask, chosen, head, been).await?;
     if let Err(full) = chosen.in_flight.count(&cluster.state, cluster.limits.requests) {
         // It is of use to others.
         if let Way::H1(spare) = way {

@@ -9,7 +9,7 @@ use weft_http1::{Limits, RequestHead};
 use weft_model::cluster::UpstreamProtocol;
 use weft_telemetry::Protocol;
 
-use super::attempt::{Ask, Failure, overflow};
+use super::attempt::{Ask, Been, Failure, overflow};
 use super::h1::H1;
 use crate::snapshot::EndpointView;
 use crate::stream::{Io, Tcp};
@@ -60,7 +60,7 @@ pub(super) async fn reach(
     ask: &Ask<'_>,
     chosen: &mut Chosen,
     head: &RequestHead,
-    avoided: &[usize],
+    been: &mut Been,
 ) -> Result<Way, Failure> {
     let cluster = &ask.plan.cluster;
     let state = &cluster.state;
@@ -75,12 +75,15 @@ pub(super) async fn reach(
     }
     let place = match state.places.take() {
         Some(place) => place,
-        None => match free(ask, chosen, head, avoided).await? {
+        None => match free(ask, chosen, head, &been.avoided).await? {
             Free::Place(place) => place,
             Free::Way(way) => return Ok(way),
         },
     };
-    dial(ask, &chosen.endpoint, head, place).await
+    been.dialling = Some((chosen.place, chosen.endpoint.clone()));
+    let way = dial(ask, &chosen.endpoint, head, place).await;
+    been.dialling = None;
+    way
 }
 
 /// A connection that somebody else is making, where it will be shared; `None` if a request must make its own.
@@ -116,6 +119,15 @@ async fn free(
     avoided: &[usize],
 ) -> Result<Free, Failure> {
     let places = &ask.plan.cluster.state.places;
+    // A connection elsewhere may have room.
+    if ask.worker.line(ask.plan.id).is_empty()
+        && let Some(way) = other(ask, chosen, head, avoided)
+    {
+        return Ok(Free::Way(way));
+    }
+    if let Some(place) = first_of_worker(ask) {
+        return Ok(Free::Place(place));
+    }
     places.note_refusal();
     let mut in_line = places.stand_in_line();
     let ticket = ask.worker.line(ask.plan.id).join();
@@ -146,6 +158,18 @@ async fn free(
         waiting: places.waiting(),
         connections: places.limit(),
     })
+}
+
+/// Where HTTP/2 is spoken, a worker that has no connection to the cluster makes one beyond the limit, as Envoy's do: those of
+/// others are never idle while there is traffic, however much room they have, so it would wait for ever.
+fn first_of_worker(ask: &Ask<'_>) -> Option<Place> {
+    let view = &ask.plan.cluster;
+    let (places, dials) = (&view.state.places, &ask.worker.dials);
+    let has_one = || {
+        ask.worker.pools.borrow().has_h2(places)
+            || view.endpoints.iter().any(|each| dials.is_dialling(each.pool))
+    };
+    (protocol(ask).0 && !has_one()).then(|| places.take_beyond())
 }
 
 /// Nobody waits for longer, where the request itself has no limit of time.

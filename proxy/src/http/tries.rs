@@ -231,9 +231,9 @@ async fn attempt<D: Downstream>(
     clock: &mut Clock,
 ) -> Result<Tried, End> {
     let began = Instant::now();
-    let mut sent = {
+    let sending = {
         let mut sending = pin!(send(ask, &mut call.request, been));
-        let sending = poll_fn(|cx| {
+        poll_fn(|cx| {
             if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(result));
             }
@@ -241,11 +241,17 @@ async fn attempt<D: Downstream>(
                 return Poll::Ready(Err(Halt::Gone));
             }
             clock.poll(cx, upload.has_ended(), upload.bytes).map(|over| Err(Halt::Over(over)))
-        });
-        match sending.await {
-            Ok(Ok(sent)) => sent,
-            Ok(Err(failure)) => return Ok(Tried::Failed(failure)),
-            Err(halt) => return halted(halt, None, &mut call.ledger),
+        })
+        .await
+    };
+    let mut sent = match sending {
+        Ok(Ok(sent)) => sent,
+        Ok(Err(failure)) => return Ok(Tried::Failed(failure)),
+        Err(halt) => {
+            if matches!(halt, Halt::Over(Over::Answer(_) | Over::PerTry(_))) {
+                been.ran_out(&ask.plan.cluster);
+            }
+            return halted(halt, None, &mut call.ledger);
         }
     };
     call.ledger.upstream = Some(sent.endpoint.address);

@@ -216,21 +216,28 @@ fn explain(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
+/// As near to what is asked for as the kernel takes it (`tcp(7)`: 1 to 32767 s, 1 to 127 probes): beyond that it refuses the
+/// socket, and an endpoint would be called dead for a setting.
+fn params(asked: cluster::TcpKeepalive) -> TcpKeepalive {
+    let fit = |time: Duration| time.clamp(Duration::from_secs(1), Duration::from_secs(32767));
+    let mut params = TcpKeepalive::new();
+    if let Some(time) = asked.time {
+        params = params.with_time(fit(time));
+    }
+    if let Some(interval) = asked.interval {
+        params = params.with_interval(fit(interval));
+    }
+    if let Some(probes) = asked.probes {
+        params = params.with_retries(probes.clamp(1, 127));
+    }
+    params
+}
+
 async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), None)?;
     socket.set_tcp_nodelay(true)?;
     if let Some(keepalive) = settings.keepalive {
-        let mut params = TcpKeepalive::new();
-        if let Some(time) = keepalive.time {
-            params = params.with_time(time);
-        }
-        if let Some(interval) = keepalive.interval {
-            params = params.with_interval(interval);
-        }
-        if let Some(probes) = keepalive.probes {
-            params = params.with_retries(probes);
-        }
-        socket.set_tcp_keepalive(&params)?;
+        socket.set_tcp_keepalive(&params(keepalive))?;
     }
     // On its loopback a pod is alone: nobody else's address can be seen there, and no answer would come back.
     let of_client = settings

@@ -46,6 +46,11 @@ impl Dials {
         Dialling { of: self, key, dial }
     }
 
+    /// Is somebody making one there?
+    pub fn is_dialling(&self, key: PoolKey) -> bool {
+        self.0.borrow().contains_key(&key)
+    }
+
     /// One to wait for, that will have room for so many streams; `None` if there is none.
     pub fn find(&self, key: PoolKey, wanted: &Wanted<'_>, streams: Option<u32>) -> Option<Wait> {
         let streams = streams.unwrap_or(u32::MAX).clamp(1, MOST_STREAMS);

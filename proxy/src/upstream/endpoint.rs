@@ -81,8 +81,7 @@ impl EndpointState {
     /// One more in flight, until the guard is dropped.
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.active.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        InFlight { endpoint: self.clone(), requests: None }
+        InFlight { endpoint: self.clone(), requests: None, asked: false }
     }
 }
 
@@ -92,6 +91,8 @@ pub struct InFlight {
     endpoint: Arc<EndpointState>,
     /// The cluster among whose requests it counts.
     requests: Option<Arc<ClusterState>>,
+    /// It counts among what the endpoint was asked.
+    asked: bool,
 }
 
 impl InFlight {
@@ -102,7 +103,15 @@ impl InFlight {
     pub fn count(&mut self, cluster: &Arc<ClusterState>, limit: u32) -> Result<(), Full> {
         cluster.requests.enter(Resource::Requests, limit)?;
         self.requests = Some(cluster.clone());
+        self.asked();
         Ok(())
+    }
+
+    /// The endpoint is asked now, or could not be: what was refused before, or waited in vain, tells nothing of it.
+    pub fn asked(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.endpoint.requests.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

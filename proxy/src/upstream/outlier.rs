@@ -196,8 +196,9 @@ fn sweep_once(
             window.close(view, settings);
             *window = Window::open(view, now);
         }
-        let over = window.since + settings.interval;
-        next = Some(next.map_or(over, |next: Instant| next.min(over)));
+        if let Some(over) = window.since.checked_add(settings.interval) {
+            next = Some(next.map_or(over, |next: Instant| next.min(over)));
+        }
     }
     next
 }

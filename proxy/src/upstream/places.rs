@@ -122,6 +122,12 @@ impl Places {
         if self.waiting() > 0 { None } else { self.enter() }
     }
 
+    /// A place, however many are taken.
+    pub fn take_beyond(self: &Arc<Self>) -> Place {
+        self.open.enter_beyond();
+        Place(self.clone())
+    }
+
     /// Somebody found no place.
     pub fn note_refusal(&self) {
         self.open.note_refusal();

@@ -160,8 +160,9 @@ impl Pools {
                     continue;
                 }
                 let spare = &idle.spares[place];
-                if let Some(patience) = idle.patience(spare, now) {
-                    let due = spare.idle_since + patience;
+                let due =
+                    idle.patience(spare, now).and_then(|patience| spare.idle_since.checked_add(patience));
+                if let Some(due) = due {
                     if due <= now {
                         idle.remove(place);
                         continue;
@@ -186,6 +187,11 @@ impl Pools {
                 && !client.has_idled_beyond(limits.idle_timeout)
         });
         clients.iter().find(|c| c.made_for().serves(wanted) && c.has_room(streams, requests)).cloned()
+    }
+
+    /// Is there an HTTP/2 connection to that cluster, whether or not it has room?
+    pub fn has_h2(&self, of: &Arc<Places>) -> bool {
+        self.h2.values().flatten().any(|client| client.is_of(of))
     }
 
     /// Keeps a new HTTP/2 connection for all.

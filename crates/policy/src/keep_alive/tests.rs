@@ -89,7 +89,10 @@ proptest! {
     }
 
     #[test]
-    fn no_value_of_the_header_does_harm(value in ".{0,64}") {
+    fn no_value_of_the_header_does_harm(value in ".{0,64}", seconds in any::<u64>()) {
         let _ = Stated::read(&value);
+        let kept = Stated::read(&format!("timeout={seconds}")).timeout.unwrap();
+        prop_assert!(Instant::now().checked_add(give_up_after(kept)).is_some());
+        prop_assert_eq!(kept, Duration::from_secs(seconds).min(Duration::from_secs(24 * 3600)));
     }
 }

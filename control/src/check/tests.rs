@@ -37,6 +37,17 @@ fn the_manifests_of_selfmonitor_have_no_such_mistake() {
 }
 
 #[test]
+fn nor_have_those_that_meshes_are_compared_with() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/compare/mesh");
+    let reading = crate::read::read(&[path]);
+    assert_eq!(reading.diagnostics, []);
+    // Policies that are there to be many name accounts of nobody.
+    for told in check(&sample::running(reading.resources)) {
+        assert!(told.message.contains("runs as service account other-"), "{told}");
+    }
+}
+
+#[test]
 fn a_subset_without_pods_is_named_with_what_pods_have_instead() {
     let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: v2, labels: {version: v2}}]}";
     let world = sample::world(&format!("{WEB}{yaml}"));

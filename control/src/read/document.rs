@@ -82,7 +82,8 @@ impl Reader {
         let is_json = name.to_ascii_lowercase().ends_with(".json");
         let text = if is_json { json::as_yaml(text) } else { text.into() };
         let text = &*text;
-        for document in yaml::documents(text) {
+        let documents = if is_json { yaml::json_documents(text) } else { yaml::documents(text) };
+        for document in documents {
             match document {
                 Ok(node) => self.document(&node, text),
                 Err(error) => self.syntax_error(error),
@@ -242,7 +243,7 @@ impl Reader {
             Kind::ConfigMap => self.kubernetes(
                 document,
                 |o: ConfigMap| Some(o.data.unwrap_or_default()),
-                |_, _| {},
+                validate::config_map::check,
                 |r| &mut r.config_maps,
             ),
             Kind::Secret => {

@@ -31,6 +31,29 @@ pub(super) fn as_yaml(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Where a value of a text ends behind which, without anything between, another begins: programs write one behind the other.
+pub(super) fn ends(text: &str) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && text[at + 1..].trim_start().starts_with(['{', '[']) {
+                    ends.push(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    ends
+}
+
 /// The character that two escapes in a row are together, and what follows them.
 fn pair(text: &str) -> Option<(char, &str)> {
     let (high, text) = escape(text)?;

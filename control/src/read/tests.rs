@@ -9,6 +9,7 @@ mod honoured;
 mod hostile;
 mod kubernetes;
 mod shapes;
+mod traps;
 mod values;
 
 /// What reading `text` has to say, a line each.

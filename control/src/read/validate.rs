@@ -2,6 +2,7 @@
 //! and one for each sort of value that several kinds have.
 
 pub(super) mod authorization_policy;
+pub(super) mod config_map;
 pub(super) mod destination_rule;
 pub(super) mod gateway;
 mod host;
@@ -13,6 +14,7 @@ mod policy_target;
 mod port;
 pub(super) mod proxy_annotation;
 pub(super) mod proxy_config;
+mod quantity;
 mod regex;
 pub(super) mod request_authentication;
 pub(super) mod service;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::node::{Entry, Meaning, Node, Position, Value};
-use super::scalar;
+use super::{json, scalar};
 
 /// How deep lists and mappings may stand in each other.
 const DEEPEST: usize = 100;
@@ -27,9 +27,18 @@ pub(crate) struct SyntaxError {
 
 /// The documents of `text`, in order; empty ones are left out.
 pub(crate) fn documents(text: &str) -> Vec<Result<Node, SyntaxError>> {
+    read(pieces(text))
+}
+
+/// The documents of a JSON file's text, where they also stand behind each other with nothing between.
+pub(crate) fn json_documents(text: &str) -> Vec<Result<Node, SyntaxError>> {
+    read(pieces(text).iter().flat_map(values).collect())
+}
+
+fn read(pieces: Vec<Piece<'_>>) -> Vec<Result<Node, SyntaxError>> {
     let mut left = MOST_NODES;
     let mut all = Vec::new();
-    for piece in pieces(text) {
+    for piece in pieces {
         // A parser that panics on some odd text must cost this document, not the control plane.
         let read = catch_unwind(AssertUnwindSafe(|| {
             let mut found = Vec::new();
@@ -37,7 +46,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Node, SyntaxError>> {
             (found, ended)
         }));
         let (found, ended) = read.unwrap_or_else(|_| {
-            let at = Position { line: piece.line + 1, column: 1 };
+            let at = Position { line: piece.line + 1, column: piece.column + 1 };
             (
                 Vec::new(),
                 Err(SyntaxError { at, message: "this is not YAML that can be read".to_owned(), hint: None }),
@@ -55,10 +64,31 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Node, SyntaxError>> {
     all
 }
 
-/// One document's text and the number of lines before it.
+/// One document's text, the number of lines before it, and of characters before it on its first one.
 struct Piece<'t> {
     text: &'t str,
     line: u32,
+    column: u32,
+}
+
+/// A piece of JSON, cut behind each of its values.
+fn values<'t>(piece: &Piece<'t>) -> Vec<Piece<'t>> {
+    let ends = json::ends(piece.text).into_iter().chain([piece.text.len()]);
+    let (mut start, mut line, mut column) = (0, piece.line, piece.column);
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    ends.map(|end| {
+        let text = &piece.text[start..end];
+        let value = Piece { text, line, column };
+        start = end;
+        if let Some((before, last)) = text.rsplit_once('\n') {
+            line = line.saturating_add(count(before.matches('\n').count() + 1));
+            column = count(last.chars().count());
+        } else {
+            column = column.saturating_add(count(text.chars().count()));
+        }
+        value
+    })
+    .collect()
 }
 
 /// Cuts at lines that begin with `---`. What stands before the first one stays with it when it is only comments and
@@ -73,14 +103,14 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             .strip_prefix("---")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marker && has_content {
-            pieces.push(Piece { text: &text[start..offset], line: start_line });
+            pieces.push(Piece { text: &text[start..offset], line: start_line, column: 0 });
             (start, start_line) = (offset, number);
         }
         has_content |= marker || !(line.trim().is_empty() || line.starts_with(['#', '%']));
         offset += line.len();
     }
     if has_content {
-        pieces.push(Piece { text: &text[start..], line: start_line });
+        pieces.push(Piece { text: &text[start..], line: start_line, column: 0 });
     }
     pieces
 }
@@ -106,6 +136,8 @@ struct Builder<'t, 'l> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     /// Lines of the file before this text.
     line: u32,
+    /// Characters before it on its first line.
+    column: u32,
     left: &'l mut usize,
     anchors: HashMap<usize, (Node, usize)>,
 }
@@ -114,7 +146,13 @@ type Built<T> = Result<T, SyntaxError>;
 
 impl<'t, 'l> Builder<'t, 'l> {
     fn new(piece: &Piece<'t>, left: &'l mut usize) -> Self {
-        Self { parser: Parser::new_from_str(piece.text), line: piece.line, left, anchors: HashMap::new() }
+        Self {
+            parser: Parser::new_from_str(piece.text),
+            line: piece.line,
+            column: piece.column,
+            left,
+            anchors: HashMap::new(),
+        }
     }
 
     fn documents(mut self, found: &mut Vec<Node>) -> Built<()> {
@@ -311,7 +349,8 @@ impl<'t, 'l> Builder<'t, 'l> {
 
     fn place(&self, marker: Marker) -> Position {
         let line = u32::try_from(marker.line()).unwrap_or(u32::MAX).max(1);
-        let column = u32::try_from(marker.col()).unwrap_or(u32::MAX).saturating_add(1);
+        let before = if line == 1 { self.column } else { 0 };
+        let column = u32::try_from(marker.col()).unwrap_or(u32::MAX).saturating_add(1).saturating_add(before);
         Position { line: line.saturating_add(self.line), column }
     }
 

@@ -15,3 +15,19 @@ fn two_escapes_that_are_one_character_become_it_and_all_else_stays() {
     }
     assert!(matches!(as_yaml("{\"plain\": 1}"), Cow::Borrowed(_)));
 }
+
+#[test]
+fn values_end_where_another_begins_and_not_in_strings_nor_within_each_other() {
+    for (json, expected) in [
+        ("{} {}", &[2][..]),
+        ("{\"a\": [{}, {}]}\n\n{}{}\n", &[15, 19]),
+        ("{\"a\": \"} {\"} [1]", &[12]),
+        ("{\"a\": \"\\\"} {\"}", &[]),
+        ("{}", &[]),
+        ("{},{}", &[]),
+        ("}}{}", &[2]),
+        ("", &[]),
+    ] {
+        assert_eq!(ends(json), expected, "{json}");
+    }
+}

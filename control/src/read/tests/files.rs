@@ -132,3 +132,19 @@ fn json_as_other_programs_write_it_is_read() {
     assert_eq!(reading.diagnostics, []);
     assert_eq!(reading.resources.service_accounts[0].meta.annotations["owner"], "caf\u{e9} \u{1f600} a/b");
 }
+
+#[test]
+fn json_values_behind_each_other_are_documents_each_with_its_place() {
+    let account = |name: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {{"name": "{name}"}}}}"#)
+    };
+    let text = format!("{}\n{}{}\n---\n{}\n", account("a"), account("b"), account("c"), account("B"));
+    let reading = read_str("t.json", &text);
+    assert_eq!(names(&reading), ["a", "b", "c"]);
+    let told: Vec<String> = reading.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("t.json:4:61: error: metadata.name: \"B\" is not a name"), "{told:?}");
+    let wrong = text.replace("\"c\"", "\"C\"");
+    let told = read_str("t.json", &wrong).diagnostics[0].to_string();
+    assert!(told.starts_with("t.json:2:134: error: metadata.name: \"C\" is not a name"), "{told}");
+}

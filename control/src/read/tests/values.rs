@@ -2,8 +2,8 @@
 
 use super::*;
 
-const NET: &str = "networking.istio.io/v1";
-const SEC: &str = "security.istio.io/v1";
+pub(super) const NET: &str = "networking.istio.io/v1";
+pub(super) const SEC: &str = "security.istio.io/v1";
 const TEL: &str = "telemetry.istio.io/v1";
 
 /// The findings of a spec without their places: `severity: path: message`.
@@ -427,42 +427,6 @@ fn authorization_policies() {
             ),
         ],
     );
-}
-
-#[test]
-fn hosts_that_a_port_behind_them_gets_around_are_told() {
-    let of = |action: &str, field: &str, hosts: &str| {
-        let spec = format!("{{action: {action}, rules: [{{to: [{{operation: {{{field}: [{hosts}]}}}}]}}]}}");
-        found(SEC, "AuthorizationPolicy", &spec)
-    };
-    assert_eq!(
-        of("DENY", "hosts", "secret.example.com"),
-        [
-            "warning: spec.rules[0].to[0].operation.hosts[0]: a request for \"secret.example.com\" with a port (secret.example.com:80) is for another host: it is not denied; add \"secret.example.com:*\" beside it"
-        ]
-    );
-    assert_eq!(
-        of("DENY", "hosts", "'*.example.com'"),
-        [
-            "warning: spec.rules[0].to[0].operation.hosts[0]: a request for \"any.example.com\" with a port (any.example.com:80) is for another host: it is not denied; add each port that callers may write: \"*.example.com:80\""
-        ]
-    );
-    assert_eq!(of("ALLOW", "notHosts", "a, b").len(), 2);
-    for (action, field, hosts) in [
-        ("DENY", "hosts", "secret.example.com, 'Secret.example.com:*'"),
-        ("DENY", "hosts", "secret.example.com, 'secret*'"),
-        ("DENY", "hosts", "secret.example.com, '*'"),
-        ("DENY", "hosts", "'*.example.com', '*.example.com:8080'"),
-        ("DENY", "hosts", "'a:80', 'b*', '*', '[::1]:80'"),
-        ("DENY", "notHosts", "a"),
-        ("ALLOW", "hosts", "a"),
-        ("ALLOW", "notHosts", "a, 'a:*'"),
-    ] {
-        assert_eq!(of(action, field, hosts), [""; 0], "{action} {field} {hosts}");
-    }
-    for action in ["AUDIT", "DENY"] {
-        assert_eq!(of(action, "hosts", "'[::1]'").len(), 1, "{action}: an address without a port");
-    }
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! DestinationRule.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use crate::read::finding::Findings;
 use crate::read::path::Path;
 use crate::resources::destination_rule::{
     ConnectionPool, ConsistentHash, DestinationRule, LoadBalancer, LocalityBalancing, OutlierDetection,
-    TrafficPolicy,
+    TcpKeepalive, TrafficPolicy,
 };
+use crate::resources::duration::Span;
 
 /// Checks a DestinationRule.
 pub(in crate::read) fn check(rule: &DestinationRule, into: &mut Findings) {
@@ -223,6 +225,9 @@ pub(super) fn connection_pool(pool: &ConnectionPool, at: &Path<'_>, into: &mut F
             into,
         );
         super::time::millisecond_or_off(tcp.idle_timeout, &at.key("idleTimeout"), into);
+        if let Some(keepalive) = &tcp.tcp_keepalive {
+            tcp_keepalive(keepalive, &at.key("tcpKeepalive"), into);
+        }
     }
     if let Some(http) = &pool.http {
         let at = at.key("http");
@@ -236,6 +241,31 @@ pub(super) fn connection_pool(pool: &ConnectionPool, at: &Path<'_>, into: &mut F
             super::share::not_negative(value, &at.key(name), into);
         }
         super::time::millisecond_or_off(http.idle_timeout, &at.key("idleTimeout"), into);
+    }
+}
+
+/// Warns of what Linux does not take: whole seconds from 1 to 32767, and at most 127 probes.
+pub(super) fn tcp_keepalive(keepalive: &TcpKeepalive, at: &Path<'_>, into: &mut Findings) {
+    const MOST_SECONDS: u64 = 32_767;
+    const MOST_PROBES: u32 = 127;
+    for (name, time) in [("time", keepalive.time), ("interval", keepalive.interval)] {
+        let Some(Span(time)) = time else { continue };
+        if time.is_zero() {
+            into.warning(&at.key(name), "0s is no time: the kernel's own holds");
+        } else if time < Duration::from_secs(1) {
+            into.warning(&at.key(name), format!("{time:?} is less than the kernel can do: 1s is taken"));
+        } else if time.as_secs() > MOST_SECONDS {
+            into.warning(
+                &at.key(name),
+                format!("{}s is more than the kernel can do: {MOST_SECONDS}s is taken", time.as_secs()),
+            );
+        }
+    }
+    if keepalive.probes > MOST_PROBES {
+        into.warning(
+            &at.key("probes"),
+            format!("{} is more than the kernel can do: {MOST_PROBES} is taken", keepalive.probes),
+        );
     }
 }
 

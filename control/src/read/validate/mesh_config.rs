@@ -18,6 +18,9 @@ pub(in crate::read) fn check(mesh: &MeshConfig, at: &Path<'_>, into: &mut Findin
         }
     }
     super::time::at_least_a_millisecond(mesh.connect_timeout, &at.key("connectTimeout"), into);
+    if let Some(keepalive) = &mesh.tcp_keepalive {
+        super::destination_rule::tcp_keepalive(keepalive, &at.key("tcpKeepalive"), into);
+    }
     super::time::millisecond_or_off(
         mesh.protocol_detection_timeout,
         &at.key("protocolDetectionTimeout"),

@@ -39,3 +39,19 @@ pub(super) fn protocol(protocol: &str, at: &Path<'_>, into: &mut Findings) {
         None => format!("known are {}", PROTOCOLS.join(", ")),
     });
 }
+
+/// Checks what carries a port: Kubernetes takes these words alone, in capitals.
+pub(super) fn transport(protocol: &str, at: &Path<'_>, into: &mut Findings) {
+    const KNOWN: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    if KNOWN.contains(&protocol) {
+        return;
+    }
+    into.error(at, format!("{protocol:?} is not one of {}", KNOWN.join(", ")));
+    let is_spoken = PROTOCOLS.iter().any(|known| known.eq_ignore_ascii_case(protocol));
+    let slip = KNOWN.iter().any(|known| known.eq_ignore_ascii_case(protocol)) || !is_spoken;
+    into.hint(match nearest(protocol, KNOWN).filter(|_| slip) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "what is spoken on the port goes into a Service's port's name (http, grpc, tcp-...) or into appProtocol"
+            .to_owned(),
+    });
+}

@@ -48,12 +48,7 @@ fn ports(service: &ServiceSpec, spec: &Path<'_>, into: &mut Findings) {
     for (index, port) in ports.iter().enumerate() {
         let at = list.index(index);
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        if !matches!(protocol, "TCP" | "UDP" | "SCTP") {
-            into.error(&at.key("protocol"), format!("{protocol:?} is not one of TCP, UDP, SCTP"));
-            into.hint(
-                "what is spoken on the port goes into its name (http, grpc, tcp-...) or into appProtocol",
-            );
-        }
+        super::port::transport(protocol, &at.key("protocol"), into);
         super::port::number(u32::try_from(port.port).unwrap_or(0), &at.key("port"), into);
         if let Some(IntOrString::Int(target)) = port.target_port {
             super::port::number(u32::try_from(target).unwrap_or(0), &at.key("targetPort"), into);

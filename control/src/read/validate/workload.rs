@@ -95,6 +95,7 @@ fn one(container: &Container, at: &Path<'_>, into: &mut Findings) {
         let list = at.key("ports");
         let at = list.index(index);
         super::port::number(u32::try_from(port.container_port).unwrap_or(0), &at.key("containerPort"), into);
+        super::port::transport(port.protocol.as_deref().unwrap_or("TCP"), &at.key("protocol"), into);
         if let Some(name) = &port.name
             && (name.len() > 15 || super::names::label(name).is_err())
         {
@@ -102,6 +103,14 @@ fn one(container: &Container, at: &Path<'_>, into: &mut Findings) {
                 &at.key("name"),
                 format!("{name:?} is not a port's name: at most 15 of a-z, 0-9 and -"),
             );
+        }
+    }
+    for (field, amounts) in
+        container.resources.iter().flat_map(|r| [("limits", &r.limits), ("requests", &r.requests)])
+    {
+        for (name, amount) in amounts.iter().flatten() {
+            let at = at.key("resources");
+            super::quantity::check(&amount.0, &at.key(field).key(name), into);
         }
     }
     for (index, variable) in container.env.iter().flatten().enumerate() {

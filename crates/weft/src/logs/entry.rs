@@ -107,6 +107,11 @@ impl Entry {
         self.response_code_details.as_deref() == Some("via_upstream")
     }
 
+    /// Whether the app's answer came and is whole, as far as this sidecar saw.
+    pub(super) fn is_the_apps(&self) -> bool {
+        self.came_from_upstream() && self.status().is_some()
+    }
+
     /// Why it went as it did, if the sidecar had something to say about it.
     pub(super) fn why(&self) -> Option<String> {
         let said =

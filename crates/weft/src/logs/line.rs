@@ -129,7 +129,10 @@ fn why(request: &Request) -> Option<String> {
     let tries =
         request.at_caller.as_ref().and_then(|account| account.entry.attempts).filter(|tries| *tries > 1);
     let mut text = match (outcome, witness) {
-        (Outcome::Fine, _) => request.at_callee.as_ref().and_then(allowed_by).unwrap_or_default(),
+        (Outcome::Fine, _) => {
+            let allowed = || request.at_callee.as_ref().and_then(allowed_by);
+            not_by_the_apps(request).or_else(allowed).unwrap_or_default()
+        }
         (Outcome::Denied, Some(account)) => {
             let why = account.entry.why().unwrap_or_else(|| "no reason was given".to_owned());
             format!("denied by the sidecar of {}: {}", account.owner, said(&why, &account.entry))
@@ -144,6 +147,15 @@ fn why(request: &Request) -> Option<String> {
         let _ = write!(text, "{}{tries} tries", if text.is_empty() { "" } else { "; " });
     }
     (!text.is_empty()).then(|| printable(&text))
+}
+
+/// What went otherwise than an app meant it, though nothing failed by the metrics: a request that a sidecar answered
+/// itself, or one that was broken off. It is the caller's doing, so the caller's sidecar is closer to it.
+fn not_by_the_apps(request: &Request) -> Option<String> {
+    request.accounts().filter(|account| !account.entry.is_the_apps()).find_map(|account| {
+        let why = account.entry.why()?;
+        Some(format!("at the sidecar of {}: {}", account.owner, policies(&why)))
+    })
 }
 
 fn allowed_by(account: &super::request::Account) -> Option<String> {

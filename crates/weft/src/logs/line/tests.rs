@@ -51,6 +51,51 @@ fn a_failure_is_the_apps_or_a_sidecars() {
 }
 
 #[test]
+fn what_a_sidecar_refused_says_why() {
+    for code in [400, 431] {
+        let refused = entry("source", "r", 0, code)
+            .replace("\"-\"", "\"DPE\"")
+            .replace("via_upstream", "http1.codec_error")
+            .replace("\"reason\":null", "\"reason\":\"the head is no head\"");
+        let line = line(&[("web-1", refused)]);
+        assert!(line.contains(&format!("  {code}  ")), "{line}");
+        assert!(line.ends_with("  at the sidecar of web-1: the head is no head"), "{line}");
+    }
+    let far = entry("destination", "r", 1, 400)
+        .replace("via_upstream", "path_normalization_failed")
+        .replace("\"reason\":null", "\"reason\":\"the path has no meaning\"");
+    let line = line(&[("web-1", entry("source", "r", 0, 400)), ("api-1", far)]);
+    assert!(line.ends_with("  at the sidecar of api-1: the path has no meaning"), "{line}");
+}
+
+#[test]
+fn what_was_broken_off_says_why_and_not_who_allowed_it() {
+    let bad = entry("source", "r", 0, 0)
+        .replace("\"-\"", "\"DPE\"")
+        .replace("via_upstream", "http1.codec_error")
+        .replace("\"reason\":null", "\"reason\":\"the body cannot be read: a chunk has no size\"");
+    let gone = entry("destination", "r", 1, 0)
+        .replace("\"-\"", "\"DC\"")
+        .replace("via_upstream", "downstream_remote_disconnect")
+        .replace("\"reason\":null", "\"reason\":\"the client went away\"")
+        .replace("\"policy\":null", "\"policy\":\"ns[shop]-policy[api]-rule[1]\"");
+    let both = line(&[("web-1", bad), ("api-1", gone.clone())]);
+    assert!(both.contains("  ---  "), "{both}");
+    assert!(
+        both.ends_with("  at the sidecar of web-1: the body cannot be read: a chunk has no size"),
+        "{both}"
+    );
+    let alone = line(&[("api-1", gone)]);
+    assert!(alone.ends_with("  at the sidecar of api-1: the client went away"), "{alone}");
+}
+
+#[test]
+fn an_apps_own_refusal_needs_no_words() {
+    let line = line(&[("web-1", entry("source", "r", 0, 404))]);
+    assert!(line.ends_with("  404       7 ms"), "{line}");
+}
+
+#[test]
 fn columns_are_as_wide_as_the_widest_of_what_is_shown_together() {
     let mut join = Join::new(names());
     join.add("web-1", &entry("source", "r", 0, 200));

@@ -36,9 +36,12 @@ impl Target {
         if authority.as_str().contains('@') {
             return Err(format!("{url:?}: a user in the URL is not sent; use -H 'Authorization: ...'"));
         }
+        let port = port(authority.as_str()).map_err(|port| {
+            format!("{url:?}: {port:?} is no port; a port is a number from 1 to {}", u16::MAX)
+        })?;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { tls, host: authority.host().to_owned(), port: authority.port_u16(), path })
+        Ok(Self { tls, host: authority.host().to_owned(), port, path })
     }
 
     /// host:port
@@ -55,6 +58,19 @@ impl Target {
     /// Whether the host is no name but an address.
     pub(super) fn is_address(&self) -> bool {
         self.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+    }
+}
+
+/// The port that `authority` names, `None` where it leaves that to the scheme, as it does with `host:`.
+fn port(authority: &str) -> Result<Option<u16>, &str> {
+    // What is in brackets has colons of its own.
+    let behind = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    match authority.get(behind..).and_then(|rest| rest.split_once(':')) {
+        None | Some((_, "")) => Ok(None),
+        Some((_, port)) => {
+            let digits = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|port| port.parse().ok()).filter(|port| *port != 0).map(Some).ok_or(port)
+        }
     }
 }
 

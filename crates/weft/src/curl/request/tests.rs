@@ -57,3 +57,23 @@ fn what_is_no_url_or_header_is_said() {
         assert!(header(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_port_is_one_or_is_refused_in_words() {
+    for (url, port) in [
+        ("cart:8080/x", Some(8080)),
+        ("http://[::1]:65535", Some(65535)),
+        ("http://[::1]", None),
+        ("http://cart/a:99999", None),
+        ("http://cart:/x", None),
+    ] {
+        assert_eq!(Target::parse(url).unwrap().port, port, "{url}");
+    }
+    for (url, port) in [("http://cart:99999/", "99999"), ("https://[::1]:65536", "65536"), ("cart:0", "0")] {
+        let why = Target::parse(url).unwrap_err();
+        assert!(why.contains(&format!("{port:?} is no port")), "{url}: {why}");
+    }
+    for url in ["http://cart:+80/", "http://cart:80x/", "http://cart:http/"] {
+        assert!(Target::parse(url).is_err(), "{url}");
+    }
+}

@@ -263,7 +263,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
             reached.len() - addresses.len(),
         ));
     }
-    let ports = ports::of(draft, &selecting);
+    let ports = ports::of(draft, &selecting, notes);
     let mut environment = Environment::default();
     let address = |service: &Service| addresses.get(&service.host()).copied();
     let virtual_addresses = if own && !bound { named::all(services, &[]) } else { Vec::new() };

@@ -224,6 +224,35 @@ fn of_a_udp_and_a_tcp_port_of_one_number_the_app_has_the_tcp_one() {
 }
 
 #[test]
+fn of_services_that_contradict_each_other_about_a_port_the_first_counts_and_the_user_is_told() {
+    let ports = |ports: Value| -> (Protocol, Vec<String>) {
+        let mut manifests = shop();
+        let spec = json!({ "selector": { "app": "web" }, "ports": ports });
+        let shared = Service::read("shared", "shop", &serde_json::from_value(spec).unwrap()).unwrap();
+        // The only one that selects web.
+        manifests.services.retain(|service| service.name != "web");
+        manifests.services.push(shared);
+        let web = manifests.workloads.iter_mut().find(|workload| workload.name == "web").unwrap();
+        web.replicas = 2;
+        let plan = planned(&manifests, &[]);
+        let protocol = pod_named(&plan, "web-1").ports[0].protocol;
+        (protocol, plan.notes.into_iter().filter(|note| note.contains("service shop/shared")).collect())
+    };
+    let http = || json!({ "name": "http-web", "port": 80, "targetPort": "http" });
+    let grpc = || json!({ "name": "grpc", "port": 90, "targetPort": 8000 });
+    let sniffed = || json!({ "name": "web", "port": 70, "targetPort": "http" });
+    let note = "port 8000 of an app is http by port 80 of service shop/shared, and grpc by port 90 of service \
+        shop/shared: one port speaks one protocol; a stand-in speaks http";
+    assert_eq!(ports(json!([http(), grpc()])), (Protocol::Http, vec![note.to_owned()]));
+    assert_eq!(ports(json!([sniffed(), http(), grpc(), sniffed()])), (Protocol::Http, vec![note.to_owned()]));
+    let (protocol, notes) = ports(json!([grpc(), http()]));
+    assert_eq!((protocol, notes.len()), (Protocol::Grpc, 1));
+    assert_eq!(ports(json!([sniffed(), grpc()])), (Protocol::Grpc, vec![]));
+    let again = json!({ "name": "http-too", "port": 81, "targetPort": "http" });
+    assert_eq!(ports(json!([http(), again, sniffed()])), (Protocol::Http, vec![]));
+}
+
+#[test]
 fn an_address_that_an_app_was_told_stays_whatever_services_come_and_go() {
     let mut manifests = shop();
     let plan_beside = |manifests: &Manifests, runs: &[Pod]| {

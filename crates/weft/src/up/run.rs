@@ -33,8 +33,8 @@ use weft_control::read::{Reading, Sources, read_sources};
 use weft_control::resources::Resources;
 use weft_runtime::signals::{Signal, Signals};
 
-/// Files that cannot be used.
-const BAD_FILES: u8 = 2;
+/// Files or arguments that cannot be used.
+const UNUSABLE: u8 = 2;
 /// How often pods that are not ready are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// After this long, and as often, the user is told what is waited for.
@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let count = reading.errors().count();
         let errors = if count == 1 { "one error".to_owned() } else { format!("{count} errors") };
         crate::say::say!("weft: {errors} in these files; nothing was started");
-        return Ok(ExitCode::from(BAD_FILES));
+        return Ok(ExitCode::from(UNUSABLE));
     }
     let (base, _claim) = if namespaces {
         (Base::Namespaces(std::process::id()), None)
@@ -72,11 +72,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(plan) => plan,
         Err(error) => {
             crate::say::say!("weft: {error}");
-            return Ok(ExitCode::from(BAD_FILES));
+            return Ok(ExitCode::from(UNUSABLE));
         }
     };
     report.plan(&plan, args.verbose);
-    check_apps(&args, &plan)?;
+    if let Some(why) = misses(&args, &plan) {
+        crate::say::say!("weft: {why}");
+        return Ok(ExitCode::from(UNUSABLE));
+    }
     if base.hub().is_none()
         && let Some(warning) = privileged::warning(&plan, privileged::floor())
     {
@@ -107,16 +110,13 @@ fn claim() -> Option<(Base, socket2::Socket)> {
     Some((base, held?))
 }
 
-fn check_apps(args: &Args, plan: &Plan) -> anyhow::Result<()> {
-    for choice in &args.apps {
-        let mut pods = plan.pods.iter().filter(|pod| choice.is_for(pod));
-        if pods.next().is_none() {
-            let known: BTreeSet<&str> = plan.pods.iter().map(|pod| pod.workload.as_str()).collect();
-            let known = known.into_iter().collect::<Vec<_>>().join(", ");
-            anyhow::bail!("--app {}: no such service runs; there are {known}", choice.service);
-        }
-    }
-    Ok(())
+/// What an `--app` is for that does not run, in words.
+fn misses(args: &Args, plan: &Plan) -> Option<String> {
+    let is_for_nobody = |choice: &&super::AppChoice| !plan.pods.iter().any(|pod| choice.is_for(pod));
+    let choice = args.apps.iter().find(is_for_nobody)?;
+    let known: BTreeSet<&str> = plan.pods.iter().map(|pod| pod.workload.as_str()).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Some(format!("--app {}: no such service runs; there are {known}", choice.service))
 }
 
 /// A running mesh.

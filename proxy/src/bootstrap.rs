@@ -2,6 +2,8 @@
 //!
 //! The same variables come from a pod's manifest and from `weft up`; there is no second configuration path.
 
+mod span;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use weft_model::endpoint::Locality;
 use weft_model::node::{Agent, Interception, Node, NodeMetadata, Role};
+
+pub use span::span;
 
 /// Everything a sidecar starts with.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct Bootstrap {
     pub dns: Option<DnsCapture>,
     /// What is open when it is told to end may take so long.
     pub drain: Duration,
+    /// Told to end, it stays so long at least (`MINIMUM_DRAIN_DURATION`).
+    pub least_drain: Duration,
     /// Worker threads; `None`: as many as there are cores.
     pub concurrency: Option<usize>,
     /// How long a connection waits for a configuration or certificate that is not there yet.
@@ -72,6 +78,7 @@ pub enum BootstrapError {
     },
 }
 
+const LEAST: &str = "MINIMUM_DRAIN_DURATION";
 const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
 const ROOT: &str = "/var/run/secrets/istio/root-cert.pem";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -81,6 +88,9 @@ const DNS: u16 = 15053;
 const DRAIN: Duration = Duration::from_secs(5);
 /// With an app beside it that is told to end at the same moment: within the half minute that a cluster gives to both.
 const DRAIN_WITH_APP: Duration = Duration::from_secs(25);
+
+/// Where an app is beside it, it stays so long at least, as with Istio's agent.
+const LEAST_DRAIN: Duration = Duration::from_secs(5);
 
 impl Bootstrap {
     /// Reads an environment. `domain` is the node's DNS domain (`--domain`).
@@ -144,6 +154,11 @@ impl Bootstrap {
             Some(seconds) => Some(Duration::from_secs(parse("TERMINATION_DRAIN_DURATION_SECONDS", seconds)?)),
             None => config.termination_drain_duration.as_deref().map(seconds).transpose()?,
         };
+        // Of mode NONE is the sidecar whose app is told to end before it, and waited for by somebody else.
+        let usual_least = if interception == Interception::None { Duration::ZERO } else { LEAST_DRAIN };
+        let least_drain = text(LEAST).map(|text| {
+            span(text).map_err(|why| BootstrapError::Wrong { name: LEAST, value: text.to_owned(), why })
+        });
         Ok(Self {
             node: Node {
                 role: Role::Sidecar,
@@ -171,6 +186,7 @@ impl Bootstrap {
             dns: dns_capture.then_some(dns),
             concurrency: concurrency.or(config.concurrency),
             drain: drain.unwrap_or(usual),
+            least_drain: least_drain.transpose()?.unwrap_or(usual_least),
             hold: Duration::from_secs(10),
             first_byte: Duration::from_secs(15),
         })

@@ -15,15 +15,24 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Ports of the sidecar itself, or of what stands beside it in the same container.
 const OWN: [u16; 8] = [15000, 15001, 15004, 15006, 15020, 15021, 15053, 15090];
 
-/// Drains until nothing is in flight and, where `with_app`, the app listens nowhere any more; at most for `limit`, and
+/// How long an end takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// So long even where nobody is seen: peers have not heard of it yet, and an app that listens nowhere may call others.
+    pub least: Duration,
+    /// So long whoever is there.
+    pub most: Duration,
+}
+
+/// Drains until nothing is in flight and, where `with_app`, the app listens nowhere any more; for as long as `span` says, and
 /// until the next signal.
-pub async fn farewell(listeners: &Mutex<Listeners>, with_app: bool, limit: Duration, signals: &mut Signals) {
+pub async fn farewell(listeners: &Mutex<Listeners>, with_app: bool, span: Span, signals: &mut Signals) {
     let listeners = || listeners.lock().unwrap_or_else(PoisonError::into_inner);
     listeners().drain();
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        let own = listeners().ports();
-        if listeners().active() == 0 && !(with_app && app_listens(&own)) {
+    let began = Instant::now();
+    while began.elapsed() < span.most {
+        let seen = || listeners().active() > 0 || (with_app && app_listens(&listeners().ports()));
+        if !span.goes_on(began.elapsed(), seen) {
             return;
         }
         tokio::select! {
@@ -31,7 +40,14 @@ pub async fn farewell(listeners: &Mutex<Listeners>, with_app: bool, limit: Durat
             _ = signals.next() => return,
         }
     }
-    tracing::info!(?limit, "the time to drain is over; what is still open is cut");
+    tracing::info!(limit = ?span.most, "the time to drain is over; what is still open is cut");
+}
+
+impl Span {
+    /// Whether it is too early to go after so long a time, for somebody's sake who is seen or may be there.
+    fn goes_on(self, after: Duration, seen: impl FnOnce() -> bool) -> bool {
+        after < self.most && (after < self.least || seen())
+    }
 }
 
 /// Whether anybody but the sidecar listens in this pod.

@@ -23,7 +23,7 @@ use crate::config::apply::Applier;
 use crate::config::subscribe::{self, Conditions};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, Dns, Naming};
-use crate::farewell::farewell;
+use crate::farewell::{Span, farewell};
 use crate::listeners::{self, Listeners};
 use crate::probes::{self, Probes, Side};
 use crate::snapshot::Snapshot;
@@ -235,7 +235,11 @@ async fn run(
         }
     };
     tracing::info!(%why, "ending: connections drain");
-    farewell(&listeners, ends.with_app && why != "/quitquitquit", bootstrap.drain, &mut signals).await;
+    // A Job's last step asks when its work is done: there is nobody to stay for.
+    let is_asked = why == "/quitquitquit";
+    let least = if is_asked { Duration::ZERO } else { bootstrap.least_drain };
+    let span = Span { least, most: bootstrap.drain };
+    farewell(&listeners, ends.with_app && !is_asked, span, &mut signals).await;
     listeners.lock().unwrap_or_else(PoisonError::into_inner).close();
     workers.stop(Duration::from_millis(200)).await;
     shared.observer.files.flush(Duration::from_secs(1));

@@ -65,6 +65,23 @@ fn what_is_open_at_the_end_has_as_long_as_the_environment_says_else_the_proxys_c
 }
 
 #[test]
+fn beside_an_app_it_stays_for_five_seconds_at_least_or_as_long_as_the_environment_says() {
+    let of = |more: &[(&str, &str)]| {
+        let mut env = pod();
+        env.insert("ISTIO_META_INTERCEPTION_MODE".to_owned(), "REDIRECT".to_owned());
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        Bootstrap::from_environment(&env, "d").map(|bootstrap| bootstrap.least_drain)
+    };
+    assert_eq!(of(&[]).unwrap(), Duration::from_secs(5));
+    assert_eq!(of(&[("ISTIO_META_INTERCEPTION_MODE", "NONE")]).unwrap(), Duration::ZERO);
+    assert_eq!(of(&[("MINIMUM_DRAIN_DURATION", "1m30s")]).unwrap(), Duration::from_secs(90));
+    let metadata = ("PROXY_CONFIG", r#"{"proxyMetadata": {"MINIMUM_DRAIN_DURATION": "0s"}}"#);
+    assert_eq!(of(&[metadata]).unwrap(), Duration::ZERO);
+    let error = of(&[("MINIMUM_DRAIN_DURATION", "long")]).unwrap_err().to_string();
+    assert!(error.contains("MINIMUM_DRAIN_DURATION") && error.contains("no time such as 5s"), "{error}");
+}
+
+#[test]
 fn dns_is_captured_if_the_environment_or_the_proxy_s_metadata_says_so() {
     let of = |more: &[(&str, &str)]| {
         let mut env = pod();

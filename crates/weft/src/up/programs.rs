@@ -58,6 +58,9 @@ pub(crate) fn app_name(pod: &Pod) -> String {
     format!("app {}/{}", pod.namespace, pod.name)
 }
 
+/// How long a sidecar that is told to end stays at least, though nobody is there.
+const LEAST_DRAIN: &str = "MINIMUM_DRAIN_DURATION";
+
 impl Mesh {
     /// The control plane.
     pub(crate) fn control(&self, base: Base) -> Program {
@@ -116,6 +119,10 @@ impl Mesh {
         }
         if pod.is_turned() && asked.answers_dns() {
             environment.push(("ISTIO_META_DNS_CAPTURE".into(), "true".into()));
+        }
+        // Its app is ended before it, and its callers are told before that: nobody is left whom it should stay for.
+        if !asked.metadata.contains_key(LEAST_DRAIN) {
+            environment.push((LEAST_DRAIN.into(), "0s".into()));
         }
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
         let args = args.map(OsString::from).to_vec();

@@ -28,7 +28,7 @@ mod supervisor;
 mod up;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -73,6 +73,7 @@ enum Command {
     /// Runs a Job together with its sidecar, and ends with it.
     Run(run::Args),
     /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
+    #[command(alias = "istio-iptables")]
     Redirect(Box<redirect::Args>),
 }
 
@@ -88,7 +89,10 @@ fn main() -> ExitCode {
 }
 
 fn run_command() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+    let mut known = Cli::command().mut_subcommand("redirect", redirect::without_empty_variables);
+    let told = known.get_matches_mut();
+    let cli = Cli::from_arg_matches(&told).unwrap_or_else(|error| error.format(&mut known).exit());
+    match cli.command {
         Command::Up(args) => up::run(args),
         Command::Curl(args) => curl::run(&args),
         Command::Status(args) => status::run(&args),

@@ -8,15 +8,17 @@ mod apply;
 pub(crate) mod chains;
 mod flags;
 pub(crate) mod iptables;
+mod markers;
 pub(crate) mod nft;
 mod programs;
 mod routes;
 pub(crate) mod rules;
 pub(crate) mod settings;
+mod undo;
 mod verify;
 
 use apply::BackEnd;
-pub(crate) use flags::Args;
+pub(crate) use flags::{Args, without_empty_variables};
 use rules::{Family, Rule};
 use settings::Settings;
 use std::process::ExitCode;
@@ -37,38 +39,41 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return show(args, &settings);
     }
-    apply::check_capability()?;
     if args.cleanup_only {
+        apply::check_capability()?;
         apply::cleanup(&settings)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.skip_rule_apply {
-        let undo = apply::apply(&settings, args.native_nftables, &args.force_iptables_binary)?;
-        crate::say::say!("weft redirect: the rules are in force ({})", undo.back_end());
-        if args.run_validation
-            && let Err(error) = verify::verify(&settings, args.probe_port, args.probe_timeout)
-        {
-            let foreign = undo.foreign();
-            undo.undo();
-            return not_valid(&error, &foreign);
-        }
-        return Ok(ExitCode::SUCCESS);
+    let validate = |families: &[Family]| match args.run_validation {
+        true => verify::verify(&settings, families, args.probe_port, args.probe_timeout),
+        false => Ok(()),
+    };
+    if args.skip_rule_apply {
+        return match validate(&apply::families_in_force()) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Ok(not_valid(&error, &[])),
+        };
     }
-    if args.run_validation
-        && let Err(error) = verify::verify(&settings, args.probe_port, args.probe_timeout)
-    {
-        return not_valid(&error, &[]);
+    apply::check_capability()?;
+    let undo = apply::apply(&settings, args.native_nftables, &args.force_iptables_binary)?;
+    crate::say::say!("weft redirect: the rules are in force ({})", undo.back_end());
+    if let Err(error) = validate(undo.families()) {
+        let code = not_valid(&error, &undo.foreign());
+        if let Err(error) = undo.undo() {
+            crate::say::say!("weft redirect: what was there before could not be put back: {error}");
+        }
+        return Ok(code);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_valid(error: &anyhow::Error, foreign: &[String]) -> anyhow::Result<ExitCode> {
+fn not_valid(error: &anyhow::Error, foreign: &[String]) -> ExitCode {
     crate::say::say!("weft redirect: the rules do not work: {error:#}");
     if !foreign.is_empty() {
         crate::say::say!("weft redirect: rules of others that may be in the way:");
         foreign.iter().for_each(|rule| crate::say::say!("    {rule}"));
     }
-    Ok(ExitCode::from(NOT_VALID))
+    ExitCode::from(NOT_VALID)
 }
 
 fn show(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {

@@ -136,6 +136,46 @@ fn tproxy_by_iptables_is_applied_once_works_and_goes() {
 }
 
 #[test]
+fn what_other_flags_wrote_goes_with_its_successor_and_by_a_cleanup() {
+    let other = ["-m", "TPROXY", "-t", "1400", "-r", "140", "-u", "1777", "--drop-invalid"];
+    // The mark in hexadecimal, the table, the user, and what is dropped.
+    let traces = ["0x578", "140", "1777", "INVALID"];
+    for native in ["--native-nftables=false", "--native-nftables=true"] {
+        let Some(namespace) = Namespace::new() else { return };
+        let before = sorted(&namespace.rules()).join("\n");
+        let flags: Vec<&str> = INJECTED.into_iter().chain(other).chain([native]).collect();
+        let apply = |flags: &[&str]| {
+            let (good, words) = namespace.redirect(flags);
+            assert!(good, "{flags:?}: {words}");
+            namespace.rules()
+        };
+        let once = apply(&flags);
+        assert!(once.contains("fwmark 0x578 lookup 140"), "{once}");
+        for successor in [&["-m", "TPROXY", native][..], &[native]] {
+            apply(&flags);
+            let after = apply(&INJECTED.into_iter().chain(successor.iter().copied()).collect::<Vec<_>>());
+            assert!(after.contains("istio") || after.contains("ISTIO_OUTPUT"), "{after}");
+            for trace in traces {
+                assert!(!after.contains(trace), "{successor:?} leaves {trace}: {after}");
+            }
+        }
+        // A successor that does not work puts all of it back.
+        let again = apply(&flags);
+        let (good, words) =
+            namespace.redirect(&[&INJECTED[..], &["-m", "TPROXY", "-u", "nosuchuser"]].concat());
+        assert!(!good && words.contains("nothing was changed"), "{words}");
+        assert_eq!(sorted(&namespace.rules()), sorted(&again));
+        apply(&["--cleanup"]);
+        let after = namespace.rules();
+        for trace in traces.into_iter().chain(["ISTIO", "istio"]) {
+            assert!(!after.contains(trace), "{trace} stays: {after}\nbefore: {before}");
+        }
+        let table = namespace.run(&["ip", "route", "show", "table", "140"]).stdout;
+        assert!(table.is_empty(), "{}", String::from_utf8_lossy(&table));
+    }
+}
+
+#[test]
 fn tproxy_by_nft_is_applied_once_works_and_goes() {
     applied_twice_and_taken_away(&["-m", "TPROXY", "--native-nftables"]);
 }
@@ -267,6 +307,40 @@ fn what_was_in_force_is_in_force_again_when_its_successor_does_not_work() {
     assert!(good, "{words}");
     let after = namespace.rules();
     assert!(!after.contains("0x539") && !after.contains("TPROXY"), "{after}");
+}
+
+#[test]
+fn what_is_in_force_stays_in_force_when_its_successor_cannot_be_written() {
+    let Some(namespace) = Namespace::new() else { return };
+    let fails = "#!/bin/sh\necho 'ip6tables-restore: No chain/target/match by that name.' >&2\nexit 1\n";
+    for more in [&[][..], &["-m", "TPROXY"], &["--native-nftables", "-m", "TPROXY"]] {
+        let flags: Vec<&str> = INJECTED.into_iter().chain(more.iter().copied()).collect();
+        let (good, words) = namespace.redirect(&flags);
+        assert!(good, "{words}");
+        let before = namespace.rules();
+        // What is refused at its first step.
+        let unknown: Vec<&str> = flags.iter().copied().chain(["-u", "nosuchuser"]).collect();
+        let (good, words) = namespace.redirect(&unknown);
+        assert!(!good && words.contains("nothing was changed"), "{more:?}: {words}");
+        assert_eq!(sorted(&namespace.rules()), sorted(&before), "{more:?}");
+        // And what is refused when a half of it stands already.
+        let other: Vec<&str> = INJECTED.into_iter().chain(["-o", "3306"]).collect();
+        let (good, words) = namespace.redirect_with(&[], &[("ip6tables-restore", fails)], &other);
+        assert!(!good && words.contains("nothing was changed"), "{more:?}: {words}");
+        assert_eq!(sorted(&namespace.rules()), sorted(&before), "{more:?}");
+    }
+}
+
+#[test]
+fn where_ipv6_is_on_the_loopback_alone_and_cannot_be_turned_it_is_neither_turned_nor_tried() {
+    let Some(namespace) = Namespace::new() else { return };
+    namespace.does("sysctl -qw net.ipv6.conf.out.disable_ipv6=1 net.ipv6.conf.beyond.disable_ipv6=1");
+    let fails = "#!/bin/sh\necho 'modprobe: FATAL: Module ip6_tables not found' >&2\nexit 3\n";
+    let programs = ["ip6tables", "ip6tables-save", "ip6tables-restore"].map(|name| (name, fails));
+    let (good, words) = namespace.redirect_with(&[], &programs, &INJECTED);
+    assert!(good, "{words}");
+    let rules = namespace.rules();
+    assert!(rules.contains("127.0.0.6/32") && !rules.contains("::6/128"), "{rules}");
 }
 
 /// Rules are put back in their order; tables need not be.

@@ -2,10 +2,12 @@
 
 use super::iptables::{self, Saved};
 use super::programs::{Failed, ask};
-use super::rules::{Family, Rule};
-use super::settings::{Mode, Settings};
+use super::rules::Family;
+use super::settings::Settings;
+use super::undo::Undo;
 use super::{chains, nft, routes};
 use anyhow::{Context, bail};
+use std::collections::BTreeSet;
 
 /// What writes the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,19 +23,6 @@ pub(crate) enum BackEnd {
 const NAMES: [&str; 3] = ["iptables", "iptables-nft", "iptables-legacy"];
 /// Number of the capability.
 const NET_ADMIN: u32 = 12;
-
-/// What was before, to go back to.
-pub(crate) struct Undo {
-    back_end: BackEnd,
-    families: Vec<Family>,
-    settings: Settings,
-    /// Of each iptables that had rules of ours or gets them, and of each family, what `iptables-save` told.
-    before: Vec<(String, Family, String)>,
-    /// Our tables, as nft told.
-    tables: String,
-    /// The families that had TPROXY's way.
-    ways: Vec<Family>,
-}
 
 /// Whether this process may change a network's rules at all.
 pub(crate) fn check_capability() -> anyhow::Result<()> {
@@ -53,46 +42,53 @@ pub(crate) fn check_capability() -> anyhow::Result<()> {
 pub(crate) fn apply(settings: &Settings, native: bool, forced: &str) -> anyhow::Result<Undo> {
     let back_end = if native { BackEnd::Nft } else { choose(forced)? };
     let families = families(&back_end)?;
-    let mut undo = Undo {
-        back_end: back_end.clone(),
-        families: families.clone(),
-        settings: settings.clone(),
-        before: Vec::new(),
-        tables: own_tables(),
-        ways: routes::ways(settings),
-    };
-    let applied = (|| {
-        match &back_end {
-            BackEnd::Iptables { name } => {
-                for family in &families {
-                    let rules = chains::rules(settings, *family);
-                    undo.before.push((name.clone(), *family, restore(name, *family, &rules, settings)?));
-                }
-            }
-            BackEnd::Nft => {
-                let of = |family: &Family| (*family, chains::rules(settings, *family));
-                let script = nft::script(&families.iter().map(of).collect::<Vec<_>>());
-                ask("nft", &["-f", "-"], &script)?;
+    // All that is there is known before any of it is changed.
+    let mut undo = Undo::before(back_end, families, settings).map_err(hint)?;
+    if let Err(error) = write(settings, &undo) {
+        let error = hint(error);
+        return Err(match undo.undo() {
+            Ok(()) => error.context("the rules cannot be set, and nothing was changed"),
+            Err(undone) => error.context(format!(
+                "the rules cannot be set, and what was there could not be put back ({undone}): see iptables-save and nft list ruleset for what is in force"
+            )),
+        });
+    }
+    undo.others(clean_others(undo.back_end(), settings));
+    Ok(undo)
+}
+
+/// Writes the rules, in place of those of ours that were there before.
+fn write(settings: &Settings, undo: &Undo) -> Result<(), Failed> {
+    let families = undo.families();
+    let of = |family: &Family| (*family, chains::rules(settings, *family));
+    let rules: Vec<_> = families.iter().map(of).collect();
+    match undo.back_end() {
+        BackEnd::Iptables { name } => {
+            for (family, rules) in &rules {
+                let before = read(undo.told(*family), *family, settings);
+                let script = iptables::script(rules, *family, &before);
+                ask(&tool(name, *family, "-restore"), &["--noflush", "--wait=10"], &script)?;
             }
         }
-        routes::apply(settings, &families)
-    })();
-    if let Err(error) = applied {
-        undo.undo();
-        return Err(hint(error)).context("the rules cannot be set, and nothing was changed");
+        BackEnd::Nft => {
+            ask("nft", &["-f", "-"], &nft::script(&rules))?;
+        }
     }
-    undo.before.extend(clean_others(&back_end, settings));
-    Ok(undo)
+    routes::apply(settings, families, undo.ways())
 }
 
 /// Takes away all that is ours, whoever wrote it.
 pub(crate) fn cleanup(settings: &Settings) -> anyhow::Result<()> {
     let mut found = false;
     let mut failed = None;
+    let mut marks: BTreeSet<u32> = nft::marks(&own_tables()).collect();
     for name in NAMES {
         for family in Family::BOTH {
             match clean(name, family, settings) {
-                Ok(_) => found = true,
+                Ok(had) => {
+                    found = true;
+                    marks.extend(had.iter().flat_map(|had| Saved::read(had).marks().collect::<Vec<_>>()));
+                }
                 Err(Failed::Absent(_)) => {}
                 // A kernel without this kind of tables has no rules in them.
                 Err(error) => failed = Some(error),
@@ -104,7 +100,7 @@ pub(crate) fn cleanup(settings: &Settings) -> anyhow::Result<()> {
         Err(Failed::Absent(_)) => {}
         Err(error) => failed = Some(error),
     }
-    routes::remove(settings);
+    routes::remove(settings, &routes::ways(settings, &marks));
     match failed {
         _ if found => Ok(()),
         Some(error) => Err(hint(error)),
@@ -117,50 +113,8 @@ pub(crate) fn back_end_is_nft(forced: &str) -> bool {
     matches!(choose(forced), Ok(BackEnd::Nft))
 }
 
-impl Undo {
-    /// Who wrote the rules.
-    pub(crate) const fn back_end(&self) -> &BackEnd {
-        &self.back_end
-    }
-
-    /// Rules of others where ours are.
-    pub(crate) fn foreign(&self) -> Vec<String> {
-        let told = self.before.iter();
-        told.flat_map(|(_, family, text)| read(text, *family, &self.settings).foreign()).collect()
-    }
-
-    /// Everything as it was before.
-    pub(crate) fn undo(self) {
-        if let BackEnd::Iptables { name } = &self.back_end {
-            for family in &self.families {
-                let _ = clean(name, *family, &self.settings);
-            }
-        }
-        if self.back_end == BackEnd::Nft || !self.tables.is_empty() {
-            let script = nft::cleanup(&self.families) + &self.tables;
-            let _ = ask("nft", &["-f", "-"], &script);
-        }
-        for (name, family, text) in &self.before {
-            if Saved::read(text).has_own() {
-                let _ = ask(&tool(name, *family, "-restore"), &["--wait=10"], text);
-            }
-        }
-        routes::remove(&self.settings);
-        if self.has_own() {
-            let mode = if self.ways.is_empty() { Mode::Redirect } else { Mode::Tproxy };
-            let families = if self.ways.is_empty() { &self.families } else { &self.ways };
-            let _ = routes::apply(&Settings { mode, ..self.settings }, families);
-        }
-    }
-
-    /// Whether rules of ours were there before.
-    fn has_own(&self) -> bool {
-        !self.tables.is_empty() || self.before.iter().any(|(.., text)| Saved::read(text).has_own())
-    }
-}
-
 /// Our tables that nft has, as it tells and reads them.
-fn own_tables() -> String {
+pub(super) fn own_tables() -> String {
     let all = ask("nft", &["list", "tables"], "").unwrap_or_default();
     let told = |name: String| {
         let mut words = vec!["list", "table"];
@@ -169,6 +123,23 @@ fn own_tables() -> String {
     };
     let names = nft::table_names(&Family::BOTH).into_iter();
     names.filter(|name| all.lines().any(|line| line.ends_with(name.as_str()))).filter_map(told).collect()
+}
+
+/// The families of which rules that somebody else wrote are to be there: IPv6 where anybody could come or go by it, or where
+/// the address to call the app from says that they were written.
+pub(crate) fn families_in_force() -> Vec<Family> {
+    let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let inside = format!("{:032x} ", 6);
+    let counts = |line: &str| !is_loopback(line) || line.starts_with(&inside);
+    match addresses.lines().any(counts) {
+        true => Family::BOTH.to_vec(),
+        false => vec![Family::V4],
+    }
+}
+
+/// Whether a line of the kernel's list of addresses is of the loopback.
+fn is_loopback(line: &str) -> bool {
+    line.trim_end().ends_with(" lo")
 }
 
 /// The families whose rules are written: IPv6 where this machine has it.
@@ -181,8 +152,7 @@ fn families(back_end: &BackEnd) -> anyhow::Result<Vec<Family>> {
         && let Err(error) = save(name, Family::V6)
     {
         // Nobody comes or goes by IPv6 where there is only ::1.
-        let only_loopback = addresses.lines().all(|line| line.trim_end().ends_with(" lo"));
-        if only_loopback {
+        if addresses.lines().all(is_loopback) {
             return Ok(vec![Family::V4]);
         }
         return Err(hint(error)).context(
@@ -232,27 +202,20 @@ fn choose(forced: &str) -> anyhow::Result<BackEnd> {
     }
 }
 
-fn save(name: &str, family: Family) -> Result<String, Failed> {
+/// What `iptables-save` tells of a family.
+pub(super) fn save(name: &str, family: Family) -> Result<String, Failed> {
     // Asking the table itself tells whether the kernel has it; saving tells nothing where it has none.
     ask(&tool(name, family, ""), &["--wait=10", "-t", "nat", "-S", "OUTPUT"], "")?;
     ask(&tool(name, family, "-save"), &[], "")
 }
 
 /// What `iptables-save` told, and what of that is ours.
-fn read(text: &str, family: Family, settings: &Settings) -> Saved {
+pub(super) fn read(text: &str, family: Family, settings: &Settings) -> Saved {
     Saved::read(text).knowing(&chains::known(settings, family), family)
 }
 
-/// Writes `rules` in place of ours that are there; gives what was there.
-fn restore(name: &str, family: Family, rules: &[Rule], settings: &Settings) -> Result<String, Failed> {
-    let before = save(name, family)?;
-    let script = iptables::script(rules, family, &read(&before, family, settings));
-    ask(&tool(name, family, "-restore"), &["--noflush", "--wait=10"], &script)?;
-    Ok(before)
-}
-
 /// Takes away what is ours; gives what was there, if something of ours was.
-fn clean(name: &str, family: Family, settings: &Settings) -> Result<Option<String>, Failed> {
+pub(super) fn clean(name: &str, family: Family, settings: &Settings) -> Result<Option<String>, Failed> {
     if is_legacy(name) && !has_legacy_tables(family) {
         return Ok(None);
     }
@@ -306,7 +269,7 @@ fn is_same_kind(one: &str, other: &str) -> bool {
 }
 
 /// `iptables-legacy`, `-save` → `ip6tables-legacy-save`.
-fn tool(name: &str, family: Family, kind: &str) -> String {
+pub(super) fn tool(name: &str, family: Family, kind: &str) -> String {
     let name = match family {
         Family::V4 => name.to_owned(),
         Family::V6 => name.replacen("iptables", "ip6tables", 1),

@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::ArgAction;
 use std::net::SocketAddr;
 use std::time::Duration;
+use weft_proxy::bootstrap::span;
 
 /// Where the probe's server would be if nothing turned its connections.
 const PROBE_PORT: u16 = 15002;
@@ -99,25 +100,25 @@ pub(crate) struct Args {
     #[arg(long, env = "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", default_value = "", hide_default_value = true)]
     istio_outbound_owner_groups_exclude: String,
     /// Turn DNS queries to the resolvers of /etc/resolv.conf to the proxy (15053).
-    #[arg(long, env = "ISTIO_META_DNS_CAPTURE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "ISTIO_META_DNS_CAPTURE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     redirect_dns: bool,
     /// With --redirect-dns: queries to any resolver.
-    #[arg(long, env = "CAPTURE_ALL_DNS", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "CAPTURE_ALL_DNS", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     capture_all_dns: bool,
     /// Drop packets that belong to no connection.
-    #[arg(long, env = "INVALID_DROP", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "INVALID_DROP", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     drop_invalid: bool,
     /// Show the rules, and apply nothing.
-    #[arg(short = 'n', long, env = "DRY_RUN", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(short = 'n', long, env = "DRY_RUN", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub(super) dry_run: bool,
     /// Only take the rules away.
-    #[arg(long, alias = "cleanup", env = "CLEANUP_ONLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, alias = "cleanup", env = "CLEANUP_ONLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub(super) cleanup_only: bool,
     /// Apply nothing; with --run-validation, only see whether the rules that are there work.
-    #[arg(long, env = "SKIP_RULE_APPLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "SKIP_RULE_APPLY", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub(super) skip_rule_apply: bool,
     /// Make connections through the rules, and take them away again if they do not work.
-    #[arg(long, env = "RUN_VALIDATION", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "RUN_VALIDATION", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = truth)]
     pub(super) run_validation: bool,
     /// The port that validation asks for.
     #[arg(long = "iptables-probe-port", env = "IPTABLES_PROBE_PORT", default_value_t = PROBE_PORT, value_name = "PORT")]
@@ -126,7 +127,7 @@ pub(crate) struct Args {
     #[arg(long, env = "PROBE_TIMEOUT", default_value = "5s", value_parser = span)]
     pub(super) probe_timeout: Duration,
     /// Use nftables; without iptables here that is done anyway.
-    #[arg(long, env = "NATIVE_NFTABLES", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, env = "NATIVE_NFTABLES", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub(super) native_nftables: bool,
     /// Which iptables: legacy or nft.
     #[arg(long, env = "FORCE_IPTABLES_BINARY", default_value = "", hide_default_value = true)]
@@ -141,11 +142,17 @@ pub(crate) struct Args {
     )]
     pub(super) network_namespace: String,
     /// Rules of ours that are there already are always replaced.
-    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = truth)]
     reconcile: bool,
     /// As --reconcile.
-    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = truth)]
     force_apply: bool,
+    /// How loud Istio's own program is, as its template says; what is said here is a line or two.
+    #[arg(long = "log_output_level", hide = true, value_name = "LEVEL")]
+    log_output_level: Option<String>,
+    /// Whether Istio's own program writes JSON, as its template says.
+    #[arg(long = "log_as_json", hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    log_as_json: bool,
     /// Asks one address, for the validation of another process.
     #[arg(long, hide = true)]
     pub(super) probe: Option<SocketAddr>,
@@ -240,35 +247,29 @@ fn mode(text: &str) -> Result<Mode, Wrong> {
     }
 }
 
+/// The command without its empty variables: as Istio reads them, these are not set.
+pub(crate) fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| {
+        let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(None::<&'static str>),
+            false => argument,
+        }
+    })
+}
+
+/// A truth as Go writes it.
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("it must be true or false".to_owned()),
+    }
+}
+
 /// The proxy's user where nobody names one: that of ENVOY_USER if there is one, else Istio's number.
 fn proxy_user() -> String {
     let name = std::env::var("ENVOY_USER").unwrap_or_else(|_| "istio-proxy".to_owned());
     let known = nix::unistd::User::from_name(&name).ok().flatten();
     known.map_or_else(|| "1337".to_owned(), |user| user.uid.to_string())
-}
-
-/// A span as Go writes it: `5s`, `500ms`, `1m30s`.
-fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time such as 5s");
-    let mut rest = text.trim();
-    let mut whole = Duration::ZERO;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(wrong)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let seconds = match &rest[..letters] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(wrong()),
-        };
-        whole += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        rest = &rest[letters..];
-    }
-    Ok(whole)
 }

@@ -1,5 +1,6 @@
 //! Rules as `iptables-restore` reads them, and what of `iptables-save`'s answer is ours. Pure.
 
+use super::markers;
 use super::rules::{Chain, Family, Owner, Rule, Table, Then, When, by_table, is_own_chain};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,12 +20,6 @@ struct SavedTable {
     rules: Vec<String>,
 }
 
-/// Begins the names of chains that hold nothing: each says that an interface of the rest of its name is left alone. The rules
-/// for that stand in the kernel's chains and name nobody whose they are, so that others' flags could not find them again.
-const LEFT: &str = "ISTIO_LEFT_";
-/// A chain's name is not longer.
-const LONGEST_NAME: usize = 28;
-
 /// The script that puts `rules` in force, each table in one step, instead of whatever of ours `saved` holds. Rules of
 /// others stay where they are.
 pub(crate) fn script(rules: &[Rule], family: Family, saved: &Saved) -> String {
@@ -34,13 +29,13 @@ pub(crate) fn script(rules: &[Rule], family: Family, saved: &Saved) -> String {
         let of_table = wanted.iter().find(|(wanted, _)| *wanted == table);
         let chains: Vec<Chain> = of_table.map(|(_, chains)| chains.clone()).unwrap_or_default();
         let (old_chains, old_rules) = saved.own(table, rules, family);
-        let left = left_alone(rules, table);
+        let markers = markers::of(rules, table);
         if chains.is_empty() && old_chains.is_empty() && old_rules.is_empty() {
             continue;
         }
         let _ = writeln!(text, "*{}", table.name());
         let mut own: BTreeSet<&str> = chains.iter().filter(|c| !c.is_shared()).map(|c| c.name()).collect();
-        own.extend(left.iter().map(String::as_str));
+        own.extend(markers.iter().map(String::as_str));
         let old: BTreeSet<&str> = old_chains.iter().map(String::as_str).collect();
         // Declaring a chain makes it, or empties it.
         for chain in own.union(&old) {
@@ -58,16 +53,6 @@ pub(crate) fn script(rules: &[Rule], family: Family, saved: &Saved) -> String {
         text.push_str("COMMIT\n");
     }
     text
-}
-
-/// The chains that tell of the interfaces which `rules` leave alone in this table.
-fn left_alone(rules: &[Rule], table: Table) -> BTreeSet<String> {
-    let left = rules.iter().filter(|rule| rule.table == table && rule.chain.is_shared());
-    let names = left.filter_map(|rule| match (rule.when.as_slice(), rule.then) {
-        ([When::In(name) | When::Out(name)], Then::Return) => Some(format!("{LEFT}{name}")),
-        _ => None,
-    });
-    names.filter(|name| name.len() <= LONGEST_NAME).collect()
 }
 
 /// The script that takes away whatever of ours `saved` holds; `rules` tell which of the shared chains' rules are.
@@ -158,13 +143,11 @@ fn verdict(then: Then) -> String {
 }
 
 impl SavedTable {
-    /// The rules that leave interfaces alone, by the chains that tell of them.
-    fn left_alone(&self) -> impl Iterator<Item = BTreeSet<String>> + '_ {
-        let names = self.chains.iter().filter_map(|chain| chain.strip_prefix(LEFT));
-        names.flat_map(|name| {
-            [format!("-A PREROUTING -i {name} -j RETURN"), format!("-A OUTPUT -o {name} -j RETURN")]
-                .map(|rule| words(&rule))
-        })
+    /// Whether a chain of ours tells of this rule.
+    fn tells_of(&self, rule: &str) -> bool {
+        let found = words(rule);
+        let told = self.chains.iter().flat_map(|chain| markers::told(chain, rule));
+        told.map(|rule| words(&rule)).any(|told| told == found)
     }
 }
 
@@ -204,10 +187,11 @@ impl Saved {
         let mut own = Vec::new();
         for table in of_table {
             chains.extend(table.chains.iter().filter(|chain| is_own_chain(chain)).cloned());
-            again.extend(table.left_alone());
             own.extend(table.rules.iter().map(String::as_str).filter(|rule| {
                 !chain_of(rule).is_some_and(is_own_chain)
-                    && (target_of(rule).is_some_and(is_own_chain) || again.contains(&words(rule)))
+                    && (target_of(rule).is_some_and(is_own_chain)
+                        || again.contains(&words(rule))
+                        || table.tells_of(rule))
             }));
         }
         (chains, own)
@@ -224,9 +208,15 @@ impl Saved {
     /// Whether a rule of that table is known for ours.
     fn knows(&self, table: &str, rule: &str) -> bool {
         let words = words(rule);
-        let by_chain = self.tables.iter().filter(|(name, _)| name == table);
+        let mut told = self.tables.iter().filter(|(name, _)| name == table);
         self.known.iter().any(|(of, known)| of.name() == table && *known == words)
-            || by_chain.flat_map(|(_, table)| table.left_alone()).any(|left| left == words)
+            || told.any(|(_, table)| table.tells_of(rule))
+    }
+
+    /// The marks of TPROXY that were written here, whoever's flags they are of.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = u32> + '_ {
+        let chains = self.tables.iter().flat_map(|(_, table)| &table.chains);
+        chains.filter_map(|chain| markers::mark_of(chain))
     }
 
     /// Whether anybody has a rule here.

@@ -1,5 +1,6 @@
 //! Rules as `nft -f` reads them: two families of tables of our own, replaced as a whole in one step. Pure.
 
+use super::markers;
 use super::rules::{Chain, Family, Owner, Rule, Table, Then, When, by_table};
 use std::fmt::Write as _;
 
@@ -25,6 +26,12 @@ pub(crate) fn table_names(families: &[Family]) -> Vec<String> {
     families.iter().flat_map(of).collect()
 }
 
+/// The marks of TPROXY that tables of ours tell of, as nft told them.
+pub(crate) fn marks(tables: &str) -> impl Iterator<Item = u32> + '_ {
+    let names = tables.lines().filter_map(|line| line.trim().strip_prefix("chain ")?.strip_suffix(" {"));
+    names.filter_map(markers::mark_of)
+}
+
 /// What takes all tables of ours away, whether they are there or not.
 pub(crate) fn cleanup(families: &[Family]) -> String {
     let away = |name: String| format!("add table {name}\ndelete table {name}\n");
@@ -37,6 +44,10 @@ pub(crate) fn script(families: &[(Family, Vec<Rule>)]) -> String {
     for (family, rules) in families {
         for (table, chains) in by_table(rules) {
             let _ = writeln!(text, "table {} {} {{", family_name(*family), table_name(table));
+            // Our tables go as a whole; TPROXY's way is no part of them, and is found by its mark.
+            for marker in markers::of(rules, table).iter().filter(|name| markers::mark_of(name).is_some()) {
+                let _ = writeln!(text, "\tchain {marker} {{\n\t}}");
+            }
             // A chain has to be known before a rule leads to it.
             for chain in chains.iter().filter(|chain| !chain.is_shared()) {
                 let _ = writeln!(text, "\tchain {} {{\n\t}}", chain.name());

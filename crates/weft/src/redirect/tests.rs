@@ -227,6 +227,35 @@ fn what_another_mode_wrote_is_known_as_ours_whatever_mode_is_asked_for_now() {
 }
 
 #[test]
+fn what_other_flags_wrote_in_the_kernels_chains_is_told_of_by_chains_that_hold_nothing() {
+    let flags = with(&["-m", "TPROXY", "-t", "1400", "-u", "1500", "--drop-invalid"]);
+    let written = script(&chains::rules(&settings(&flags), Family::V6), Family::V6, &Saved::default());
+    for marker in [":ISTIO_MARK_1400 ", ":ISTIO_DROP_INVALID "] {
+        assert!(written.contains(marker), "{written}");
+    }
+    let foreign = "-A PREROUTING -i eth7 -m conntrack --ctstate INVALID -j DROP";
+    let saved = Saved::read(&format!("{written}*mangle\n{foreign}\nCOMMIT\n"));
+    assert_eq!(saved.marks().collect::<Vec<_>>(), [1400]);
+    let redirect = chains::rules(&settings(&INJECTED), Family::V6);
+    for script in [removal(&redirect, Family::V6, &saved), script(&redirect, Family::V6, &saved)] {
+        // Invalid ones, the mark that is saved, two owners, the mark that returns and the one that is restored.
+        for (what, count) in [("INVALID", 1), ("save-mark", 1), ("-owner 1500", 2), ("--mark 1400", 3)] {
+            let deleted = script.lines().filter(|line| line.starts_with("-D") && line.contains(what));
+            assert_eq!(deleted.count(), count, "{what}: {script}");
+        }
+        assert!(!script.contains("eth7"), "{script}");
+    }
+}
+
+#[test]
+fn a_way_to_ourselves_is_read_from_the_kernels_rules_and_nobody_elses_is() {
+    let told = "0:\tfrom all lookup local\n32764:\tfrom all fwmark 0x578 lookup 140\n\
+                32765:\tfrom all fwmark 0x200/0xf00 lookup 2004\n32766:\tfrom all lookup main\n";
+    let ways = super::routes::read(told, Family::V4);
+    assert_eq!(ways, [super::routes::Way { family: Family::V4, mark: 1400, table: "140".to_owned() }]);
+}
+
+#[test]
 fn nft_says_the_same() {
     let of = |family| (family, chains::rules(&settings(&INJECTED), family));
     let text = nft::script(&[of(Family::V4), of(Family::V6)]);

@@ -4,6 +4,7 @@ use super::programs::ask as ask_program;
 use super::rules::Family;
 use super::settings::{Dns, Groups, Settings, Which};
 use anyhow::{Context, bail};
+use nix::errno::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -18,21 +19,30 @@ const NOWHERE: [IpAddr; 2] =
 const OWN: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6))];
 
-/// Makes connections through the rules of `settings`.
+/// Makes connections through the rules of `settings`, by the families that have rules.
 ///
 /// What the kernel does with packets from outside cannot be tried from inside: for that the chain is looked at.
-pub(crate) fn verify(settings: &Settings, probe: u16, limit: Duration) -> anyhow::Result<()> {
-    for family in Family::BOTH {
-        if family == Family::V6
-            && std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default().is_empty()
-        {
-            continue;
-        }
-        outbound(settings, family, probe, limit)?;
-        inbound(settings, family, probe, limit)?;
+pub(crate) fn verify(
+    settings: &Settings,
+    families: &[Family],
+    probe: u16,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let mut may_not = None;
+    for family in families {
+        outbound(settings, *family, probe, limit)?;
+        may_not = inbound(settings, *family, probe, limit)?.or(may_not);
+    }
+    if let Some(MayNotBe(user)) = may_not {
+        crate::say::say!(
+            "weft redirect: inbound was not tried: without the capabilities SETUID and SETGID nothing can run as the proxy's user {user} here"
+        );
     }
     Ok(())
 }
+
+/// The proxy's user, as whom this process may not run anything.
+struct MayNotBe(u32);
 
 /// Connects once: the other half of a probe, as another user.
 pub(crate) fn ask(address: SocketAddr, limit: Duration) -> anyhow::Result<()> {
@@ -95,34 +105,57 @@ fn turned(settings: &Settings, family: Family) -> Option<IpAddr> {
 }
 
 /// As the proxy, to an address of its own pod.
-fn inbound(settings: &Settings, family: Family, probe: u16, limit: Duration) -> anyhow::Result<()> {
+fn inbound(
+    settings: &Settings,
+    family: Family,
+    probe: u16,
+    limit: Duration,
+) -> anyhow::Result<Option<MayNotBe>> {
     let address = SocketAddr::new(of(family, OWN), probe);
     let number = |names: &[String]| names.first().and_then(|name| name.parse::<u32>().ok());
     let (Some(user), Some(group)) = (number(&settings.users), number(&settings.groups)) else {
-        return Ok(());
+        return Ok(None);
     };
     let query = settings.dns != Dns::None && probe == 53;
-    if probe == settings.tunnel_port || query || (user != 0 && !nix::unistd::geteuid().is_root()) {
-        return Ok(());
+    let own = nix::unistd::geteuid();
+    let is_proxy = own.as_raw() == user;
+    if probe == settings.tunnel_port || query || !(is_proxy || own.is_root()) {
+        return Ok(None);
     }
     let server = Server::at(family, settings.inbound_port)?;
-    let client = Command::new("/proc/self/exe")
-        .args([
-            "redirect",
-            &format!("--probe={address}"),
-            &format!("--probe-timeout={}ms", limit.as_millis()),
-        ])
-        .uid(user)
-        .gid(group)
-        .output();
-    let client = client.with_context(|| format!("cannot run as the proxy's user {user} to try the rules"))?;
-    if !client.status.success() {
+    let connected = if is_proxy {
+        // Whoever is the proxy's user already, as Istio's validation beside its CNI plugin is, needs no other process.
+        ask(address, limit).is_ok()
+    } else {
+        let client = Command::new("/proc/self/exe")
+            .args([
+                "redirect",
+                &format!("--probe={address}"),
+                &format!("--probe-timeout={}ms", limit.as_millis()),
+            ])
+            .uid(user)
+            .gid(group)
+            .output();
+        match client {
+            // Istio's init container has NET_ADMIN and NET_RAW alone.
+            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => {
+                return Ok(Some(MayNotBe(user)));
+            }
+            client => {
+                let client = client
+                    .with_context(|| format!("cannot run as the proxy's user {user} to try the rules"))?;
+                client.status.success()
+            }
+        }
+    };
+    if !connected {
         bail!(
             "a connection of the proxy's user {user} to {address} was not turned to port {}: a rule before ours may have let it go, or this kernel cannot tell owners (xt_owner)",
             settings.inbound_port
         );
     }
-    server.heard(family, address, limit).context("inbound")
+    server.heard(family, address, limit).context("inbound")?;
+    Ok(None)
 }
 
 const fn of(family: Family, addresses: [IpAddr; 2]) -> IpAddr {

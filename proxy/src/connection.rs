@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use weft_model::listener::Direction;
 use weft_model::request::{Connection as PolicyConnection, Peer};
@@ -236,7 +237,7 @@ impl Conn {
     pub fn note_answer(&self) {
         let tells = self.undeclared || self.direction == Direction::Inbound;
         if !self.answered.replace(true) && tells {
-            self.worker.shared.habits.note(self.destination, Habit::Http);
+            self.worker.shared.habits.note(self.destination, Habit::Http, Instant::now());
         }
     }
 

@@ -108,7 +108,7 @@ async fn a_server_of_http2_that_sends_its_settings_at_once_has_not_spoken_first(
         end = connection => panic!("the client's connection ended: {end:?}"),
         () = serve => panic!("the app's connection ended"),
     }
-    assert_eq!(sidecar.shared.habits.of(at), Some(Habit::Http));
+    assert_eq!(sidecar.shared.habits.of(at, std::time::Instant::now()), Some(Habit::Http));
 }
 
 #[tokio::test]

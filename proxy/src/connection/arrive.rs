@@ -132,7 +132,7 @@ async fn take(
         transport: "raw_buffer",
         drain,
     };
-    let habit = if looks.http { arrived.worker.shared.habits.of(destination) } else { None };
+    let habit = if looks.http { arrived.worker.shared.habits.of(destination, Instant::now()) } else { None };
     let silence = if habit == Some(Habit::ServerFirst) { Duration::ZERO } else { SILENCE };
     let (seen, opened) = match tokio::time::timeout(silence, look(&mut tcp, &view, looks)).await {
         Ok(seen) => (seen?, None),
@@ -145,7 +145,7 @@ async fn take(
             };
             match waited {
                 Waited::Server(conn, opened) => {
-                    conn.worker.shared.habits.note(destination, Habit::ServerFirst);
+                    conn.worker.shared.habits.note(destination, Habit::ServerFirst, Instant::now());
                     return Ok(Some(Box::pin(async move { opened.run(&conn, Io::Plain(tcp)).await })));
                 }
                 Waited::Client(still, seen, opened) => {

@@ -87,7 +87,7 @@ impl Opened {
 /// Waits for the client's first byte where the app speaks HTTP and only its protocol was not told: a caller's sidecar
 /// makes such a connection to hear who speaks first, and an app need not see one that says nothing.
 pub(super) async fn has_spoken(conn: &Conn, io: &mut Io) -> bool {
-    let known = || conn.worker.shared.habits.of(conn.destination) == Some(Habit::Http);
+    let known = || conn.worker.shared.habits.of(conn.destination, Instant::now()) == Some(Habit::Http);
     if conn.direction != Direction::Inbound || !conn.tls || !known() {
         return true;
     }

@@ -126,6 +126,41 @@ async fn an_answer_that_could_be_read_in_two_ways_is_a_502() {
 }
 
 #[tokio::test]
+async fn what_is_malformed_is_answered_with_what_is_wrong_and_nothing_of_itself() {
+    let lone = Lone::new().await;
+    for (request, status, why) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400, "the request has no host header, which http/1.1 requires"),
+        ("GET / HTTP/1.1\r\nHost: mine-1\r\nHost: mine-2\r\n\r\n", 400, "more than one host header"),
+        ("GET /mine HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "in an http/1.0 message"),
+        ("POST /mine HTTP/1.1\r\nHost: app\r\nContent-Length: mine\r\n\r\n", 400, "not a decimal number"),
+        ("GET /mine HTTP/3.7\r\nHost: app\r\n\r\n", 505, "neither 1.0 nor 1.1"),
+        ("\u{16}\u{3}\u{1}\u{2}mine\r\n\r\n", 400, "tls on a plaintext port"),
+    ] {
+        let mut client = lone.client().await;
+        client.send(request).await;
+        let (all, end) = client.end().await;
+        let all = all.to_ascii_lowercase();
+        let (head, body) = all.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{request:?}: {all}");
+        assert!(head.contains("content-type: text/plain") && head.contains("connection: close"), "{all}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{request:?}: {all}");
+        assert!(body.contains(why) && !all.contains("mine"), "{request:?}: {all}");
+        assert_eq!(end, End::Closed, "{request:?}");
+    }
+    // A head alone is answered by one.
+    for request in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: app\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        let mut client = lone.client().await;
+        client.send(request).await;
+        let (all, _) = client.end().await;
+        assert!(all.starts_with("HTTP/1.1 400") && all.ends_with("\r\n\r\n"), "{request:?}: {all}");
+    }
+    assert!(lone.app.is_left_alone().await);
+}
+
+#[tokio::test]
 async fn http10_needs_no_host_and_is_told_the_end_by_the_end() {
     let lone = Lone::new().await;
     let (mut client, mut app, seen) = lone.asked("GET /old HTTP/1.0\r\n\r\n").await;

@@ -56,7 +56,18 @@ async fn a_request_that_says_two_hosts_or_a_wrong_length_is_refused() {
     let mut send = client(&lone).await;
     let request = get("/").header("host", "other").body(()).unwrap();
     let (response, _) = send.send_request(request, true).unwrap();
-    assert_eq!(response.await.unwrap().status(), 400);
+    let (head, mut body) = response.await.unwrap().into_parts();
+    assert_eq!(head.status, 400);
+    let mut said = Vec::new();
+    while let Some(piece) = body.data().await {
+        said.extend_from_slice(&piece.unwrap());
+    }
+    assert_eq!(said, b"the request has more than one Host header\n");
+    let request = get("/").method("HEAD").header("host", "other").body(()).unwrap();
+    let (response, _) = send.send_request(request, true).unwrap();
+    let (head, mut body) = response.await.unwrap().into_parts();
+    assert_eq!(head.status, 400);
+    assert!(body.data().await.is_none());
 
     let request = get("/").method("POST").header("content-length", "10").body(()).unwrap();
     let (response, mut body) = send.send_request(request, false).unwrap();

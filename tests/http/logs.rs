@@ -43,7 +43,8 @@ async fn each_end_of_a_request_has_its_line() {
 
     client.send("GET / HTTP/1.1\nHost: app\n\n").await;
     client.end().await;
-    says(&path, "400 DPE http1.codec_error 0 0").await;
+    let told = "a line of the head ends in a bare LF; HTTP/1.1 lines end in CR LF\n";
+    says(&path, &format!("400 DPE http1.codec_error 0 {}", told.len())).await;
 
     let mut client = lone.client().await;
     client.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await;

@@ -19,7 +19,8 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// Sends `reply` and notes it down in the call's ledger.
 pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, mut reply: Reply) {
-    // Where Envoy says nothing, the pod's own app is told why; a stranger is not, nor who speaks no HTTP.
+    // Where Envoy says nothing, the pod's own app is told why; a stranger is not. What was wrong with a request that was
+    // not understood stands in its reply already.
     let understood = !reply.flags.contains(ResponseFlag::DownstreamProtocolError);
     if understood
         && conn.direction == Direction::Outbound

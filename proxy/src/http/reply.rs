@@ -55,11 +55,23 @@ impl Reply {
         self
     }
 
-    /// A request whose bytes are not to be trusted.
+    /// A request whose bytes are not to be trusted. Whoever sent it reads why: a refusal's words are of the rule that was
+    /// broken, and repeat nothing of the request.
     pub fn bad_request(refusal: weft_http1::Refusal) -> Self {
-        Self::new(refusal.status(), "", "http1.codec_error")
-            .flag(ResponseFlag::DownstreamProtocolError)
-            .because(refusal.to_string())
+        let why = refusal.to_string();
+        let mut reply =
+            Self::new(refusal.status(), "", "http1.codec_error").flag(ResponseFlag::DownstreamProtocolError);
+        reply.body = format!("{why}\n").into_bytes().into();
+        reply.because(why)
+    }
+
+    /// Without a body, where the request that gets it is `HEAD` and its head is no longer there to tell.
+    #[must_use]
+    pub fn bodiless(mut self, is_head: bool) -> Self {
+        if is_head {
+            self.body = Cow::Borrowed(&[]);
+        }
+        self
     }
 
     /// What a client of gRPC is told: its own status number, by gRPC's mapping of HTTP's.

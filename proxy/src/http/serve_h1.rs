@@ -44,9 +44,10 @@ pub(super) async fn serve(conn: Rc<Conn>, h1: H1, bounds: &Bounds) {
             Next::Request(framing, call) => (framing, call),
             Next::End => break,
             Next::Refused(reply, mut call) => {
+                let reply = reply.bodiless(is_head(&call, &h1));
                 call.request.clear();
                 let mut down = DownH1::new(&mut h1, &call.request, true);
-                Box::pin(refuse(&conn, &mut call, &mut down, *reply)).await;
+                Box::pin(refuse(&conn, &mut call, &mut down, reply)).await;
                 linger(&mut h1).await;
                 break;
             }
@@ -87,6 +88,14 @@ enum Next {
 impl Next {
     fn bad_request(refusal: Refusal, call: Box<Call>) -> Self {
         Self::Refused(Box::new(Reply::bad_request(refusal)), call)
+    }
+}
+
+/// Does a refused request ask for a head alone? One that was not understood is still unread.
+fn is_head(call: &Call, h1: &H1) -> bool {
+    match call.request.method() {
+        "" => h1.unread().trim_ascii_start().starts_with(b"HEAD "),
+        method => method == "HEAD",
     }
 }
 

@@ -223,6 +223,7 @@ async fn stream(Stream { conn, request, respond }: Stream) -> Ended {
                     .flag(ResponseFlag::DownstreamProtocolError)
                     .because(other.to_string()),
             };
+            let reply = reply.bodiless(parts.method == http::Method::HEAD);
             refuse(&conn, &mut call, &mut down, reply).await;
             down.leave
         }

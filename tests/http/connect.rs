@@ -115,6 +115,21 @@ async fn connect_with_a_body_or_where_no_proxy_is_gets_no_tunnel() {
     assert!(lone.app.is_left_alone().await);
 }
 
+#[tokio::test]
+async fn an_https_url_is_not_sent_on_in_clear_text() {
+    let lone = Lone::with(proxy, |_| {}).await;
+    for target in ["https://app/x", "HTTPS://app:443/x", "https://app:80/x"] {
+        let mut client = lone.client().await;
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: app\r\n\r\n")).await;
+        let (head, body) = client.response().await;
+        assert!(head.starts_with("http/1.1 400"), "{target}: {head}");
+        assert!(body.contains("use CONNECT for https"), "{target}: {body}");
+    }
+    assert!(lone.app.is_left_alone().await);
+    let (_client, _app, head) = lone.asked("GET http://app/x HTTP/1.1\r\nHost: other\r\n\r\n").await;
+    assert!(head.starts_with("GET /x HTTP/1.1\r\nHost: app\r\n"), "{head}");
+}
+
 /// A proxy whose service `two` has two ports, each of its own virtual host; the first named leads to the app.
 fn two_ports(name: &'static str) -> impl FnOnce(&mut HttpConnectionManager) {
     move |manager| {

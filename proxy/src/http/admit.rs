@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use rand::rngs::SmallRng;
-use weft_http1::{Refusal, RequestHead, Upgrade, Version, strip_hop_by_hop, upgrade_tokens};
+use weft_http1::{Refusal, RequestHead, Scheme, Upgrade, Version, strip_hop_by_hop, upgrade_tokens};
 use weft_model::http::JwtAuthn;
+use weft_model::listener::Direction;
 use weft_model::table::chain::HttpManager;
 use weft_policy::authorize::{self, Denial, Note, Outcome, Verdict};
 use weft_policy::path::{self, Normalized};
@@ -21,7 +22,13 @@ use crate::connection::Conn;
 /// The answer to a request that has no unambiguous meaning.
 pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut SmallRng) -> Result<(), Reply> {
     let head = &mut call.request;
-    head.to_origin_form().map_err(Reply::bad_request)?;
+    let named = head.to_origin_form().map_err(Reply::bad_request)?;
+    if named == Some(Scheme::Https) && conn.direction == Direction::Outbound && !conn.tls {
+        // It would go on to the host's port for clear text, which the app did not ask for.
+        return Err(Reply::new(400, "", "https_in_clear_text").because(
+            "an https URL came to the HTTP proxy in clear text, where nobody encrypts it; use CONNECT for https",
+        ));
+    }
     let settings = &manager.settings;
     if head.authority().is_empty() && head.version == Version::Http10 {
         // HTTP/1.0 may say no host; the next hop speaks HTTP/1.1 and must be told one.

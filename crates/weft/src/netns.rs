@@ -4,6 +4,7 @@
 //! processes in theirs.
 
 pub(crate) mod enter;
+mod inmates;
 pub(crate) mod network;
 
 use nix::sched::{CloneFlags, setns};

@@ -164,14 +164,21 @@ pub(crate) const SIDECAR_USER: u32 = 1337;
 /// The app's user.
 pub(crate) const APP_USER: u32 = 1000;
 
-/// Takes one namespace away, and the interfaces in it.
+/// Takes one namespace away, with the processes and interfaces in it.
 pub(crate) fn remove(name: &str) {
-    let _ = ip(&["netns", "del", name]);
+    remove_all(&[name.to_owned()]);
 }
 
-/// Takes away all namespaces of the mesh `id`.
+/// Takes away all namespaces of the mesh `id`, with the processes in them.
 pub(crate) fn remove_mesh(id: &str) {
-    names().filter(|name| id_of(name) == Some(id)).for_each(|name| remove(&name));
+    remove_all(&names().filter(|name| id_of(name) == Some(id)).collect::<Vec<_>>());
+}
+
+fn remove_all(names: &[String]) {
+    super::inmates::end(names);
+    for name in names {
+        let _ = ip(&["netns", "del", name]);
+    }
 }
 
 fn names() -> impl Iterator<Item = String> {

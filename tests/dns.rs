@@ -52,6 +52,32 @@ async fn the_mesh_s_names_are_answered_in_each_of_their_forms_and_nobody_is_aske
 }
 
 #[tokio::test]
+async fn where_there_is_no_server_the_cluster_s_own_names_are_missing_and_the_world_s_unknown() {
+    let at = free_address();
+    let itself = format!(
+        "nameserver [{}]:{}\nsearch shop.svc.cluster.local svc.cluster.local cluster.local\n",
+        at.ip(),
+        at.port()
+    );
+    let room = Room::at(at, &itself, Some(mesh()));
+    let said = async |name: &str, kind| {
+        let (addresses, code) = room.addresses(name, kind).await;
+        (addresses.len(), code)
+    };
+    let code = |code: ResponseCode| code.to_string();
+    assert_eq!(said("web.", RecordType::A).await, (1, code(ResponseCode::NoError)));
+    for kind in [RecordType::SRV, RecordType::TXT, RecordType::HTTPS] {
+        assert_eq!(said("web.shop.", kind).await, (0, code(ResponseCode::NoError)), "{kind}");
+    }
+    for missing in ["wep.", "wep.shop.svc.cluster.local.", "wep.svc.cluster.local.", "wep.cluster.local."] {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            assert_eq!(said(missing, kind).await, (0, code(ResponseCode::NXDomain)), "{missing}");
+        }
+    }
+    assert_eq!(said("example.org.", RecordType::A).await, (0, code(ResponseCode::ServFail)));
+}
+
+#[tokio::test]
 async fn every_other_query_reaches_the_server_as_it_is_and_so_does_the_answer() {
     let server = Server::usual().await;
     let room = Room::new(&[server.at]);

@@ -134,7 +134,7 @@ fn answer_on(
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let ours = sockets.udp.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>()?;
     let upstreams = Upstreams::new(resolv, &ours, counters.clone());
-    let resolver = Rc::new(Resolver::new(names, upstreams, counters));
+    let resolver = Rc::new(Resolver::new(names, upstreams, &resolv.search, counters));
     let mut loops = Vec::new();
     for socket in sockets.udp {
         let socket = Rc::new(tokio::net::UdpSocket::from_std(socket)?);

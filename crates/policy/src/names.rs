@@ -178,5 +178,36 @@ pub fn lookup<'a>(names: &'a Names, question: &Question<'a>, turn: usize) -> Ans
     Answer::Mesh(Found { alias_of, addresses, turn })
 }
 
+/// What is said of a question that the mesh has no answer to, where there is nobody else to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// The name exists, and there is nothing of what is asked for (NODATA).
+    Nothing,
+    /// There is no such name (NXDOMAIN).
+    NoSuchName,
+    /// It is a name of the world outside, of which nothing is known here.
+    Unknown,
+}
+
+/// Decides about a question that somebody else would be asked, if there were anybody. `own` are the domains whose names are all
+/// the mesh's: the pod's search domains. A name of one label is nobody's outside, either.
+pub fn alone(names: &Names, name: &str, exists: bool, own: &[String]) -> Alone {
+    let is_below = |name: &str, domain: &str| {
+        name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    // A namespace's domain has no addresses, but names.
+    let holds_names =
+        || own.iter().any(|own| is_below(own, name)) || names.full.keys().any(|of| is_below(of, name));
+    if exists {
+        Alone::Nothing
+    } else if name.contains('.') && !own.iter().any(|own| is_below(name, own)) {
+        Alone::Unknown
+    } else if holds_names() {
+        Alone::Nothing
+    } else {
+        Alone::NoSuchName
+    }
+}
+
 #[cfg(test)]
 mod tests;

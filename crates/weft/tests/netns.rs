@@ -47,6 +47,15 @@ f.write("hello\n"); f.flush()
 print(f.readline().strip())
 "#;
 
+/// Whether names are known to be none.
+const MISSING: &str = r#"
+import socket
+for name in ["apy", "apy.shop.svc.cluster.local", "www.example.org"]:
+    try: print(socket.getaddrinfo(name, 80))
+    except socket.gaierror as error:
+        print("missing" if error.errno == socket.EAI_NONAME else "unknown")
+"#;
+
 fn start() -> (Home, Up) {
     let mut yaml = [STRICT, POLICIES].concat();
     yaml.push_str(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
@@ -110,6 +119,9 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     assert!(alone.ends_with(" 200") && !alone.contains("spiffe://"), "{alone}");
     let headless = curl(&home, "web", &["http://set:8080/"]);
     assert!(headless.ends_with(" 200") && headless.contains("spiffe://"), "{headless}");
+    // What is missing in the cluster is known to be; of the world outside nothing is known.
+    let missing = text(&exec(&home, "web", &["python3", "-c", MISSING]));
+    assert_eq!(missing.lines().collect::<Vec<_>>(), ["missing", "missing", "unknown"]);
     // Each of its pods has a name, which is that pod's alone.
     for (name, host) in [("set-0", "set-0.set"), ("set-1", "set-1.set.shop.svc.cluster.local")] {
         let one = curl(&home, "web", &[&format!("http://{host}:8080/")]);
@@ -244,6 +256,24 @@ impl Drop for Foreign {
     }
 }
 
+/// A process in a pod of `home` that has left the group of whoever started it, as a daemon does.
+fn daemon(home: &Home) -> std::path::PathBuf {
+    let line = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!";
+    let said = text(&exec(home, "web", &["sh", "-c", line]));
+    let process = std::path::Path::new("/proc").join(said.trim());
+    // While a process becomes another, the kernel tells no name of it.
+    let deadline = Instant::now() + meshes::LIMIT;
+    while !is_asleep(&process) {
+        assert!(Instant::now() < deadline, "{process:?} never sleeps");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    process
+}
+
+fn is_asleep(process: &std::path::Path) -> bool {
+    std::fs::read_to_string(process.join("cmdline")).is_ok_and(|line| line.contains("sleep"))
+}
+
 #[test]
 fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     if !root() {
@@ -260,6 +290,7 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     lives.says("mesh is ready in");
     let mut first = home.up(&["--netns"]);
     first.says("mesh is ready in");
+    let (left, stays) = (daemon(&home), daemon(&neighbour));
     first.signal("KILL");
     first.ended();
     assert!(!of_mesh(&first).is_empty() && run_directory(&first).exists());
@@ -278,6 +309,7 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
         assert_eq!(of_mesh(dead), [""; 0]);
         assert!(!run_directory(dead).exists());
     }
+    assert!(!is_asleep(&left) && is_asleep(&stays), "the neighbour's goes with its own mesh");
     for (home, what) in [(&home, "the mesh that came"), (&neighbour, "the mesh that lived on")] {
         let called = curl(home, "web", &["http://web/"]);
         assert!(called.ends_with(" 200"), "{what}: {called}");
@@ -287,6 +319,7 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
         assert!(up.ended().success());
         assert_eq!(of_mesh(&up), [""; 0]);
     }
+    assert!(!is_asleep(&stays));
     nothing_is_left(&home);
     nothing_is_left(&neighbour);
     assert!(foreign.iter().all(Foreign::is_there));

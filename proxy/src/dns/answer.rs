@@ -47,6 +47,13 @@ pub(super) fn found(query: &Query<'_>, found: &Found<'_>) -> Option<Vec<u8>> {
     answer.to_vec().ok()
 }
 
+/// The mesh's word that it has nothing of what is asked for (NOERROR), or no such name (NXDOMAIN).
+pub(super) fn nothing(query: &Query<'_>, code: ResponseCode) -> Option<Vec<u8>> {
+    let mut answer = reply(query, code);
+    answer.metadata.authoritative = true;
+    answer.to_vec().ok()
+}
+
 /// An answer that says nothing but `code`.
 pub(super) fn error(query: &Query<'_>, code: ResponseCode) -> Option<Vec<u8>> {
     reply(query, code).to_vec().ok()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::ResponseCode;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use weft_policy::names::{Answer, Names, lookup};
+use weft_policy::names::{Alone, Answer, Names, alone, lookup};
 use weft_runtime::live::{Live, LiveCache};
 
 use super::answer;
@@ -47,6 +47,8 @@ pub(super) struct Resolver {
     names: RefCell<LiveCache<Option<Names>>>,
     cache: RefCell<Cache>,
     upstreams: Upstreams,
+    /// The domains whose names are all the mesh's, where there is no server to ask.
+    own: Option<Vec<String>>,
     /// What servers are being asked.
     fetches: RefCell<HashMap<(Key, Transport), Fetch>>,
     waiting: Cell<usize>,
@@ -67,8 +69,15 @@ impl Drop for Place<'_> {
 }
 
 impl Resolver {
-    pub(super) fn new(live: Live<Option<Names>>, upstreams: Upstreams, counters: Counters) -> Self {
+    /// `search` are the pod's search domains.
+    pub(super) fn new(
+        live: Live<Option<Names>>,
+        upstreams: Upstreams,
+        search: &[String],
+        counters: Counters,
+    ) -> Self {
         Self {
+            own: upstreams.is_empty().then(|| search.to_vec()),
             names: RefCell::new(live.cached()),
             live,
             cache: RefCell::default(),
@@ -122,6 +131,16 @@ impl Resolver {
                     return answer::found(query, &found);
                 }
                 Answer::Forward { exists: there } => exists = there,
+            }
+            let without_servers = self.own.as_ref().map(|own| alone(names, question.name, exists, own));
+            let code = match without_servers {
+                Some(Alone::Nothing) => Some(ResponseCode::NoError),
+                Some(Alone::NoSuchName) => Some(ResponseCode::NXDomain),
+                Some(Alone::Unknown) | None => None,
+            };
+            if let Some(code) = code {
+                self.counters.mesh.increment(1);
+                return answer::nothing(query, code);
             }
         }
         let mut cache = self.cache.borrow_mut();

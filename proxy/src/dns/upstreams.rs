@@ -56,7 +56,7 @@ impl Upstreams {
         let is_ours = |server: &&SocketAddr| {
             let own = ours.contains(server);
             if own {
-                tracing::warn!(%server, "resolv.conf names the DNS proxy itself: it is not asked");
+                tracing::info!(%server, "resolv.conf names the DNS proxy itself: it is not asked");
             }
             !own
         };
@@ -72,6 +72,11 @@ impl Upstreams {
             asked: RefCell::default(),
             counters,
         }
+    }
+
+    /// Whether there is nobody to ask: all that `resolv.conf` names is the room itself.
+    pub(super) fn is_empty(&self) -> bool {
+        self.servers.is_empty()
     }
 
     /// Whether a query that came from `port` is one that we ourselves have put to a server: whoever redirects DNS to us

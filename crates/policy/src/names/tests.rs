@@ -204,3 +204,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_nobody_else_can_be_asked_the_cluster_s_own_names_are_known_to_be_missing_and_others_are_not() {
+    let names = mesh();
+    let own = ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"].map(str::to_owned);
+    let of = |name: &str, exists: bool| alone(&names, name, exists, &own);
+    assert_eq!(of("reviews.shop.svc.cluster.local", true), Alone::Nothing);
+    assert_eq!(of("api.example.com", true), Alone::Nothing);
+    for missing in
+        ["reviewz", "reviewz.shop.svc.cluster.local", "a.b.cluster.local", "reviewz.none.svc.cluster.local"]
+    {
+        assert_eq!(of(missing, false), Alone::NoSuchName, "{missing}");
+    }
+    for domain in ["cluster.local", "svc.cluster.local", "other.svc.cluster.local", "local"] {
+        assert_eq!(of(domain, false), Alone::Nothing, "{domain}");
+    }
+    for outside in ["www.example.org", "notcluster.local", "1.0.0.127.in-addr.arpa"] {
+        assert_eq!(of(outside, false), Alone::Unknown, "{outside}");
+    }
+}

@@ -148,9 +148,16 @@ pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
 
 /// The `/etc/resolv.conf` of a pod of `namespace`. At that address answers whom the kernel hands queries to: the sidecar.
 pub(crate) fn resolv_conf(namespace: &str) -> String {
-    format!(
-        "search {namespace}.svc.cluster.local svc.cluster.local cluster.local\nnameserver 127.0.0.1\noptions ndots:5\n"
-    )
+    format!("{}nameserver 127.0.0.1\noptions ndots:5\n", search(namespace))
+}
+
+/// The same as its sidecar is told it: besides that itself there is nobody to ask.
+pub(crate) fn sidecar_resolv_conf(namespace: &str) -> String {
+    format!("{}nameserver [127.0.0.1]:15053\n", search(namespace))
+}
+
+fn search(namespace: &str) -> String {
+    format!("search {namespace}.svc.cluster.local svc.cluster.local cluster.local\n")
 }
 
 #[cfg(test)]

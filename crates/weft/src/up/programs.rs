@@ -61,6 +61,11 @@ pub(crate) fn app_name(pod: &Pod) -> String {
 /// How long a sidecar that is told to end stays at least, though nobody is there.
 const LEAST_DRAIN: &str = "MINIMUM_DRAIN_DURATION";
 
+/// Names the file that tells a sidecar which servers it may ask.
+const RESOLV_CONF: &str = "WEFT_RESOLV_CONF";
+/// That file in a pod's folder.
+pub(crate) const SIDECAR_RESOLV_CONF: &str = "sidecar-resolv.conf";
+
 impl Mesh {
     /// The control plane.
     pub(crate) fn control(&self, base: Base) -> Program {
@@ -119,6 +124,10 @@ impl Mesh {
         }
         if pod.is_turned() && asked.answers_dns() {
             environment.push(("ISTIO_META_DNS_CAPTURE".into(), "true".into()));
+            // A server that the pod's own settings name is one that they can reach.
+            if !asked.metadata.contains_key(RESOLV_CONF) {
+                environment.push((RESOLV_CONF.into(), folder.join(SIDECAR_RESOLV_CONF).into()));
+            }
         }
         // Its app is ended before it, and its callers are told before that: nobody is left whom it should stay for.
         if !asked.metadata.contains_key(LEAST_DRAIN) {

@@ -4,6 +4,7 @@ use super::super::Args;
 use super::super::addresses::Base;
 use super::super::named;
 use super::super::plan::{Plan, Pod};
+use super::super::programs::SIDECAR_RESOLV_CONF;
 use crate::netns::network::{self, SIDECAR_USER};
 use crate::run_directory::{self, NAMESPACES, RunDirectory, make_passable};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -50,9 +51,11 @@ pub(super) fn hand_over(run: &RunDirectory, pod: &Pod) -> anyhow::Result<()> {
 
 /// The names that `pod` knows. The files are written over in place: what is mounted in the pod is these very files.
 fn write_names(folder: &Path, plan: &Plan, pod: &Pod) -> anyhow::Result<()> {
-    for (name, text) in
-        [("hosts", named::hosts(&plan.named, pod)), ("resolv.conf", named::resolv_conf(&pod.namespace))]
-    {
+    for (name, text) in [
+        ("hosts", named::hosts(&plan.named, pod)),
+        ("resolv.conf", named::resolv_conf(&pod.namespace)),
+        (SIDECAR_RESOLV_CONF, named::sidecar_resolv_conf(&pod.namespace)),
+    ] {
         let path = folder.join(name);
         std::fs::write(&path, text)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;

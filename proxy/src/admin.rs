@@ -1,6 +1,7 @@
 //! What people and probes may look at: Envoy's admin pages on the pod's own localhost, readiness and metrics for others.
 
 mod dump;
+mod logs;
 mod pages;
 mod status;
 
@@ -17,11 +18,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use weft_runtime::readiness::{Readiness, ReadinessState};
+use weft_runtime::workers::WorkersHandle;
 use weft_telemetry::log::LogControl;
 
 use crate::config::subscribe::Configuration;
 use crate::listeners::Listeners;
-use crate::worker::Shared;
+use crate::worker::{Shared, Worker};
 
 /// A page must be made by then.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +34,7 @@ pub struct Admin(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
+    workers: WorkersHandle<Worker>,
     configuration: Configuration,
     readiness: Readiness,
     listeners: Arc<Mutex<Listeners>>,
@@ -43,19 +46,21 @@ impl Admin {
     /// Pages about a process that starts now.
     pub fn new(
         shared: Arc<Shared>,
+        workers: WorkersHandle<Worker>,
         configuration: Configuration,
         readiness: Readiness,
         listeners: Arc<Mutex<Listeners>>,
         log: Option<LogControl>,
     ) -> Self {
-        Self(Arc::new(Inner { shared, configuration, readiness, listeners, log, started: Instant::now() }))
+        let started = Instant::now();
+        Self(Arc::new(Inner { shared, workers, configuration, readiness, listeners, log, started }))
     }
 }
 
 /// Serves the admin pages, readiness and metrics, each on its own sockets, until the process ends.
 pub fn serve(admin: Admin, pages: TcpListener, status: Vec<TcpListener>, prometheus: TcpListener) {
     let all = Router::new()
-        .route("/", get(|| async { "weft: /config_dump /clusters /listeners /stats /stats/prometheus /ready /logging /server_info /weft/status\n" }))
+        .route("/", get(|| async { "weft: /config_dump /clusters /listeners /stats /stats/prometheus /ready /logging /server_info /weft/status /weft/flush_logs\n" }))
         .route("/config_dump", get(dump::config_dump))
         .route("/clusters", get(pages::clusters))
         .route("/listeners", get(pages::listeners))
@@ -64,6 +69,7 @@ pub fn serve(admin: Admin, pages: TcpListener, status: Vec<TcpListener>, prometh
         .route("/ready", get(ready))
         .route("/server_info", get(status::server_info))
         .route("/weft/status", get(status::status))
+        .route("/weft/flush_logs", post(logs::flush))
         .route("/logging", post(logging).get(levels))
         .with_state(admin.clone());
     let health = Router::new()

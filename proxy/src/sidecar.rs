@@ -222,7 +222,8 @@ async fn run(
     tokio::spawn(observe::upkeep(shared.clone()));
     tokio::spawn(upstream::outlier::sweep(shared.clone()));
     tokio::spawn(upstream::health::run(shared.clone()));
-    let admin = Admin::new(shared.clone(), configuration, readiness, listeners.clone(), log);
+    let admin =
+        Admin::new(shared.clone(), workers.handle(), configuration, readiness, listeners.clone(), log);
     admin::serve(admin, admin_socket, status_sockets, prometheus_socket);
 
     let why = loop {

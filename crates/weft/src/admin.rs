@@ -1,16 +1,19 @@
-//! What the parts of a running mesh say about themselves: each sidecar's `/weft/status`, and the control plane's.
+//! What the parts of a running mesh say about themselves: each sidecar's `/weft/status`, and the control plane's; and what
+//! sidecars are asked to do.
 
 use crate::client;
 use crate::up::plan::{Plan, Pod};
 use crate::up::programs::ADMIN_PORT;
 use futures_util::future::join_all;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Who does not answer in this time is told as silent.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A log is shown as it is after this, whoever did not answer.
+const PATIENCE_WITH_LOGS: Duration = Duration::from_secs(1);
 
 /// `/weft/status` of one sidecar. What another version does not tell is left at its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -104,6 +107,16 @@ pub(crate) async fn sidecars<'a>(pods: &[&'a Pod]) -> Vec<(&'a Pod, Result<Sidec
         (*pod, json(&address, "/weft/status").await)
     });
     join_all(ask).await
+}
+
+/// Has the sidecars of `pods` write down what they answered, all at once. One that cannot be asked, or is of a version that
+/// does not know how, keeps nobody waiting: what it wrote by itself is there.
+pub(crate) async fn flush_logs(pods: &[&Pod]) {
+    let ask = pods.iter().filter(|pod| pod.sidecar).map(|pod| async {
+        let address = pod.within(pod.localhost, ADMIN_PORT);
+        let _ = client::ask(Method::POST, &address, "/weft/flush_logs", PATIENCE_WITH_LOGS).await;
+    });
+    join_all(ask).await;
 }
 
 /// The control plane's own view, as it gives it.

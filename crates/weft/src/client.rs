@@ -3,7 +3,7 @@
 //! One connection a request; no pool, no redirects, no environment of its own.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
@@ -59,8 +59,20 @@ where
 
 /// GET of `path` at `to`, the whole answer, within `limit`.
 pub(crate) async fn fetch(to: &str, path: &str, limit: Duration) -> Result<(StatusCode, Bytes), ClientError> {
+    ask(Method::GET, to, path, limit).await
+}
+
+/// A request of `path` at `to` without a body, the whole answer, within `limit`.
+pub(crate) async fn ask(
+    method: Method,
+    to: &str,
+    path: &str,
+    limit: Duration,
+) -> Result<(StatusCode, Bytes), ClientError> {
     let (_, host) = split(to);
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(header::HOST, host)
         .body(Full::default())
         .map_err(|_| ClientError::Address(path.to_owned()))?;

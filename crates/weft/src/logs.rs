@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     of: Of,
     /// Only the last so many requests; of a sidecar's own log or an app's: lines of each pod.
-    #[arg(short = 'n', long = "tail", value_name = "COUNT")]
+    #[arg(short = 'n', long = "tail", value_name = "COUNT", value_parser = count)]
     tail: Option<usize>,
     /// text: for people; json: all that each sidecar wrote, one object a line.
     #[arg(long, value_enum, default_value_t)]
@@ -79,6 +79,11 @@ impl Of {
             Self::App => "app.log",
         }
     }
+}
+
+/// What `-n` takes.
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it is how many to show, a whole number such as 20".to_owned())
 }
 
 /// How often followed files are looked at. A request's two accounts are on disk within this of each other.
@@ -144,6 +149,13 @@ fn open(running: &Running, pods: &[&Pod], of: Of, name: impl Fn(&Pod) -> String)
     pods.iter().map(log).collect()
 }
 
+/// Waits until what the sidecars have answered is in their logs: they write them in batches.
+fn written_down(pods: &[&Pod]) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(crate::admin::flush_logs(pods));
+    Ok(())
+}
+
 /// The access logs. All of them are read, whoever was asked for: why a call was refused, the other end's knows.
 fn requests(args: &Args, running: &Running, pods: &[&Pod]) -> anyhow::Result<ExitCode> {
     let names = Names::of(&running.plan);
@@ -162,6 +174,7 @@ fn requests(args: &Args, running: &Running, pods: &[&Pod]) -> anyhow::Result<Exi
     let mut printer = Printer { output: args.output, lines: Lines::new(colour), filter, full, odd: 0 };
     let mut join = Join::new(names);
     let mut forgotten = 0;
+    written_down(&all)?;
     for (pod, log) in &mut logs {
         log.new_lines(|line| {
             printer.take(&mut join, pod, line)?;

@@ -1,4 +1,5 @@
-//! The writer's thread: sleeps until there is something, lets a little more come, writes it all at once.
+//! The writer's thread: sleeps until there is something. After a pause it writes that down at once; under load it lets a
+//! little more come, and writes it all together.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -11,8 +12,8 @@ use parking_lot::Mutex;
 
 use super::Shared;
 
-/// How long lines gather: few enough milliseconds for whoever watches, many enough for one write to take many
-/// lines.
+/// From one write to the next, while lines gather: few enough milliseconds for whoever watches, many enough for one
+/// write to take many lines.
 const GATHER: Duration = Duration::from_millis(10);
 /// A pipe that takes nothing for so long loses what waits.
 const STALLED: Duration = Duration::from_secs(1);
@@ -50,12 +51,14 @@ struct Writer<'a> {
     shared: &'a Shared,
     sink: Sink,
     spare: Vec<u8>,
+    /// When something was written last.
+    wrote: Option<Instant>,
     complained: Option<(Instant, u64)>,
 }
 
 /// Writes until it is told to close.
 pub(super) fn run(shared: &Arc<Shared>, sink: Sink) {
-    let mut writer = Writer { shared, sink, spare: Vec::new(), complained: None };
+    let mut writer = Writer { shared, sink, spare: Vec::new(), wrote: None, complained: None };
     loop {
         let (round, closing) = writer.wait();
         writer.write_all();
@@ -81,8 +84,13 @@ impl Writer<'_> {
         {
             self.shared.changed.wait(&mut asked);
         }
-        let deadline = Instant::now() + GATHER;
-        while !self.shared.full.load(Ordering::Acquire) && asked.rounds == asked.done && !asked.closing {
+        // No later than a line woke this thread before; a lone one waits for nothing.
+        let deadline = self.wrote.map(|at| at + GATHER).filter(|at| *at > Instant::now());
+        while let Some(deadline) = deadline
+            && !self.shared.full.load(Ordering::Acquire)
+            && asked.rounds == asked.done
+            && !asked.closing
+        {
             if self.shared.changed.wait_until(&mut asked, deadline).timed_out() {
                 break;
             }
@@ -106,14 +114,16 @@ impl Writer<'_> {
         let lanes: Vec<Arc<Mutex<Vec<u8>>>> = self.shared.lanes.lock().clone();
         for lane in &lanes {
             std::mem::swap(&mut *lane.lock(), &mut self.spare);
-            if !self.spare.is_empty()
-                && let Err((error, written)) = write_patiently(&mut self.sink.file, &self.spare)
-            {
+            if self.spare.is_empty() {
+                continue;
+            }
+            if let Err((error, written)) = write_patiently(&mut self.sink.file, &self.spare) {
                 let lost = self.spare[written..].iter().filter(|byte| **byte == b'\n').count();
                 self.shared.failed.fetch_add(lost as u64, Ordering::Relaxed);
                 let path = self.shared.path.display();
                 tracing::debug!(%error, %path, lost, "access log lines could not be written");
             }
+            self.wrote = Some(Instant::now());
             self.spare.clear();
             self.spare.shrink_to(KEEP);
         }

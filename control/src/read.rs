@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use crate::resources::Resources;
 use crate::resources::mesh_config::ProxySettings;
 
+mod boolean_key;
 mod diagnostic;
 mod document;
 mod emptied;

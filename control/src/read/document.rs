@@ -19,7 +19,7 @@ use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
 use super::shape::{self, Rules};
-use super::{Reading, emptied, encoding, json, mesh, not_honoured, validate, yaml};
+use super::{Reading, boolean_key, emptied, encoding, json, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
 /// Gathers what documents say.
@@ -193,6 +193,7 @@ impl Reader {
         };
         not_honoured::check(known.name, node, &mut findings);
         emptied::check(known.name, node, &mut findings);
+        boolean_key::check(node, &mut findings);
         let document = Document { node, kind: known.name, name, namespace, findings };
         if kind == Kind::ConfigMap {
             self.mesh_in_config_map(&document, text);

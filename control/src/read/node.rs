@@ -45,6 +45,8 @@ pub(crate) enum Meaning {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: Arc<str>,
+    /// How the key is written, where it is a boolean by another name: `n` for false.
+    pub(crate) written: Option<Arc<str>>,
     pub(crate) at: Position,
     pub(crate) value: Node,
 }
@@ -68,7 +70,7 @@ impl Node {
         let at = self.at;
         if let Value::Map(entries) = &mut self.value {
             let value = Self { at, value: Value::Scalar(text.into(), Meaning::Text) };
-            entries.push(Entry { key: key.into(), at, value });
+            entries.push(Entry { key: key.into(), written: None, at, value });
         }
     }
 
@@ -76,6 +78,14 @@ impl Node {
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar(text, Meaning::Text | Meaning::Block) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// How it is written, if this is a boolean.
+    pub(crate) fn boolean(&self) -> Option<&Arc<str>> {
+        match &self.value {
+            Value::Scalar(text, Meaning::Bool(_)) => Some(text),
             _ => None,
         }
     }

@@ -258,7 +258,8 @@ impl<'t, 'l> Builder<'t, 'l> {
                     hint: Some(format!("the first is at line {}, column {}", first.line, first.column)),
                 });
             }
-            entries.push(Entry { key: name, at: key.at, value });
+            let written = key.boolean().filter(|text| **text != name).cloned();
+            entries.push(Entry { key: name, written, at: key.at, value });
         }
         for entry in merged {
             if !seen.contains_key(&entry.key) {

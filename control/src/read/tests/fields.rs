@@ -245,3 +245,17 @@ fn mesh_settings_are_read_by_the_rules_of_protobuf() {
         crate::resources::mesh_config::OutboundMode::RegistryOnly
     );
 }
+
+#[test]
+fn a_key_that_yaml_takes_for_a_boolean_is_told_and_so_is_how_to_keep_it() {
+    let spec = "spec: {hosts: [a], http: [{match: [{queryParams: {n: {exact: x}, true: {exact: x}, 'y': {exact: x}}}], route: [{destination: {host: a}}]}]}";
+    let said = said_of("networking.istio.io/v1", "VirtualService", &format!("{spec}\n"));
+    let keys: Vec<&String> = said.iter().filter(|line| line.contains("boolean")).collect();
+    let [line] = keys[..] else { panic!("{said:#?}") };
+    assert!(
+        line.ends_with(
+            "warning: spec.http[0].match[0].queryParams.false: the key `n` is read as the boolean false; quote it: \"n\""
+        ),
+        "{line}"
+    );
+}

@@ -4,6 +4,7 @@ use super::selectors::written;
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
+use crate::world::destination_rules::MergedRule;
 use crate::world::host;
 use crate::world::service::Service;
 use crate::world::workload::selects;
@@ -36,6 +37,10 @@ impl Checked<'_> {
             }
             for (place, subset) in object.spec.subsets.iter().enumerate() {
                 let at = format!("spec.subsets[{place}]");
+                if self.is_taken(&resources.destination_rules, object, &subset.name) {
+                    // Nothing is routed to this one, which is told elsewhere.
+                    continue;
+                }
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
                 if !services.iter().any(|service| self.has_pods(service, &subset.labels)) {
                     let labels = written(&subset.labels);
@@ -48,6 +53,20 @@ impl Checked<'_> {
                 }
             }
         }
+    }
+
+    /// Whether an older rule takes the subset `name` away from `object`: both are as one, and the first of a name holds.
+    fn is_taken(
+        &self,
+        all: &[Object<DestinationRule>],
+        object: &Object<DestinationRule>,
+        name: &str,
+    ) -> bool {
+        let own = MergedRule::new(object, &self.world.mesh);
+        all.iter().filter(|other| other.meta.age < object.meta.age).any(|other| {
+            let other = MergedRule::new(other, &self.world.mesh);
+            other.is_one_with(&own) && other.subset(name).is_some()
+        })
     }
 
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {

@@ -323,3 +323,24 @@ fn of_two_destination_rules_of_one_host_that_contradict_the_younger_is_ignored_w
         assert_eq!(found(&(first.clone() + &of("second", &second))), [""; 0], "{second}");
     }
 }
+
+#[test]
+fn a_subset_that_an_older_rule_of_the_same_host_has_is_told_as_ignored_and_not_as_empty() {
+    let rule = |name: &str, version: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: web, subsets: [{{name: one, labels: {{version: {version}}}}}]}}\n---\n"
+        )
+    };
+    let both = found(&format!("{}{}", rule("first", "v1"), rule("second", "v9")));
+    assert_eq!(
+        both,
+        [
+            "spec.subsets[0]: web.shop.svc.cluster.local has a subset \"one\" in an older DestinationRule, first (mesh.yaml:20): this one is ignored"
+        ]
+    );
+    // Where callers are told apart, each rule is its own.
+    let selects = rule("second", "v9")
+        .replace("spec: {host", "spec: {workloadSelector: {matchLabels: {app: web}}, host");
+    let apart = found(&format!("{}{selects}", rule("first", "v1")));
+    assert!(apart.len() == 1 && apart[0].contains("subset one is empty"), "{apart:#?}");
+}

@@ -1,5 +1,6 @@
 //! `weft curl --from WORKLOAD URL`: a request as that workload would make it, through its sidecar.
 
+mod hint;
 mod request;
 mod spelling;
 mod tls;
@@ -172,6 +173,10 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
             tls::send(stream, &target, args.insecure, request).await?
         }
     };
+    let hint = hint::of(plan, pod, &target.host, Some(response.status()));
+    if let Some(hint) = hint.filter(|_| !args.silent || args.show_error) {
+        crate::say::say!("weft curl: {hint}");
+    }
     answer(args, pod, response, &received, started).await
 }
 
@@ -180,7 +185,10 @@ fn inside(plan: &Plan, pod: &Pod, target: &Target) -> Result<String, Failed> {
     let host = target.host.trim_matches(['[', ']']);
     let named = || named::resolve(&plan.named, host, &pod.namespace);
     let ip = host.parse().ok().or_else(named);
-    let ip = ip.ok_or_else(|| Failed(6, format!("{host:?} is no name in {}/{}", pod.namespace, pod.name)))?;
+    let ip = ip.ok_or_else(|| {
+        let hint = hint::of(plan, pod, host, None).map(|hint| format!("; {hint}")).unwrap_or_default();
+        Failed(6, format!("{host:?} is no name in {}/{}{hint}", pod.namespace, pod.name))
+    })?;
     let address = std::net::SocketAddr::new(ip, target.port.unwrap_or(if target.tls { 443 } else { 80 }));
     let netns = pod.netns.as_deref().unwrap_or_default();
     Ok(format!("{netns}@{address}"))
@@ -219,7 +227,7 @@ async fn answer(
     let broke = |error: &dyn std::fmt::Display| Failed(18, format!("the body broke off: {error}"));
     let wrote = |error: std::io::Error| Failed(23, format!("cannot write: {error}"));
     if args.verbose {
-        crate::say::say!("< {:?} {}", head.version, head.status);
+        crate::say::say!("< {:?} {}", head.version, status(&head));
         headers.iter().for_each(|(name, value)| show("<", name, value));
     }
     let fails = args.fail && head.status.as_u16() >= 400;
@@ -270,7 +278,7 @@ async fn answer(
         std::io::stdout().write_all(text.as_bytes()).map_err(wrote)?;
     }
     if fails {
-        return Err(Failed(HTTP_ERROR, format!("the answer is {}", head.status)));
+        return Err(Failed(HTTP_ERROR, format!("the answer is {}", status(&head))));
     }
     Ok(0)
 }
@@ -280,13 +288,23 @@ fn write_head(
     head: &http::response::Parts,
     headers: &[(String, Vec<u8>)],
 ) -> std::io::Result<()> {
-    write!(out, "{:?} {}\r\n", head.version, head.status)?;
+    write!(out, "{:?} {}\r\n", head.version, status(head))?;
     for (name, value) in headers {
         write!(out, "{name}: ")?;
         out.write_all(value)?;
         out.write_all(b"\r\n")?;
     }
     out.write_all(b"\r\n")
+}
+
+/// The status with the reason that came; http's own where that is the usual one.
+fn status(head: &http::response::Parts) -> String {
+    match head.extensions.get::<hyper::ext::ReasonPhrase>() {
+        Some(reason) => {
+            format!("{} {}", head.status.as_str(), String::from_utf8_lossy(reason.as_bytes()).trim())
+        }
+        None => head.status.to_string(),
+    }
 }
 
 fn show(mark: &str, name: &str, value: &[u8]) {

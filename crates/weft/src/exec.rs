@@ -2,6 +2,7 @@
 
 use crate::find;
 use crate::netns::network::APP_USER;
+use crate::not_started;
 use crate::run_directory::{Running, pod_folder};
 use crate::up::programs::own_files;
 use anyhow::Context;
@@ -11,6 +12,8 @@ use std::process::{Command, ExitCode};
 
 /// `weft exec`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status: COMMAND's own; 127 or 126 if there is no such program or it cannot be run.")]
 pub(crate) struct Args {
     /// A Deployment or its like, a Service, or one pod.
     #[arg(value_name = "WORKLOAD")]
@@ -34,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let user = args.user.unwrap_or(APP_USER);
             let mut enter = Command::new("/proc/self/exe");
             enter.args(["enter", "--netns", netns]);
-            enter.args(own_files(&folder, (user, user))).arg("--").args(&args.command);
+            enter.args(own_files(&folder, pod.hostname(), (user, user))).arg("--").args(&args.command);
             enter
         }
         None => {
@@ -51,6 +54,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     command.envs(pod.environment.iter().map(|(name, value)| (name, value)));
     let error = command.exec();
-    let program = args.command.first().map(|program| program.display().to_string()).unwrap_or_default();
-    Err(error).with_context(|| format!("cannot start {program}"))
+    let program = args.command.first().map(OsString::as_os_str).unwrap_or_default();
+    let own = pod.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
+    let path = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+    Ok(not_started::tell(program, &error, &path))
 }

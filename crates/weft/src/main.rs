@@ -14,6 +14,7 @@ mod find;
 mod log;
 mod logs;
 mod netns;
+mod not_started;
 mod output;
 mod parent;
 mod part;

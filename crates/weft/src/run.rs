@@ -7,6 +7,7 @@
 mod orphans;
 mod sidecar;
 
+use crate::not_started;
 use anyhow::Context;
 use orphans::{Orphans, Own};
 use sidecar::Sidecar;
@@ -17,10 +18,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// What a shell answers with when a program is not there, or may not be run.
-const NOT_FOUND: u8 = 127;
-const NOT_RUNNABLE: u8 = 126;
 
 /// `weft run`
 #[derive(Debug, clap::Args)]
@@ -81,13 +78,8 @@ async fn attend(args: &Args, own: &Rc<Own>) -> anyhow::Result<ExitCode> {
             ended.map(exit_code)
         }
         Err(error) => {
-            let code = match error.kind() {
-                std::io::ErrorKind::NotFound => NOT_FOUND,
-                _ => NOT_RUNNABLE,
-            };
-            let program = args.command.first().map(|program| program.display().to_string());
-            crate::say::say!("weft run: cannot start {}: {error}", program.unwrap_or_default());
-            Ok(ExitCode::from(code))
+            let program = args.command.first().map(OsString::as_os_str).unwrap_or_default();
+            Ok(not_started::tell(program, &error, &std::env::var_os("PATH").unwrap_or_default()))
         }
     };
     sidecar.end(&mut signals).await;

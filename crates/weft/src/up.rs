@@ -9,7 +9,7 @@ mod expand;
 mod manifests;
 mod mention;
 pub(crate) mod named;
-mod only;
+pub(crate) mod only;
 pub(crate) mod plan;
 mod pods;
 mod privileged;

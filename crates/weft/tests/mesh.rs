@@ -109,6 +109,12 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     up.says("mesh is ready in");
     assert!(home.status("web", "http://api/x").ends_with("200"));
     assert_eq!(home.status("stranger", "http://api/x"), "403");
+    for nth in 0..5 {
+        assert_eq!(home.status("stranger", &format!("http://api/{nth}")), "403");
+        let at_once = text(&home.output(&["logs", "api", "--denied", "-n", "1"]).stdout);
+        let line = format!(" GET /{nth} ");
+        assert!(at_once.contains(&line), "what was answered is in the log already, not {line}: {at_once}");
+    }
     assert_eq!(home.status("api", "http://web/"), "403", "nobody may call web");
     let (_, posted) = home.curl(&["--from", "web", "http://api/", "-d", "x=1", "-i"]);
     assert!(posted.starts_with("HTTP/1.1 403") && posted.ends_with("RBAC: access denied"), "{posted}");
@@ -157,6 +163,9 @@ fn an_app_reaches_tcp_over_its_own_address_and_http_over_its_proxy() {
     let calls = tree["calls"].as_array().unwrap();
     assert_eq!((&calls[0]["service"], &calls[0]["status"]), (&"api".into(), &200.into()), "{tree:#}");
     assert_eq!((&calls[1]["service"], &calls[1]["echoed"]), (&"db".into(), &true.into()), "{tree:#}");
+    assert_eq!(text(&home.output(&["exec", "web", "--", "printenv", "HOSTNAME"]).stdout), "web-1\n");
+    let nowhere = home.output(&["exec", "web", "--", "no-such-program"]);
+    assert_eq!(nowhere.status.code(), Some(127), "{}", text(&nowhere.stderr));
 }
 
 #[test]

@@ -109,6 +109,11 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     assert!(denied.ends_with(" 403") && denied.contains("RBAC: access denied"), "{denied}");
     let python = "import urllib.request as u; print(u.urlopen('http://api.shop/x', timeout=20).status)";
     assert_eq!(text(&exec(&home, "web", &["python3", "-c", python])).trim(), "200");
+    // A pod has a name of its own, and a program that is not there is told as a shell tells it.
+    let named = text(&exec(&home, "web", &["sh", "-c", "echo $HOSTNAME $(uname -n)"]));
+    assert_eq!(named.trim(), "web-1 web-1");
+    let nowhere = exec(&home, "web", &["no-such-program"]);
+    assert!(nowhere.status.code() == Some(127), "{nowhere:?}");
     let h2 = curl(&home, "web", &["--http2-prior-knowledge", "http://api/"]);
     assert!(h2.ends_with(" 200"), "{h2}");
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::NetError;
 use tokio::sync::mpsc;
 use weft_model::cluster::{Cluster, Discovery, DnsFamily};
 use weft_model::endpoint::{Address, Endpoint, LoadAssignment};
@@ -43,6 +44,18 @@ pub fn resolver() -> Result<TokioResolver, String> {
     let mut builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
     builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     builder.build().map_err(|e| e.to_string())
+}
+
+/// Why a name has no address, in words.
+pub fn why(error: &NetError) -> String {
+    match error {
+        error if error.is_nx_domain() => "the DNS server knows no such name".to_owned(),
+        error if error.is_no_records_found() => "the DNS server knows no address of that name".to_owned(),
+        NetError::Timeout => "the DNS server does not answer in time".to_owned(),
+        NetError::NoConnections => "no DNS server can be reached".to_owned(),
+        NetError::Io(error) => format!("no DNS server can be reached: {error}"),
+        other => other.to_string(),
+    }
 }
 
 /// Resolves one cluster for as long as somebody listens.

@@ -163,7 +163,7 @@ impl Names {
 async fn look_up(resolver: Option<TokioResolver>, name: &str) -> Result<(IpAddr, Duration), String> {
     let (found, ttl): (Vec<IpAddr>, _) = match resolver {
         Some(resolver) => {
-            let looked = resolver.lookup_ip(name).await.map_err(|e| e.to_string())?;
+            let looked = resolver.lookup_ip(name).await.map_err(|e| crate::config::resolve::why(&e))?;
             (looked.iter().collect(), looked.valid_until().saturating_duration_since(Instant::now()))
         }
         None => {

@@ -1,9 +1,11 @@
-//! `weft enter`: becomes a program inside a pod: in its network, with its own /etc/hosts and /etc/resolv.conf, as its
-//! own user. What it starts cannot tell it from a container of the pod.
+//! `weft enter`: becomes a program inside a pod: in its network, with its own /etc/hosts, /etc/resolv.conf and
+//! host name, as its own user. What it starts cannot tell it from a container of the pod.
 
+use crate::not_started;
 use anyhow::Context;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::sethostname;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -22,6 +24,9 @@ pub(crate) struct Args {
     /// What /etc/resolv.conf is.
     #[arg(long)]
     resolv: Option<PathBuf>,
+    /// What the host is called.
+    #[arg(long)]
+    hostname: Option<OsString>,
     /// The user to be.
     #[arg(long)]
     user: Option<u32>,
@@ -54,6 +59,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    if let Some(name) = &args.hostname {
+        unshare(CloneFlags::CLONE_NEWUTS).context("cannot have a host name of its own")?;
+        sethostname(name).context("cannot have a host name of its own")?;
+    }
     let [program, rest @ ..] = args.command.as_slice() else { anyhow::bail!("no command") };
     let mut command = if args.own {
         // By this name it can be run even from a folder that its new user may not enter.
@@ -72,5 +81,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         command.gid(group);
     }
     let error = command.exec();
-    Err(error).with_context(|| format!("cannot start {}", program.display()))
+    Ok(not_started::tell(program, &error, &std::env::var_os("PATH").unwrap_or_default()))
 }

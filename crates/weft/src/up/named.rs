@@ -126,9 +126,9 @@ pub(crate) fn resolve(named: &[Named], name: &str, namespace: &str) -> Option<Ip
 /// The `/etc/hosts` of `pod`. Where nobody turns its connections, a service's own address leads nowhere: those of TCP have
 /// one of the pod's instead, and whoever speaks HTTP asks its proxy.
 pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
-    let mut text = format!("127.0.0.1 localhost\n::1 localhost\n{} {}\n", pod.address, pod.name);
+    let mut text = format!("127.0.0.1 localhost\n::1 localhost\n{} {}\n", pod.address, pod.hostname());
     if let Some(six) = pod.six {
-        text.push_str(&format!("{six} {}\n", pod.name));
+        text.push_str(&format!("{six} {}\n", pod.hostname()));
     }
     for named in named {
         let spellings = named.spellings(&pod.namespace).join(" ");

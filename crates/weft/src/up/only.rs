@@ -7,12 +7,38 @@ use super::pods::Draft;
 use super::services::Service;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The drafts that `names` (services or workloads) mean, and those that they call, and so on.
+/// A service of the files that has no pods in this part of the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct LeftOut {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+}
+
+/// What is left out, in words.
+pub(super) fn note(left_out: &[LeftOut]) -> Option<String> {
+    /// Of a large mesh nobody reads them all.
+    const NAMED: usize = 5;
+    let names: Vec<String> = left_out
+        .iter()
+        .take(NAMED)
+        .map(|service| format!("{}.{}", service.name, service.namespace))
+        .collect();
+    let more = match left_out.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more services"),
+    };
+    let names = names.join(", ");
+    (!names.is_empty())
+        .then(|| format!("--only leaves out {names}{more}: whoever calls them gets 503, no healthy upstream"))
+}
+
+/// The drafts that `names` (services or workloads) mean, and those that they call, and so on; and the services
+/// that are left with none.
 pub(super) fn closure(
     drafts: Vec<Draft>,
     manifests: &Manifests,
     names: &[String],
-) -> Result<Vec<Draft>, PlanError> {
+) -> Result<(Vec<Draft>, Vec<LeftOut>), PlanError> {
     let mut wanted = BTreeSet::new();
     let mut queue = Vec::new();
     for name in names {
@@ -35,7 +61,21 @@ pub(super) fn closure(
             queue.extend((0..drafts.len()).filter(behind));
         }
     }
-    Ok(drafts.into_iter().enumerate().filter(|(at, _)| wanted.contains(at)).map(|(_, draft)| draft).collect())
+    let left_out = left_out(&drafts, &wanted, &manifests.services);
+    let kept = drafts.into_iter().enumerate().filter(|(at, _)| wanted.contains(at));
+    Ok((kept.map(|(_, draft)| draft).collect(), left_out))
+}
+
+fn left_out(drafts: &[Draft], wanted: &BTreeSet<usize>, services: &[Service]) -> Vec<LeftOut> {
+    let without_pods = services.iter().filter(|service| {
+        let mut behind = (0..drafts.len())
+            .filter(|at| service.selects(&drafts[*at].namespace, &drafts[*at].labels))
+            .peekable();
+        !service.is_pod() && behind.peek().is_some() && behind.all(|at| !wanted.contains(&at))
+    });
+    without_pods
+        .map(|service| LeftOut { name: service.name.clone(), namespace: service.namespace.clone() })
+        .collect()
 }
 
 /// Whether `name` (or `name.namespace`, `namespace/name`) means this pod.

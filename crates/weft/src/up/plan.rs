@@ -8,16 +8,18 @@
 //! - `weft.dev/tcp-addresses`: a JSON object from `service.namespace:port` (a host outside: `host:port`) to the
 //!   address at which this pod's sidecar listens for it.
 
+mod hostname;
 mod ports;
 mod probers;
 mod resource;
 mod tcp;
 mod turned;
+mod variables;
 
 use super::addresses::{self, Base, Block};
 use super::environment::{self, Downward, Environment, Settings};
-use super::mention;
 use super::named::{self, Named};
+use super::only::LeftOut;
 use super::pods::{self, Draft, Kind, Workload};
 use super::protocol::Protocol;
 use super::proxy::{self, Proxy};
@@ -59,12 +61,18 @@ pub(crate) struct Plan {
     /// In network namespaces: what names resolve to.
     #[serde(default)]
     pub(crate) named: Vec<Named>,
+    /// Services that `--only` leaves without pods.
+    #[serde(default)]
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// One pod that runs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Pod {
     pub(crate) name: String,
+    /// What it calls itself.
+    #[serde(default)]
+    pub(crate) hostname: String,
     pub(crate) namespace: String,
     pub(crate) kind: Kind,
     pub(crate) workload: String,
@@ -172,14 +180,17 @@ pub(crate) fn plan(
     let mut manifests = manifests.clone();
     manifests.services.extend(named_pods(&drafts, &manifests.services));
     let manifests = &manifests;
+    let mut left_out = Vec::new();
     if !only.is_empty() {
-        drafts = super::only::closure(drafts, manifests, only)?;
+        (drafts, left_out) = super::only::closure(drafts, manifests, only)?;
     }
     let keys: Vec<_> = drafts.iter().map(|draft| (draft.namespace.clone(), draft.pod_name(runs))).collect();
     let all: BTreeSet<_> = runs.iter().map(|pod| (pod.namespace.clone(), pod.name.clone())).collect();
     let all: Vec<_> = all.union(&keys.iter().cloned().collect()).cloned().collect();
     *numbers = addresses::number(&all, numbers).ok_or(PlanError::TooManyPods)?;
     let mut plan = Plan { base, ..Plan::default() };
+    plan.notes.extend(super::only::note(&left_out));
+    plan.left_out = left_out;
     for (draft, key) in drafts.iter().zip(&keys) {
         let number = numbers.get(key).copied().unwrap_or_default();
         let template = draft.fingerprint();
@@ -295,18 +306,19 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
     );
     let unheeded = proxy::unheeded(&draft.annotations, own).filter(|_| sidecar);
     notes.extend(unheeded.map(|what| format!("pod {title}: {what}")));
-    let rewritten = rewrite(&mut environment, &draft.namespace, services, address);
+    let rewritten = variables::rewrite(&mut environment, &draft.namespace, services, address);
     if bound {
-        proxied(&mut environment, block, &addresses);
+        variables::proxied(&mut environment, block, &addresses);
     }
     let listens = match own {
         _ if bound => block.localhost(),
         true => Ipv4Addr::UNSPECIFIED,
         false => block.pod(),
     };
-    own_address(&mut environment, listens, &ports);
+    variables::own_address(&mut environment, listens, &ports);
     Pod {
         name: name.to_owned(),
+        hostname: hostname::give(&mut environment, draft, name),
         namespace: draft.namespace.clone(),
         kind: draft.kind,
         workload: draft.workload.clone(),
@@ -346,48 +358,6 @@ fn named_pods(drafts: &[Draft], services: &[Service]) -> Vec<Service> {
         Some(Service { name: format!("{name}.{below}"), selector, ..service.clone() })
     };
     drafts.iter().filter_map(of).collect()
-}
-
-fn rewrite(
-    environment: &mut Environment,
-    namespace: &str,
-    services: &[Service],
-    address: impl Fn(&Service) -> Option<Ipv4Addr>,
-) -> Vec<Rewritten> {
-    let mut rewritten = Vec::new();
-    for (variable, value) in &mut environment.variables {
-        let mentions = mention::mentions(variable, value, namespace, services);
-        let Some(to) = mention::rewrite(value, &mentions, &address) else { continue };
-        let from = std::mem::replace(value, to.clone());
-        rewritten.push(Rewritten { variable: variable.clone(), from, to });
-    }
-    rewritten
-}
-
-/// The variables that lead an app's HTTP through its sidecar, and its TCP not.
-fn proxied(environment: &mut Environment, block: Block, addresses: &BTreeMap<String, Ipv4Addr>) {
-    let proxy = format!("http://{}:{HTTP_PROXY_PORT}", block.localhost());
-    let mut around = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), block.localhost().to_string()];
-    // Some programs understand a range, others only addresses.
-    around.push(block.cidr());
-    around.extend(addresses.values().map(Ipv4Addr::to_string));
-    let around = around.join(",");
-    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"] {
-        environment.set(name, proxy.clone());
-    }
-    for name in ["no_proxy", "NO_PROXY"] {
-        environment.set(name, around.clone());
-    }
-}
-
-/// `HOST` and `PORT`: where this app is to listen, whatever the manifest said.
-fn own_address(environment: &mut Environment, address: Ipv4Addr, ports: &[Port]) {
-    environment.set("HOST", address.to_string());
-    let carried = || ports.iter().filter(|port| port.protocol != Protocol::Udp);
-    let main = carried().find(|port| port.protocol == Protocol::Http).or_else(|| carried().next());
-    if let Some(port) = main {
-        environment.set("PORT", port.number.to_string());
-    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ impl Mesh {
         let mesh_id = if asked.mesh_id.is_empty() { &self.trust_domain } else { &asked.mesh_id };
         for (name, value) in [
             ("POD_NAME", pod.name.clone()),
+            ("HOSTNAME", pod.hostname().to_owned()),
             ("POD_NAMESPACE", pod.namespace.clone()),
             ("INSTANCE_IP", pod.address.to_string()),
             ("SERVICE_ACCOUNT", pod.service_account.clone()),
@@ -136,7 +137,7 @@ impl Mesh {
         let (output, errors) = (folder.join("access.log"), folder.join("sidecar.log"));
         let args = args.map(OsString::from).to_vec();
         let args = match &pod.netns {
-            Some(netns) => enter(netns, &own_files(folder, sidecar_user(pod)), args),
+            Some(netns) => enter(netns, &own_files(folder, pod.hostname(), sidecar_user(pod)), args),
             None => args,
         };
         let program = self.program(sidecar_name(pod), args, environment, output, errors);
@@ -160,7 +161,7 @@ impl Mesh {
             }
         };
         let args = match &pod.netns {
-            Some(netns) => enter(netns, &own_files(folder, (APP_USER, APP_USER)), args),
+            Some(netns) => enter(netns, &own_files(folder, pod.hostname(), (APP_USER, APP_USER)), args),
             None => args,
         };
         self.program(app_name(pod), args, environment, log.clone(), log)
@@ -191,10 +192,11 @@ fn enter(netns: &str, more: &[OsString], args: Vec<OsString>) -> Vec<OsString> {
     all
 }
 
-/// A pod's own files and user, as `weft enter` takes them.
-pub(crate) fn own_files(folder: &Path, (user, group): (u32, u32)) -> Vec<OsString> {
+/// A pod's own files, host name and user, as `weft enter` takes them.
+pub(crate) fn own_files(folder: &Path, hostname: &str, (user, group): (u32, u32)) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["--hosts".into(), folder.join("hosts").into()];
     words.extend(["--resolv".into(), folder.join("resolv.conf").into()]);
+    words.extend(["--hostname".into(), hostname.into()]);
     words.extend(["--user".into(), user.to_string().into()]);
     words.extend(["--group".into(), group.to_string().into()]);
     words

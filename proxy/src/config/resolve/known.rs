@@ -30,7 +30,7 @@ impl Known {
             let (resolver, name) = (resolver.clone(), name.to_owned());
             asked.spawn(async move {
                 let looked = resolver.lookup_ip(name.as_str()).await;
-                let found = looked.map_err(|error| error.to_string()).and_then(|looked| {
+                let found = looked.map_err(|error| super::why(&error)).and_then(|looked| {
                     let addresses: Vec<IpAddr> = looked.iter().collect();
                     let good_for = looked.valid_until().saturating_duration_since(Instant::now());
                     if addresses.is_empty() {

@@ -127,3 +127,12 @@ fn a_name_that_does_not_resolve_is_asked_for_ever_less_often() {
     let waits = [1, 2, 3, 4, 7, 1000].map(|failures| after(failures).as_secs());
     assert_eq!(waits, [1, 2, 4, 8, 60, 60]);
 }
+
+#[test]
+fn a_name_without_an_address_is_told_in_words() {
+    use hickory_resolver::net::NoRecords;
+    use hickory_resolver::proto::op::{Query, ResponseCode};
+    let said = |code| why(&NoRecords::new(Query::default(), code).into());
+    assert_eq!(said(ResponseCode::NXDomain), "the DNS server knows no such name");
+    assert_eq!(said(ResponseCode::NoError), "the DNS server knows no address of that name");
+}

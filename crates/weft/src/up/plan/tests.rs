@@ -105,6 +105,35 @@ fn a_part_brings_what_it_calls_and_nothing_else() {
 }
 
 #[test]
+fn what_only_leaves_without_pods_is_told() {
+    let part = planned(&shop(), &["cart"]);
+    assert_eq!(part.left_out.iter().map(|service| service.name.as_str()).collect::<Vec<_>>(), ["web"]);
+    assert!(
+        part.notes.iter().any(|note| note.starts_with("--only leaves out web.shop: ")),
+        "{:?}",
+        part.notes
+    );
+    assert_eq!(planned(&shop(), &[]).left_out, []);
+}
+
+#[test]
+fn a_pod_calls_itself_by_its_name_or_as_its_manifest_says() {
+    let mut manifests = shop();
+    manifests.workloads[1].spec.hostname = Some("trolley".into());
+    manifests.workloads.push(workload("own", 1, &[("HOSTNAME", "mine")]));
+    manifests.workloads.push(workload(&"long".repeat(20), 1, &[]));
+    let plan = planned(&manifests, &[]);
+    let called = |name: &str| {
+        let pod = pod_named(&plan, name);
+        (pod.hostname().to_owned(), value(pod, "HOSTNAME").to_owned())
+    };
+    assert_eq!(called("web-2"), ("web-2".into(), "web-2".into()));
+    assert_eq!(called("cart-1"), ("trolley".into(), "trolley".into()));
+    assert_eq!(called("own-1"), ("own-1".into(), "mine".into()));
+    assert_eq!(called(&format!("{}-1", "long".repeat(20))).0.len(), 63);
+}
+
+#[test]
 fn a_pod_that_wants_no_sidecar_has_none_and_listens_at_its_own_address() {
     let mut manifests = shop();
     manifests.workloads[3].labels.insert("sidecar.istio.io/inject".into(), "false".into());

@@ -177,6 +177,8 @@ fn an_edit_replaces_the_pods_it_changes_and_a_bad_one_none() {
     up.says("mesh is ready in");
     home.write(&format!("{TWO}\n---\nkind: ["));
     up.says("this edit is refused");
+    home.write(TWO);
+    up.says("the files say again what runs");
     home.write(&TWO.replace("\"hello\"", "\"hi\""));
     up.says("replaces [web-1, web-2]");
     // New ones start beside them, one more than there are replicas; each old one goes when a new one is ready.

@@ -1,6 +1,6 @@
 //! What `weft up` says, on standard error: standard output belongs to the user's COMMAND.
 
-use super::plan::{Plan, Pod};
+use super::plan::{Plan, PlanError, Pod};
 use super::programs::App;
 use super::protocol::Protocol;
 use crate::supervisor::Event;
@@ -18,12 +18,14 @@ pub(crate) struct Report {
     said: BTreeSet<String>,
     /// The mesh is on loopback.
     loopback: bool,
+    /// The files say something that was refused.
+    refused: bool,
 }
 
 impl Report {
     /// Of a mesh on loopback, or in network namespaces.
     pub(crate) fn new(loopback: bool) -> Self {
-        Self { said: BTreeSet::new(), loopback }
+        Self { said: BTreeSet::new(), loopback, refused: false }
     }
 
     /// Says `line` unless it was said before.
@@ -72,6 +74,26 @@ impl Report {
                 more => self.once(&format!("{first} (and {more} more of this kind)")),
             }
         }
+    }
+
+    /// An edit that cannot be used; `why`, where its errors were not told yet.
+    pub(crate) fn refused(&mut self, why: Option<&PlanError>) {
+        self.refused = true;
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        crate::say::say!("weft: this edit is refused; the mesh runs on as it was{why}");
+    }
+
+    /// The files say what runs: worth a word where they did not before.
+    pub(crate) fn as_it_runs(&mut self) {
+        if std::mem::take(&mut self.refused) {
+            crate::say::say!("weft: the files say again what runs; nothing is refused any more");
+        }
+    }
+
+    /// An edit that is taken, and what it does.
+    pub(crate) fn taken(&mut self, change: &dyn std::fmt::Display) {
+        self.refused = false;
+        crate::say::say!("weft: edit read: {change}");
     }
 
     /// What the plan has to say.

@@ -21,10 +21,11 @@ impl Up {
         let reading = read_sources(&files);
         self.report.reading(&reading);
         if reading.has_errors() {
-            crate::say::say!("weft: this edit is refused; the mesh runs on as it was");
+            self.report.refused(None);
             return;
         }
         if reading.resources == self.resources {
+            self.report.as_it_runs();
             return;
         }
         let manifests = Manifests::of(&reading.resources);
@@ -33,16 +34,17 @@ impl Up {
         let wanted = match plan::plan(&manifests, base, &mut numbers, only, runs) {
             Ok(plan) => plan,
             Err(error) => {
-                crate::say::say!("weft: this edit is refused; the mesh runs on as it was: {error}");
+                self.report.refused(Some(&error));
                 return;
             }
         };
         self.keep_good(&files);
         self.report.plan(&wanted, self.args.verbose);
         (self.resources, self.numbers) = (reading.resources, numbers);
-        crate::say::say!("weft: edit read: {}", Change::between(runs_on(&self.plan, &self.leaving), &wanted));
+        self.report.taken(&Change::between(runs_on(&self.plan, &self.leaving), &wanted));
         self.plan.notes = wanted.notes;
         self.plan.named = wanted.named;
+        self.plan.left_out = wanted.left_out;
         let renamed = self.rename();
         self.or_say(renamed);
         self.wanted = wanted.pods;

@@ -165,13 +165,22 @@ fn echo(controls: &Controls, heads: Heads, request: Request<Incoming>) -> Respon
         frame
     });
     let mut response = Response::new(body.boxed_unsync());
-    *response.status_mut() = controls.status.unwrap_or(StatusCode::OK);
+    give(&mut response, controls.status.unwrap_or(StatusCode::OK));
     for name in [header::CONTENT_TYPE, header::TRAILER] {
         if let Some(value) = head.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }
     }
     response
+}
+
+/// Gives `response` this status, by the reason that RFC 9110 has for it; of one, hyper's is spelled otherwise.
+fn give(response: &mut Response<Body>, status: StatusCode) {
+    *response.status_mut() = status;
+    if status == StatusCode::NON_AUTHORITATIVE_INFORMATION {
+        let reason = hyper::ext::ReasonPhrase::from_static(b"Non-Authoritative Information");
+        response.extensions_mut().insert(reason);
+    }
 }
 
 fn filling(status: StatusCode, size: u64, trailers: HeaderMap) -> Response<Body> {
@@ -187,7 +196,7 @@ fn filling(status: StatusCode, size: u64, trailers: HeaderMap) -> Response<Body>
         Some((Ok(Frame::data(data)), (left - piece, trailers)))
     });
     let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
-    *response.status_mut() = status;
+    give(&mut response, status);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     if with_length {
@@ -210,7 +219,7 @@ pub(super) fn json_response(status: StatusCode, value: &Value, trailers: HeaderM
         None => Full::new(text).map_err(|never| match never {}).boxed_unsync(),
     };
     let mut response = Response::new(body);
-    *response.status_mut() = status;
+    give(&mut response, status);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(names) = announced {

@@ -37,12 +37,11 @@ impl Checked<'_> {
             }
             for (place, subset) in object.spec.subsets.iter().enumerate() {
                 let at = format!("spec.subsets[{place}]");
-                if self.is_taken(&resources.destination_rules, object, &subset.name) {
-                    // Nothing is routed to this one, which is told elsewhere.
-                    continue;
-                }
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
-                if !services.iter().any(|service| self.has_pods(service, &subset.labels)) {
+                // To one that an older rule has, nothing is routed, which is told elsewhere.
+                if !services.iter().any(|service| self.has_pods(service, &subset.labels))
+                    && !self.is_taken(&resources.destination_rules, object, &subset.name)
+                {
                     let labels = written(&subset.labels);
                     let message = format!(
                         "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
@@ -63,7 +62,10 @@ impl Checked<'_> {
         name: &str,
     ) -> bool {
         let own = MergedRule::new(object, &self.world.mesh);
-        all.iter().filter(|other| other.meta.age < object.meta.age).any(|other| {
+        let older = |other: &&Object<DestinationRule>| {
+            other.meta.namespace == object.meta.namespace && other.meta.age < object.meta.age
+        };
+        all.iter().filter(older).any(|other| {
             let other = MergedRule::new(other, &self.world.mesh);
             other.is_one_with(&own) && other.subset(name).is_some()
         })

@@ -64,6 +64,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
         ("GET /queried?v=22: the answer", SAID),
         ("GET /nowhere: the answer", SAID),
         ("gRPC without a route", SAID),
+        ("GET /plain#fragment: the answer", SAID),
     ];
     vec![Scene { routes: ROUTES, differs, ..scene("heads", |place| Box::pin(heads(place))) }]
 }

@@ -5,7 +5,6 @@ use crate::not_started;
 use anyhow::Context;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::sethostname;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -61,7 +60,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(name) = &args.hostname {
         unshare(CloneFlags::CLONE_NEWUTS).context("cannot have a host name of its own")?;
-        sethostname(name).context("cannot have a host name of its own")?;
+        // Of the namespace that this process has just made for itself.
+        std::fs::write("/proc/sys/kernel/hostname", name.as_encoded_bytes())
+            .context("cannot have a host name of its own")?;
     }
     let [program, rest @ ..] = args.command.as_slice() else { anyhow::bail!("no command") };
     let mut command = if args.own {

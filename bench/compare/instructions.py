@@ -98,7 +98,15 @@ def dumps(weft, name, given, *more):
 
 
 def control(scratch, what, pid):
-    subprocess.run(["callgrind_control", what, str(pid)], cwd=scratch, check=True, capture_output=True, timeout=120)
+    """Valgrind's pipe to a process is called by the user and host of that one's environment."""
+    with open(f"/proc/{pid}/environ") as text:
+        its = dict(line.split("=", 1) for line in text.read().split("\0") if "=" in line)
+    named = {key: value for key, value in its.items() if key in ("LOGNAME", "HOST", "HOSTNAME")}
+    environment = {key: value for key, value in os.environ.items() if key not in ("LOGNAME", "HOST", "HOSTNAME")}
+    done = subprocess.run(["callgrind_control", what, str(pid)], cwd=scratch, check=True, capture_output=True,
+                          text=True, timeout=120, env=environment | named)
+    if "error" in done.stderr:
+        raise SystemExit(f"callgrind does not hear {what}: {done.stderr}")
 
 
 def ask(connection, times):

@@ -47,6 +47,8 @@ pub struct Ledger {
     pub start: Instant,
     /// The same by the clock.
     pub started: SystemTime,
+    /// When it was tried last.
+    pub tried: Instant,
     /// Envoy's letters.
     pub flags: ResponseFlags,
     /// Envoy's word.
@@ -114,6 +116,7 @@ impl Ledger {
         Self {
             start,
             started,
+            tried: start,
             flags: ResponseFlags::NONE,
             details: Cow::Borrowed(""),
             reason: Cow::Borrowed(""),

@@ -57,7 +57,8 @@ pub struct Timer(Option<Pin<Box<Sleep>>>);
 impl Clock {
     /// Begins to count.
     pub fn start(allowed: Allowed, timer: Timer) -> Self {
-        let by = |limit: Option<Duration>| limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut now = Now::default();
+        let mut by = |limit: Option<Duration>| limit.and_then(|limit| now.and(limit));
         Self {
             answer_by: None,
             try_by: None,
@@ -108,19 +109,20 @@ impl Clock {
     }
 
     fn note(&mut self, sent: bool, moved: u64) {
+        let mut now = Now::default();
         if sent {
             self.request_by = None;
             for (by, limit) in
                 [(&mut self.answer_by, self.allowed.answer), (&mut self.try_by, self.allowed.per_try)]
             {
                 if let (None, Some(limit)) = (&by, limit) {
-                    *by = Instant::now().checked_add(limit);
+                    *by = now.and(limit);
                 }
             }
         }
         if moved != self.moved {
             self.moved = moved;
-            self.idle_by = self.allowed.idle.and_then(|limit| Instant::now().checked_add(limit));
+            self.idle_by = self.allowed.idle.and_then(|limit| now.and(limit));
         }
     }
 
@@ -133,6 +135,17 @@ impl Clock {
             self.idle_by.zip(self.allowed.idle.map(Over::Idle)),
         ];
         limits.into_iter().flatten().min_by_key(|(by, _)| *by)
+    }
+}
+
+/// The time, asked for once by whoever needs it: to ask costs as much as the rest of what is done here.
+#[derive(Default)]
+struct Now(Option<Instant>);
+
+impl Now {
+    /// So much later; `None` is never.
+    fn and(&mut self, later: Duration) -> Option<Instant> {
+        self.0.get_or_insert_with(Instant::now).checked_add(later)
     }
 }
 

@@ -82,6 +82,7 @@ async fn answer<D: Downstream>(
             let count = digits.format(call.ledger.attempts);
             let _ = call.request.headers.set("x-envoy-attempt-count", count);
         }
+        call.ledger.tried = Instant::now();
         remaining::tell(&plan.allowed, call);
         let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut been, clock).await;
         call.ledger.received = upload.bytes;
@@ -230,7 +231,6 @@ async fn attempt<D: Downstream>(
     been: &mut Been,
     clock: &mut Clock,
 ) -> Result<Tried, End> {
-    let began = Instant::now();
     let sending = {
         let mut sending = pin!(send(ask, &mut call.request, been));
         poll_fn(|cx| {
@@ -256,7 +256,7 @@ async fn attempt<D: Downstream>(
     };
     call.ledger.upstream = Some(sent.endpoint.address);
     let result = wait(watch, call, down, upload, &mut sent, clock).await;
-    call.ledger.upstream_time = Some(began.elapsed());
+    call.ledger.upstream_time = Some(call.ledger.tried.elapsed());
     let cluster = &ask.plan.cluster;
     match result {
         Ok(answer) => {

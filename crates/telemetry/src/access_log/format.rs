@@ -81,7 +81,7 @@ pub struct Format {
 #[derive(Debug, Clone)]
 enum Body {
     Text(Vec<Part>),
-    Json(json::Node),
+    Json(json::Dictionary),
 }
 
 impl Format {
@@ -99,8 +99,8 @@ impl Format {
     /// number.
     pub fn json(format: &serde_json::Value, surroundings: &Surroundings<'_>) -> Result<Self, FormatError> {
         let mut warnings = Vec::new();
-        let node = json::compile(format, surroundings, &mut warnings)?;
-        Ok(Self { body: Body::Json(node), omit_empty: false, warnings })
+        let dictionary = json::compile(format, surroundings, &mut warnings)?;
+        Ok(Self { body: Body::Json(dictionary), omit_empty: false, warnings })
     }
 
     /// Istio's default line.
@@ -111,9 +111,9 @@ impl Format {
 
     /// weft's default in JSON: without what is not known.
     pub fn weft_json() -> Self {
-        let node =
+        let dictionary =
             json::flat(ISTIO_JSON.iter().chain(WEFT_JSON)).expect("weft's fields have operators that exist");
-        Self { body: Body::Json(node), omit_empty: true, warnings: Vec::new() }
+        Self { body: Body::Json(dictionary), omit_empty: true, warnings: Vec::new() }
     }
 
     /// Whether what is not known is left out: nothing instead of `-`, no key instead of null
@@ -133,8 +133,8 @@ impl Format {
     pub fn write(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         match &self.body {
             Body::Text(parts) => text::write(parts, record, self.omit_empty, out),
-            Body::Json(node) => {
-                json::write(node, record, self.omit_empty, out);
+            Body::Json(dictionary) => {
+                dictionary.write(record, self.omit_empty, out);
                 out.push(b'\n');
             }
         }
@@ -159,7 +159,7 @@ impl Format {
         };
         match &self.body {
             Body::Text(parts) => look(parts),
-            Body::Json(node) => node.visit(&mut look),
+            Body::Json(dictionary) => dictionary.visit(&mut look),
         }
         needs
     }

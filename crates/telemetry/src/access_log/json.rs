@@ -3,6 +3,8 @@
 //! An operator that is a value's whole text keeps its type; text around it makes a string. What is not known
 //! is null, or its key is left out.
 
+mod last;
+
 use serde_json::Value as Json;
 
 use super::escape;
@@ -10,14 +12,40 @@ use super::format::{self, FormatError, Surroundings};
 use super::parse::{Part, Slot, parse};
 use super::text;
 use super::value::Value;
+use crate::identifier::Identifier;
 use crate::record::Record;
 
 /// How deep a format may nest.
 const MAX_DEPTH: usize = 16;
 
+/// A compiled dictionary: what a line is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Dictionary {
+    fields: Vec<(Opening, Node)>,
+    id: Identifier,
+}
+
+impl Dictionary {
+    fn new(fields: Vec<(Opening, Node)>) -> Self {
+        Self { fields, id: Identifier::next() }
+    }
+
+    /// Shows every format string's parts to `look`.
+    pub(super) fn visit(&self, look: &mut impl FnMut(&[Part])) {
+        self.fields.iter().for_each(|(_, node)| node.visit(look));
+    }
+
+    /// Appends an object, filled from `record`.
+    pub(super) fn write(&self, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+        let start = out.len();
+        last::write(self, record, omit_empty, out);
+        close(start, out);
+    }
+}
+
 /// A compiled value.
 #[derive(Debug, Clone)]
-pub(super) enum Node {
+enum Node {
     Object(Vec<(Opening, Self)>),
     List(Vec<Self>),
     /// One operator, which keeps its type.
@@ -28,7 +56,7 @@ pub(super) enum Node {
 /// A key as it stands in front of a value, `,"key":"`: from the field before as far as the value, and one more byte where
 /// that is a string. In pieces of one length, which are copied without a call; what is too much of the last is cut off.
 #[derive(Debug, Clone)]
-pub(super) struct Opening {
+struct Opening {
     pieces: Box<[[u8; 32]]>,
     len: usize,
 }
@@ -54,8 +82,7 @@ impl Opening {
 }
 
 impl Node {
-    /// Shows every format string's parts to `look`.
-    pub(super) fn visit(&self, look: &mut impl FnMut(&[Part])) {
+    fn visit(&self, look: &mut impl FnMut(&[Part])) {
         match self {
             Self::Object(fields) => fields.iter().for_each(|(_, node)| node.visit(look)),
             Self::List(nodes) => nodes.iter().for_each(|node| node.visit(look)),
@@ -70,11 +97,11 @@ pub(super) fn compile(
     format: &Json,
     surroundings: &Surroundings<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Node, FormatError> {
-    if !format.is_object() {
-        return Err(FormatError::Json(format!("it is {}, not an object", kind_of(format))));
+) -> Result<Dictionary, FormatError> {
+    match compile_at(format, surroundings, warnings, 0)? {
+        Node::Object(fields) => Ok(Dictionary::new(fields)),
+        _ => Err(FormatError::Json(format!("it is {}, not an object", kind_of(format)))),
     }
-    compile_at(format, surroundings, warnings, 0)
 }
 
 fn compile_at(
@@ -105,12 +132,14 @@ fn compile_at(
 }
 
 /// Compiles fields in the order given.
-pub(super) fn flat<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Result<Node, FormatError> {
+pub(super) fn flat<'a>(
+    fields: impl Iterator<Item = &'a (&'a str, &'a str)>,
+) -> Result<Dictionary, FormatError> {
     let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
     fields
         .map(|(key, format)| Ok((Opening::new(key), node(format)?)))
         .collect::<Result<_, _>>()
-        .map(Node::Object)
+        .map(Dictionary::new)
 }
 
 fn compile_text(
@@ -137,23 +166,12 @@ fn kind_of(json: &Json) -> &'static str {
 }
 
 /// Appends a compiled value, filled from `record`.
-pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     match node {
         Node::Object(fields) => {
             let start = out.len();
-            for (key, node) in fields {
-                if let Node::Typed(Part::Value(slot)) = node {
-                    write_typed(Some(key), slot, record, omit_empty, out);
-                } else {
-                    key.write(1, out);
-                    write(node, record, omit_empty, out);
-                }
-            }
-            match out.get_mut(start) {
-                Some(comma) => *comma = b'{',
-                None => out.push(b'{'),
-            }
-            out.push(b'}');
+            fields.iter().for_each(|(key, node)| write_field(key, node, record, omit_empty, out));
+            close(start, out);
         }
         Node::List(nodes) => {
             out.push(b'[');
@@ -166,15 +184,33 @@ pub(super) fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mu
             out.push(b']');
         }
         // In a list there is no key to leave out.
-        Node::Typed(Part::Value(slot)) => write_typed(None, slot, record, false, out),
+        Node::Typed(Part::Value(slot)) => write_typed(None, slot, slot.operator.value(record), false, out),
         Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
         Node::Text(parts) => write_text(parts, record, omit_empty, out),
     }
 }
 
-/// Appends what an operator finds, behind its key where it has one.
-fn write_typed(key: Option<&Opening>, slot: &Slot, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
-    let value = slot.operator.value(record);
+/// Appends a field of an object, with a comma in front.
+fn write_field(key: &Opening, node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+    if let Node::Typed(Part::Value(slot)) = node {
+        write_typed(Some(key), slot, slot.operator.value(record), omit_empty, out);
+    } else {
+        key.write(1, out);
+        write(node, record, omit_empty, out);
+    }
+}
+
+/// Makes an object of fields that stand at the end of `out`.
+fn close(start: usize, out: &mut Vec<u8>) {
+    match out.get_mut(start) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
+}
+
+/// Appends what an operator has found, behind its key where it has one.
+fn write_typed(key: Option<&Opening>, slot: &Slot, value: Value<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     if omit_empty && is_missing(value) {
         return;
     }

@@ -146,16 +146,11 @@ impl Worker {
     /// Looks over idle connections, and tells what runs of changes, for as long as the worker lives.
     pub async fn housekeeping(self: Rc<Self>) {
         tokio::join!(
-            kept_up("sweep", || self.clone().part(async |worker| worker.sweep().await)),
-            kept_up("watch_idle", || self.clone().part(async |worker| worker.watch_idle().await)),
-            kept_up("follow", || self.clone().part(async |worker| worker.follow().await)),
-            kept_up("yield_idle", || self.clone().part(async |worker| worker.yield_idle().await)),
+            kept_up(&self, "sweep", Self::sweep),
+            kept_up(&self, "watch_idle", Self::watch_idle),
+            kept_up(&self, "follow", Self::follow),
+            kept_up(&self, "yield_idle", Self::yield_idle),
         );
-    }
-
-    /// A part of it, as a task of its own.
-    async fn part(self: Rc<Self>, work: impl AsyncFn(&Self)) {
-        work(&self).await;
     }
 
     /// Tells running exchanges of each new configuration.
@@ -251,8 +246,11 @@ impl Worker {
 const ANEW: Duration = Duration::from_secs(1);
 
 /// Runs a worker's own work as a task, again and again if it panics: connections go on without it, and would go on for ever.
-async fn kept_up<W: Future<Output = ()> + 'static>(what: &str, begin: impl Fn() -> W) {
-    while let Err(ended) = tokio::task::spawn_local(begin()).await {
+async fn kept_up(worker: &Rc<Worker>, what: &str, work: impl AsyncFn(&Worker) + Copy + 'static) {
+    loop {
+        let worker = worker.clone();
+        let task = tokio::task::spawn_local(async move { work(&worker).await });
+        let Err(ended) = task.await else { return };
         if !ended.is_panic() {
             return;
         }

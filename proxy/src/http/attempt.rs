@@ -79,7 +79,8 @@ impl Been {
         if let Some((place, endpoint)) = self.dialling.take() {
             self.places.push(place);
             self.avoided.push(place);
-            endpoint.state.begin().asked();
+            // The try that would have counted itself has been given up.
+            endpoint.state.asked();
             cluster.state.cannot_connect(&endpoint.state);
             note(cluster, &endpoint, Outcome::LocalOrigin);
         }

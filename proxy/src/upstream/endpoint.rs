@@ -78,6 +78,11 @@ impl EndpointState {
         self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// It was asked once more, or could not be.
+    pub fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// One more in flight, until the guard is dropped.
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.active.fetch_add(1, Ordering::Relaxed);
@@ -110,7 +115,7 @@ impl InFlight {
     /// The endpoint is asked now, or could not be: what was refused before, or waited in vain, tells nothing of it.
     pub fn asked(&mut self) {
         if !std::mem::replace(&mut self.asked, true) {
-            self.endpoint.requests.fetch_add(1, Ordering::Relaxed);
+            self.endpoint.asked();
         }
     }
 }

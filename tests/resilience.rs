@@ -31,6 +31,8 @@ mod soak;
 mod sockets;
 #[path = "resilience/spread.rs"]
 mod spread;
+#[path = "resilience/storms.rs"]
+mod storms;
 #[path = "resilience/told.rs"]
 mod told;
 #[path = "resilience/vanished.rs"]

@@ -7,6 +7,7 @@ pub mod habit;
 pub mod origin;
 mod secure;
 pub mod silence;
+pub mod stage;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -51,9 +52,9 @@ pub struct Arrived {
     /// The other end's address, where connections to the app go on under that (TPROXY).
     pub original_source: Option<OriginalSource>,
     /// The TLS server name that was asked for; empty if none.
-    pub sni: String,
+    pub sni: Box<str>,
     /// What was offered or seen, as chains are matched by it.
-    pub protocols: Vec<String>,
+    pub protocols: Box<[String]>,
     /// `tls` or `raw_buffer`.
     pub transport: &'static str,
     /// Tells that it should end.
@@ -82,7 +83,7 @@ pub struct Conn {
     /// Who is at the other end, under mTLS.
     pub names: Option<Arc<PeerNames>>,
     /// The same, as authorization sees it.
-    pub peer: Option<Peer>,
+    pub peer: Option<Box<Peer>>,
     /// The same, as apps are told.
     pub element: Element,
     /// For people who read logs.
@@ -123,10 +124,12 @@ impl Conn {
         tls: bool,
         names: Option<Arc<PeerNames>>,
     ) -> Self {
-        let peer = names.as_ref().map(|names| Peer {
-            identity: names.spiffe.clone(),
-            uri_sans: names.uris.clone(),
-            dns_sans: names.dns.clone(),
+        let peer = names.as_ref().map(|names| {
+            Box::new(Peer {
+                identity: names.spiffe.clone(),
+                uri_sans: names.uris.clone(),
+                dns_sans: names.dns.clone(),
+            })
         });
         let id = arrived.worker.next_connection();
         Self {
@@ -225,7 +228,7 @@ impl Conn {
 
     /// Its port takes bytes and HTTP alike, from whoever says which: nobody declared what is spoken there.
     pub fn takes_http_too(&self) -> bool {
-        let protocols = vec!["istio-http/1.1".to_owned(), "istio".to_owned()];
+        let protocols = ["istio-http/1.1".to_owned(), "istio".to_owned()].into();
         let as_http = Arrived { protocols, ..self.arrived.clone() };
         let snapshot = self.worker.snapshot();
         let view = snapshot.listener(&self.listener);
@@ -251,11 +254,11 @@ impl Conn {
     /// The connection as authorization sees it.
     pub fn facts(&self) -> PolicyConnection<'_> {
         PolicyConnection {
-            peer: self.peer.as_ref(),
+            peer: self.peer.as_deref(),
             source: self.source,
             remote: self.source.ip(),
             destination: self.destination,
-            sni: (!self.sni.is_empty()).then_some(self.sni.as_str()),
+            sni: (!self.sni.is_empty()).then_some(&*self.sni),
         }
     }
 }

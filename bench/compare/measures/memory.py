@@ -11,6 +11,8 @@ import pairs
 import processes
 
 PLAIN, SECURE, BUSY = 2000, 500, 1000
+# So long connections say nothing before they count as idle: what answering took is given back by sweeps, one in 5 s.
+SECS_TO_BE_IDLE = 16
 # Whoever has grown has so long to become smaller again.
 SECS_TO_REST = 30
 
@@ -43,15 +45,16 @@ def held(pid):
 def grown(pair, side, count, path, at_once):
     """KiB that one proxy holds more for each of so many connections that have been answered once and stay.
 
-    Asked at once, each takes a connection of its own between the proxies, too, which stays in the pool.
+    Asked at once, each takes a connection of its own between the proxies, too. Half of those to the app, which nobody needs any
+    more, are closed in each sweep.
     """
     pid = pair.pids[side]
     # Code that is run for the first time, and rooms that are made for several.
     close(opened(pair, count // 10, path, at_once))
-    time.sleep(1)
+    time.sleep(SECS_TO_BE_IDLE)
     before = held(pid)
     connections = opened(pair, count, path, at_once)
-    time.sleep(2)
+    time.sleep(SECS_TO_BE_IDLE)
     after = held(pid)
     close(connections)
     return (after - before) / count

@@ -23,6 +23,13 @@ pub struct BodyReader {
     /// Bytes of data so far, and of chunk extensions.
     data: u64,
     extensions: u64,
+    /// Few bodies have any, so that they lie elsewhere.
+    behind: Option<Box<Behind>>,
+}
+
+/// What comes behind a body, on its way and whole.
+#[derive(Debug, Clone, Default)]
+struct Behind {
     collector: Collector,
     trailers: Headers,
 }
@@ -97,14 +104,7 @@ enum State {
 impl BodyReader {
     /// A reader for one body.
     pub fn new(framing: Framing, limits: &Limits) -> Self {
-        let mut reader = Self {
-            state: State::Done,
-            limits: *limits,
-            data: 0,
-            extensions: 0,
-            collector: Collector::default(),
-            trailers: Headers::new(),
-        };
+        let mut reader = Self { state: State::Done, limits: *limits, data: 0, extensions: 0, behind: None };
         reader.start(framing);
         reader
     }
@@ -118,8 +118,10 @@ impl BodyReader {
             Framing::UntilClose | Framing::Tunnel => State::UntilClose,
         };
         (self.data, self.extensions) = (0, 0);
-        self.collector.clear();
-        self.trailers.clear();
+        if let Some(behind) = &mut self.behind {
+            behind.collector.clear();
+            behind.trailers.clear();
+        }
     }
 
     /// What `input` begins with. After an error every further call gives the same error.
@@ -149,12 +151,13 @@ impl BodyReader {
 
     /// The trailers, once the body is done; those that may not be trailers have been dropped.
     pub fn trailers(&self) -> &Headers {
-        &self.trailers
+        static NONE: Headers = Headers::new();
+        self.behind.as_ref().map_or(&NONE, |behind| &behind.trailers)
     }
 
-    /// The same, to be changed on their way.
-    pub fn trailers_mut(&mut self) -> &mut Headers {
-        &mut self.trailers
+    /// The limits that it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     fn step(&mut self, input: &[u8]) -> Result<BodyEvent, BodyError> {
@@ -183,7 +186,8 @@ impl BodyReader {
                     return Ok(self.data(at, taken));
                 }
                 State::Trailers => {
-                    match self.collector.take(rest, &self.limits).map_err(BodyError::Trailers)? {
+                    let behind = self.behind.get_or_insert_default();
+                    match behind.collector.take(rest, &self.limits).map_err(BodyError::Trailers)? {
                         Collected::More => return Ok(BodyEvent::NeedMore { consumed: input.len() }),
                         Collected::Whole(taken) => {
                             at += taken;
@@ -235,12 +239,13 @@ impl BodyReader {
     }
 
     fn finish_trailers(&mut self) -> Result<(), BodyError> {
-        self.collector.parse(&mut self.trailers).map_err(BodyError::Trailers)?;
-        if self.trailers.iter().any(|(name, _)| is_forbidden(name)) {
-            self.trailers.clear();
+        let Behind { collector, trailers } = &mut **self.behind.get_or_insert_default();
+        collector.parse(trailers).map_err(BodyError::Trailers)?;
+        if trailers.iter().any(|(name, _)| is_forbidden(name)) {
+            trailers.clear();
             return Err(BodyError::ForbiddenTrailer);
         }
-        strip_trailers(&mut self.trailers);
+        strip_trailers(trailers);
         self.state = State::Done;
         Ok(())
     }

@@ -1,11 +1,16 @@
 //! The heads of a request and of a response, made to be used again for the connection's next message.
 
+use memchr::memchr;
+
 use crate::Refusal;
 use crate::headers::Headers;
 use crate::phrase::reason_phrase;
 use crate::scan::Scan;
 use crate::syntax::{is_field_value, is_token};
 use crate::target::{Scheme, Target, check_target_bytes};
+
+/// Of a head that is not understood no longer method is believed.
+const LONGEST_METHOD: usize = 128;
 
 /// The version that a message's start line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,6 +130,18 @@ impl RequestHead {
         self.scan = Scan::default();
     }
 
+    /// Empties a head that is refused, but for its method: whoever answers has to know whether it was `HEAD`. `unread` are
+    /// the bytes that it was to be read from, where it has not been.
+    pub fn refuse(&mut self, unread: &[u8]) {
+        let mut line = std::mem::take(&mut self.line);
+        line.truncate(self.method_len);
+        if line.is_empty() {
+            line.push_str(method_at(unread));
+        }
+        self.clear();
+        (self.method_len, self.line) = (line.len(), line);
+    }
+
     /// Replaces method and target, both checked by the parser.
     pub(crate) fn load_line(&mut self, method: &str, target: &str) {
         self.line.clear();
@@ -132,6 +149,14 @@ impl RequestHead {
         self.line.push_str(target);
         self.method_len = method.len();
     }
+}
+
+/// The method that a head begins with, if it is one that is whole and not absurdly long.
+fn method_at(bytes: &[u8]) -> &str {
+    let line = bytes.trim_ascii_start();
+    let end = memchr(b' ', &line[..line.len().min(LONGEST_METHOD)]);
+    let word = end.map(|end| &line[..end]).filter(|word| is_token(word));
+    word.and_then(|word| std::str::from_utf8(word).ok()).unwrap_or_default()
 }
 
 impl ResponseHead {

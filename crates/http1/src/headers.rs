@@ -90,8 +90,8 @@ struct Key<'a> {
 
 impl Headers {
     /// An empty list, without an allocation.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), spans: Vec::new(), marks: 0 }
     }
 
     /// How many headers there are, repeated names counted each.

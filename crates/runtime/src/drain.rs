@@ -26,7 +26,6 @@ pub struct Drain {
 #[derive(Debug, Clone)]
 pub struct DrainWatch {
     shared: Arc<Shared>,
-    draining: watch::Receiver<bool>,
 }
 
 /// One piece of work that a drain waits for; dropping it says that the work is done.
@@ -54,7 +53,7 @@ impl Drain {
 
     /// Another watch on this drain.
     pub fn watch(&self) -> DrainWatch {
-        DrainWatch { draining: self.shared.draining.subscribe(), shared: Arc::clone(&self.shared) }
+        DrainWatch { shared: Arc::clone(&self.shared) }
     }
 
     /// Tells every watch to finish; returns at once. Telling twice is telling once.
@@ -109,12 +108,12 @@ impl Drop for Drain {
 impl DrainWatch {
     /// Whether the drain has started; cheap enough to ask for each request.
     pub fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        *self.shared.draining.borrow()
     }
 
     /// Waits until the drain starts; returns at once if it has.
     pub async fn draining(&self) {
-        let mut draining = self.draining.clone();
+        let mut draining = self.shared.draining.subscribe();
         // The sender lives in `shared`, which this watch holds, so the channel cannot close.
         let _ = draining.wait_for(|draining| *draining).await;
     }

@@ -16,6 +16,7 @@ mod worker;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,6 +70,9 @@ struct Thread {
     join: JoinHandle<()>,
     report: oneshot::Receiver<Report>,
 }
+
+/// Makes the future that is a connection, on the worker where that will live.
+type Begin<W> = Box<dyn FnOnce(Rc<W>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// Hands work to the workers; cheap to clone, usable from any thread.
 #[derive(Debug)]
@@ -182,6 +186,8 @@ impl<W: 'static> WorkersHandle<W> {
         C: Future<Output = ()> + 'static,
     {
         let (index, active) = self.shared.load.least();
+        // Boxed, so that a task which lives for long is not as large as what it was begun with.
+        let job: Begin<W> = Box::new(move |worker| Box::pin(job(worker)));
         let job = move |worker: Rc<W>, tasks: &mut tokio::task::JoinSet<()>| {
             tasks.spawn_local(async move {
                 let _active = active;

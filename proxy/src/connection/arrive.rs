@@ -1,7 +1,6 @@
 //! A connection's arrival: look at its first bytes, choose its chain, shake hands, hand it on.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::arrivals::Arriving;
 use super::habit::Habit;
 use super::origin::{self, Origin};
 use super::secure::secure;
+use super::stage::Stage;
 use super::{Arrived, Conn};
 use crate::snapshot::{ListenerView, Snapshot};
 use crate::sniff::{self, Protocol};
@@ -84,22 +84,19 @@ pub fn arrive(
     arriving: Arriving,
 ) -> impl Future<Output = ()> {
     worker.takes_work(Instant::now());
-    let name = listener.clone();
-    // Boxed, and gone once the connection is served: what an arrival holds is large, and most connections live long after it.
-    let taking = Box::pin(take(worker, socket, source, listener, drain, arriving));
-    async move {
-        match taking.await {
-            Ok(Some(served)) => served.await,
-            Ok(None) => {}
+    // Boxed, and gone once the connection is served.
+    let taking = Stage::more(async move {
+        let name = listener.clone();
+        match take(worker, socket, source, listener, drain, arriving).await {
+            Ok(served) => served,
             Err(refused) => {
                 tracing::info!(listener = %name, %source, reason = %refused, "connection refused");
+                None
             }
         }
-    }
+    });
+    taking.run()
 }
-
-/// What serves a connection that has arrived.
-type Served = Pin<Box<dyn Future<Output = ()>>>;
 
 async fn take(
     worker: Rc<Worker>,
@@ -108,7 +105,7 @@ async fn take(
     listener: Arc<str>,
     drain: DrainWatch,
     mut arriving: Arriving,
-) -> Result<Option<Served>, Refused> {
+) -> Result<Option<Stage>, Refused> {
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
     let (view, snapshot) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
@@ -127,8 +124,8 @@ async fn take(
         undeclared: looks.http,
         intercepted,
         original_source: origin::kept_source(source, &view.listener.settings),
-        sni: String::new(),
-        protocols: Vec::new(),
+        sni: Box::default(),
+        protocols: Box::default(),
         transport: "raw_buffer",
         drain,
     };
@@ -146,7 +143,7 @@ async fn take(
             match waited {
                 Waited::Server(conn, opened) => {
                     conn.worker.shared.habits.note(destination, Habit::ServerFirst, Instant::now());
-                    return Ok(Some(Box::pin(async move { opened.run(&conn, Io::Plain(tcp)).await })));
+                    return Ok(Some(Stage::last(async move { opened.run(&conn, Io::Plain(tcp)).await })));
                 }
                 Waited::Client(still, seen, opened) => {
                     arrived = *still;
@@ -161,9 +158,9 @@ async fn take(
         view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
     if seen == Some(Protocol::Tls) && looks.tls {
         let hello = client_hello(&mut tcp).await?;
-        (arrived.transport, arrived.sni, arrived.protocols) = ("tls", hello.sni, hello.alpn);
+        (arrived.transport, arrived.sni, arrived.protocols) = ("tls", hello.sni.into(), hello.alpn.into());
     } else {
-        arrived.protocols.extend(seen.and_then(Protocol::alpn).map(str::to_owned));
+        arrived.protocols = seen.and_then(Protocol::alpn).map(str::to_owned).into_iter().collect();
     }
     let Some(chain) = arrived.chain(&view.listener).cloned() else { return Err(no_chain(arrived, looks)) };
     let (conn, io, alpn) = secure(arrived, tcp, &view, &snapshot, chain.clone()).await?;
@@ -182,9 +179,9 @@ async fn take(
     let opened = opened.and_then(|opened| opened.serve_late(&conn, &chain));
     // Nothing of this moment's configuration lives as long as the connection.
     Ok(Some(match opened {
-        Some(opened) => Box::pin(async move { opened.run(&conn, io).await }),
-        None if http => Box::pin(crate::http::serve::serve(Rc::new(conn), io, alpn)),
-        None => Box::pin(crate::tcp::serve(Rc::new(conn), io)),
+        Some(opened) => Stage::last(async move { opened.run(&conn, io).await }),
+        None if http => crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()),
+        None => Stage::last(crate::tcp::serve(Rc::new(conn), io)),
     }))
 }
 
@@ -196,6 +193,7 @@ fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
         "see /config_dump for the listener's chains"
     };
     let listener = arrived.listener.to_string();
+    let (sni, protocols) = (sni.into(), protocols.into());
     Refused::NoChain { listener, transport, destination, sni, protocols, hint }
 }
 

@@ -95,7 +95,7 @@ async fn carry(conn: &Conn, mut h1: H1, Tunnel { way, asked, .. }: Tunnel) {
     let content = if bytes { Content::Bytes(None) } else { content(&conn, &mut h1, &way).await };
     match content {
         // Boxed, because HTTP within CONNECT within HTTP is a circle of types; `Conn::tunnel` keeps it from being one of calls.
-        Content::Http => Box::pin(super::serve::serve(Rc::new(conn), upgrade::whole(h1), None)).await,
+        Content::Http => super::serve::serve(Rc::new(conn), upgrade::whole(h1), None).run().await,
         Content::Gone => {}
         Content::Bytes(opened) => {
             let opened = match opened {

@@ -35,7 +35,6 @@ pub struct H1 {
     chunked_out: bool,
     /// Something of the message that goes out has left.
     left: bool,
-    limits: Limits,
 }
 
 /// A piece of body at the start of the input.
@@ -63,7 +62,6 @@ impl H1 {
             until_close: false,
             chunked_out: false,
             left: false,
-            limits,
         }
     }
 
@@ -88,7 +86,8 @@ impl H1 {
     ) -> Poll<Result<Option<()>, Broken>> {
         loop {
             if !self.input.is_empty()
-                && let Parsed::Complete { consumed } = parse_request(self.input.unread(), &self.limits, head)?
+                && let Parsed::Complete { consumed } =
+                    parse_request(self.input.unread(), self.body.limits(), head)?
             {
                 self.input.consume(consumed);
                 return Poll::Ready(Ok(Some(())));
@@ -111,7 +110,7 @@ impl H1 {
         loop {
             if !self.input.is_empty()
                 && let Parsed::Complete { consumed } =
-                    parse_response(self.input.unread(), &self.limits, head)?
+                    parse_response(self.input.unread(), self.body.limits(), head)?
             {
                 self.input.consume(consumed);
                 return Poll::Ready(Ok(()));

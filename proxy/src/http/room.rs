@@ -4,7 +4,6 @@
 //! of the connection's task: it has a room that the worker's requests use one after another. Nor is it moved about before it
 //! begins, as what a task is made of is.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -26,20 +25,13 @@ pub(super) fn room<In: 'static, Out: 'static, F: Future<Output = Out> + 'static>
 }
 
 /// Lets `room` be used once, and hands it to `give_back` however that ends.
-pub(super) async fn used<In, Out>(
-    room: Box<dyn Room<In, Out>>,
+pub(super) fn used<In, Out>(
+    mut room: Box<dyn Room<In, Out>>,
     with: In,
     give_back: fn(Box<dyn Room<In, Out>>),
-) -> Out {
-    let mut used = Used { room: Some(room), give_back };
-    if let Some(room) = &mut used.room {
-        room.enter(with);
-    }
-    poll_fn(|cx| match &mut used.room {
-        Some(room) => room.poll(cx),
-        None => Poll::Pending,
-    })
-    .await
+) -> Used<In, Out> {
+    room.enter(with);
+    Used { room: Some(room), give_back }
 }
 
 /// A room for futures whose type has no name.
@@ -65,9 +57,21 @@ impl<In, F: Future> Room<In, F::Output> for Of<In, F> {
     }
 }
 
-struct Used<In, Out> {
+/// What goes on in a room. It holds nothing but that: whoever waits for it stays small.
+pub(super) struct Used<In, Out> {
     room: Option<Box<dyn Room<In, Out>>>,
     give_back: fn(Box<dyn Room<In, Out>>),
+}
+
+impl<In, Out> Future for Used<In, Out> {
+    type Output = Out;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Out> {
+        match &mut self.room {
+            Some(room) => room.poll(cx),
+            None => Poll::Pending,
+        }
+    }
 }
 
 impl<In, Out> Drop for Used<In, Out> {

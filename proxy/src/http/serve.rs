@@ -10,6 +10,7 @@ use weft_model::table::chain::Terminal;
 use super::h1::H1;
 use super::{serve_h1, serve_h2};
 use crate::connection::Conn;
+use crate::connection::stage::Stage;
 use crate::sniff::H2_PREFACE;
 use crate::stream::Io;
 
@@ -20,26 +21,30 @@ const IDLE: Duration = Duration::from_secs(3600);
 const HEAD: Duration = Duration::from_secs(60);
 
 /// Serves a connection to its end. `alpn` is what TLS agreed on, if it did.
-pub async fn serve(conn: Rc<Conn>, io: Io, alpn: Option<Vec<u8>>) {
+pub fn serve(conn: Rc<Conn>, io: Io, alpn: Option<&[u8]>) -> Stage {
     let bounds = Bounds::of(&conn);
-    let mut h1 = H1::new(io, bounds.limits);
-    let h2 = match alpn.as_deref() {
-        Some(b"h2" | b"istio-h2") => true,
-        Some(b"http/1.1" | b"http/1.0" | b"istio-http/1.1" | b"istio-http/1.0") => false,
+    let h1 = Box::new(H1::new(io, bounds.limits));
+    match alpn {
+        Some(b"h2" | b"istio-h2") => as_h2(conn, h1, bounds),
+        Some(b"http/1.1" | b"http/1.0" | b"istio-http/1.1" | b"istio-http/1.0") => as_h1(conn, h1),
         // Nothing agreed, or only `istio`: the first bytes tell.
-        // Boxed: it is over soon, and what waits for requests afterwards is to be small.
-        _ => match Box::pin(is_h2(&conn, &mut h1, &bounds)).await {
-            Some(h2) => h2,
-            None => return,
-        },
-    };
-    if h2 {
-        let (mut io, rest) = h1.into_parts();
-        io.unread(&rest);
-        Box::pin(serve_h2::serve(conn, io, &bounds)).await;
-    } else {
-        serve_h1::serve(conn, h1, &bounds).await;
+        _ => Stage::more(told(conn, h1, bounds)),
     }
+}
+
+async fn told(conn: Rc<Conn>, mut h1: Box<H1>, bounds: Bounds) -> Option<Stage> {
+    let h2 = is_h2(&conn, &mut h1, &bounds).await?;
+    Some(if h2 { as_h2(conn, h1, bounds) } else { as_h1(conn, h1) })
+}
+
+fn as_h1(conn: Rc<Conn>, h1: Box<H1>) -> Stage {
+    Stage::last(serve_h1::serve(conn, h1))
+}
+
+fn as_h2(conn: Rc<Conn>, h1: Box<H1>, bounds: Bounds) -> Stage {
+    let (mut io, rest) = h1.into_parts();
+    io.unread(&rest);
+    Stage::last(async move { serve_h2::serve(conn, io, &bounds).await })
 }
 
 /// What a listener allows one connection.
@@ -58,7 +63,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    fn of(conn: &Conn) -> Self {
+    pub(super) fn of(conn: &Conn) -> Self {
         let limits = Limits::default();
         let mut bounds = Self { limits, idle: Some(IDLE), head: HEAD, life: None, upgrades: false };
         let Some((_, chain)) = conn.current() else { return bounds };

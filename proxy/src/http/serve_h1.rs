@@ -12,7 +12,7 @@ use weft_telemetry::Protocol;
 
 use super::call::Call;
 use super::downstream::DownH1;
-use super::exchange::{After, refuse};
+use super::exchange::{After, Tunnel, refuse};
 use super::h1::H1;
 use super::message::Broken;
 use super::reply::Reply;
@@ -34,34 +34,28 @@ const LINGER: usize = 64 * 1024;
 
 /// Between two requests this holds the connection and its timer, and little else: there are thousands of such waits. What
 /// a request needs it has for the time of its turn.
-pub(super) async fn serve(conn: Rc<Conn>, h1: H1, bounds: &Bounds) {
-    let mut h1 = Box::new(h1);
+pub(super) async fn serve(conn: Rc<Conn>, mut h1: Box<H1>) {
     let _guard = conn.drain.guard();
-    let mut waits = Waits::new(bounds);
+    // Not handed in: what a future is called with stays in it beside what is made of that.
+    let mut waits = Waits::new(&Bounds::of(&conn));
     let mut draining = std::pin::pin!(conn.drain.draining());
     loop {
-        let (framing, call) = match next(&mut h1, &mut waits, draining.as_mut()).await {
+        let mut begun = None;
+        let next = poll_fn(|cx| poll_next(&mut h1, &mut begun, &mut waits, draining.as_mut(), cx));
+        let (framing, call) = match next.await {
             Next::Request(framing, call) => (framing, call),
             Next::End => break,
-            Next::Refused(reply, mut call) => {
-                let reply = reply.bodiless(is_head(&call, &h1));
-                call.request.clear();
-                let mut down = DownH1::new(&mut h1, &call.request, true);
-                Box::pin(refuse(&conn, &mut call, &mut down, reply)).await;
-                linger(&mut h1).await;
-                break;
-            }
+            Next::Refused(reply, call) => return Box::pin(refused(conn.clone(), h1, call, *reply)).await,
         };
         h1.start_body(framing);
         if call.request.method() == "CONNECT" {
-            // Boxed, like the other rare ends: what each idle connection costs is the largest of its futures.
+            // Boxed, like the other ends: what each idle connection costs is the largest of its futures.
             return Box::pin(connect::serve(conn.clone(), *h1, *call)).await;
         }
         let last = conn.drain.is_draining() || waits.life_is_over();
-        let mut done = serve_one(Turn { conn: conn.clone(), h1, call, framing, last }).await;
+        let done = serve_one(Turn { conn: conn.clone(), h1, call, framing, last }).await;
         if let After::Tunnel(tunnel) = done.after {
-            let down = upgrade::whole(*done.h1);
-            return Box::pin(upgrade::run(&conn, down, *tunnel, &mut done.call, Protocol::Http11)).await;
+            return Box::pin(upgraded(conn.clone(), done.h1, *tunnel, done.call)).await;
         }
         give_call(done.call);
         h1 = done.h1;
@@ -71,7 +65,7 @@ pub(super) async fn serve(conn: Rc<Conn>, h1: H1, bounds: &Bounds) {
             break;
         }
         if done.close {
-            linger(&mut h1).await;
+            Box::pin(linger(&mut h1)).await;
             break;
         }
         waits.next_request();
@@ -91,34 +85,42 @@ impl Next {
     }
 }
 
-/// Does a refused request ask for a head alone? One that was not understood is still unread.
-fn is_head(call: &Call, h1: &H1) -> bool {
-    match call.request.method() {
-        "" => h1.unread().trim_ascii_start().starts_with(b"HEAD "),
-        method => method == "HEAD",
-    }
+/// Answers what was no request that could be served.
+async fn refused(conn: Rc<Conn>, mut h1: Box<H1>, mut call: Box<Call>, reply: Reply) {
+    call.request.refuse(h1.unread());
+    let mut down = DownH1::new(&mut h1, &call.request, true);
+    refuse(&conn, &mut call, &mut down, reply).await;
+    linger(&mut h1).await;
 }
 
-/// Waits for the next request's head.
-async fn next(h1: &mut H1, waits: &mut Waits, mut draining: Pin<&mut impl Future<Output = ()>>) -> Next {
-    let mut begun = None;
+/// Carries what the connection speaks now.
+async fn upgraded(conn: Rc<Conn>, h1: Box<H1>, tunnel: Tunnel, mut call: Box<Call>) {
+    upgrade::run(&conn, upgrade::whole(*h1), tunnel, &mut call, Protocol::Http11).await;
+}
+
+/// Waits for the next request's head, which is read into what `begun` holds.
+fn poll_next(
+    h1: &mut H1,
+    begun: &mut Option<Box<Call>>,
+    waits: &mut Waits,
+    mut draining: Pin<&mut impl Future<Output = ()>>,
+    cx: &mut Context<'_>,
+) -> Poll<Next> {
     loop {
-        let waited = poll_fn(|cx| {
-            if let Poll::Ready(next) = poll_head(h1, &mut begun, cx) {
-                return Poll::Ready(Ok(next));
-            }
+        let waited = if let Poll::Ready(head) = poll_head(h1, begun, cx) {
+            Ok(head)
+        } else {
             let has_begun = h1.has_input();
             if !has_begun && !waits.draining && draining.as_mut().poll(cx).is_ready() {
                 waits.drain();
             }
-            waits.poll(cx, has_begun).map(Err)
-        });
-        let waited = waited.await;
-        if let Err(Waited::Rest) = waited {
-            h1.rest();
-            continue;
-        }
-        return match (waited, begun) {
+            Err(ready!(waits.poll(cx, has_begun)))
+        };
+        return Poll::Ready(match (waited, begun.take()) {
+            (Err(Waited::Rest), _) => {
+                h1.rest();
+                continue;
+            }
             (Ok(Ok(Some(()))), Some(call)) => match request_framing(&call.request) {
                 Ok(framing) => Next::Request(framing, call),
                 Err(refusal) => Next::bad_request(refusal, call),
@@ -129,7 +131,7 @@ async fn next(h1: &mut H1, waits: &mut Waits, mut draining: Pin<&mut impl Future
                 Next::Refused(Box::new(Reply::new(408, "", "request_header_timeout").because(why)), call)
             }
             _ => Next::End,
-        };
+        });
     }
 }
 
@@ -247,3 +249,6 @@ async fn linger(h1: &mut H1) {
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
 }
+
+#[cfg(test)]
+mod tests;

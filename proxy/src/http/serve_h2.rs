@@ -20,7 +20,7 @@ use super::exchange::{After, exchange, refuse};
 use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
 use super::message::{Broken, Length};
 use super::reply::Reply;
-use super::room::{Room, room, used};
+use super::room::{Room, Used, room, used};
 use super::serve::Bounds;
 use super::shelf::Shelf;
 use super::{connect, turn, upgrade};
@@ -200,13 +200,12 @@ pub(super) fn tidy() {
     drop(ROOMS.with_borrow_mut(Shelf::tidy));
 }
 
-async fn serve_one(one: Stream) -> Ended {
+fn serve_one(one: Stream) -> Used<Stream, Ended> {
     let there = ROOMS.with_borrow_mut(Shelf::take);
     used(there.unwrap_or_else(|| room(stream)), one, |room| {
         // A thread that ends keeps no rooms.
         let _ = ROOMS.try_with(|rooms| drop(rooms.borrow_mut().give(room)));
     })
-    .await
 }
 
 async fn stream(Stream { conn, request, respond }: Stream) -> Ended {

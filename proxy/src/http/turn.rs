@@ -11,7 +11,7 @@ use super::downstream::DownH1;
 use super::exchange::{After, exchange};
 use super::h1::H1;
 use super::message::Length;
-use super::room::{Room, room, used};
+use super::room::{Room, Used, room, used};
 use super::shelf::Shelf;
 use crate::connection::Conn;
 
@@ -55,13 +55,12 @@ pub(super) struct Done {
 }
 
 /// Serves it.
-pub(super) async fn serve(turn: Turn) -> Done {
+pub(super) fn serve(turn: Turn) -> Used<Turn, Done> {
     let there = ROOMS.with_borrow_mut(Shelf::take);
     used(there.unwrap_or_else(|| room(served)), turn, |room| {
         // A thread that ends keeps no rooms.
         let _ = ROOMS.try_with(|rooms| drop(rooms.borrow_mut().give(room)));
     })
-    .await
 }
 
 /// A call for the next request.

@@ -211,6 +211,31 @@ fn a_refused_head_is_empty() {
 }
 
 #[test]
+fn what_is_refused_is_answered_by_its_method_alone() {
+    let left = |head: &mut RequestHead, unread: &[u8]| {
+        head.refuse(unread);
+        (head.method().to_owned(), head.target().to_owned(), head.headers.len())
+    };
+    let mut head = RequestHead::new();
+    let unread = b"\r\nHEAD / HTTP/1.1\r\nx: y\r\n\r\n";
+    parse_request(unread, &Limits::default(), &mut head).unwrap_err();
+    assert_eq!(
+        left(&mut head, unread),
+        ("HEAD".into(), String::new(), 0),
+        "not understood, so still to be read"
+    );
+    parse_request(b"HEAD /x HTTP/1.1\r\nhost: a\r\n\r\n", &Limits::default(), &mut head).unwrap();
+    assert_eq!(
+        left(&mut head, b"GET / HTTP/1.1"),
+        ("HEAD".into(), String::new(), 0),
+        "read: what follows is not it"
+    );
+    for no_method in ["", "HEAD", "H\0AD / HTTP/1.1", &format!("{} /", "M".repeat(128))] {
+        assert_eq!(left(&mut RequestHead::new(), no_method.as_bytes()), Default::default(), "{no_method}");
+    }
+}
+
+#[test]
 fn a_head_that_comes_slowly_is_taken_whole() {
     let mut bytes = b"GET / HTTP/1.1\r\nhost: a\r\nx: ".to_vec();
     bytes.resize(60_000, b'y');

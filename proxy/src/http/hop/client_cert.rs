@@ -13,7 +13,7 @@ pub(super) const XFCC: &str = "x-forwarded-client-cert";
 /// What the requests of one connection are told to come from, and by what settings: the same for all of them, but for a new
 /// configuration.
 #[derive(Debug, Default)]
-pub struct Element(RefCell<Option<Told>>);
+pub struct Element(RefCell<Option<Box<Told>>>);
 
 #[derive(Debug)]
 struct Told {
@@ -36,7 +36,7 @@ impl Element {
             Some(told) if told.details == details && told.own_uri == hop.own_uri => told,
             other => {
                 let line = Line::new(XFCC, element(peer, hop.own_uri, details))?;
-                other.insert(Told { own_uri: hop.own_uri.to_owned(), details, line })
+                other.insert(Box::new(Told { own_uri: hop.own_uri.to_owned(), details, line }))
             }
         };
         Ok(use_it(told))

@@ -21,8 +21,8 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-// The checks below look at every byte instead of stopping at the first bad one: that is what lets the compiler compare
-// sixteen at a time, and bad ones are rare.
+// The checks below look at every byte instead of stopping at the first bad one: bad ones are rare, and without an early end
+// the compiler can compare sixteen at a time.
 
 /// One or more `tchar`.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
@@ -31,6 +31,13 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 
 /// A header value or reason phrase that cannot end its line early: no CR, LF, NUL or other control but TAB.
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
+    // Values may be long, so it is not left to the compiler whether it looks at sixteen bytes as one.
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    blocks.iter().all(|block| are_of_field(block)) && are_of_field(rest)
+}
+
+#[inline]
+fn are_of_field(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, &byte| good & ((byte == b'\t') | (byte >= b' ') & (byte != 0x7f)))
 }
 

@@ -1,10 +1,12 @@
 //! HTTP/2 by the h2 crate, in the terms of [`super::message`]; heads become HTTP/1.1's, which is what the rest reads.
 
+mod known;
+
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{RecvStream, SendStream};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use weft_http1::{Headers, RequestHead, ResponseHead, Version};
 
 use super::message::{Broken, Event, Inlet, Outlet};
@@ -290,7 +292,7 @@ fn fill(map: &mut HeaderMap, headers: &Headers, keep: impl Fn(&[u8]) -> bool) {
         if !keep(name) || FORBIDDEN.iter().any(|f| name.eq_ignore_ascii_case(f.as_bytes())) {
             continue;
         }
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        if let Some((name, value)) = known::field(name, value) {
             map.append(name, value);
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn field(name: &[u8], value: &[u8]) -> Option<(HeaderName, HeaderValu
 impl Known {
     fn name(&mut self, bytes: &[u8]) -> Option<Name> {
         let last = usize::from(*bytes.last()?);
-        let place = &mut self.names[(bytes.len() * 7 ^ last) % NAMES];
+        let place = &mut self.names[((bytes.len() * 7) ^ last) % NAMES];
         if let Some(known) = place
             && known.name.as_str().as_bytes() == bytes
         {

@@ -9,10 +9,13 @@ mod doubled;
 mod loopback;
 mod outliers;
 mod policies;
+mod rules_by_age;
 mod selectors;
 mod virtual_services;
 
 use std::collections::BTreeMap;
+
+use rules_by_age::RulesByAge;
 
 use crate::read::{Diagnostic, Severity};
 use crate::resources::{Meta, Object};
@@ -35,11 +38,12 @@ pub fn check_loopback(world: &World) -> Vec<Diagnostic> {
 #[must_use]
 pub fn check(world: &World) -> Vec<Diagnostic> {
     let mut checked = Checked { world, workloads: world.described(), warnings: Vec::new() };
+    let rules = RulesByAge::new(&world.resources.destination_rules, &world.mesh);
     checked.selectors();
-    checked.destination_rules();
+    checked.destination_rules(&rules);
     checked.virtual_services();
     checked.policies();
-    checked.doubled();
+    checked.doubled(&rules);
     checked.service_accounts();
     let mut warnings = checked.warnings;
     let resources = &world.resources;

@@ -1,10 +1,10 @@
 //! DestinationRules of hosts that nobody knows, subsets without pods, settings of ports that are not there.
 
+use super::rules_by_age::RulesByAge;
 use super::selectors::written;
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
-use crate::world::destination_rules::MergedRule;
 use crate::world::host;
 use crate::world::service::Service;
 use crate::world::workload::selects;
@@ -12,22 +12,22 @@ use crate::world::workload::selects;
 const KIND: &str = "DestinationRule";
 
 impl Checked<'_> {
-    pub(super) fn destination_rules(&mut self) {
-        let resources = std::sync::Arc::clone(&self.world.resources);
-        for object in &resources.destination_rules {
+    pub(super) fn destination_rules(&mut self, rules: &RulesByAge<'_>) {
+        for aged in rules.iter() {
+            let object = aged.object;
             let namespace = object.meta.namespace.as_str();
-            let named = host::full(&object.spec.host, namespace);
+            let named = aged.rule.host.as_str();
             let services: Vec<std::sync::Arc<Service>> = self
                 .world
                 .services
                 .iter()
-                .filter(|service| service.export_to.sees(namespace) && host::overlap(&named, &service.host))
+                .filter(|service| service.export_to.sees(namespace) && host::overlap(named, &service.host))
                 .cloned()
                 .collect();
             if services.is_empty() {
                 let message =
                     format!("no service that namespace {namespace} sees is {named}: the rule does nothing");
-                let hint = self.near(&named, namespace);
+                let hint = self.near(named, namespace);
                 self.warn(KIND, object, "spec.host".to_owned(), message, hint);
                 continue;
             }
@@ -40,7 +40,7 @@ impl Checked<'_> {
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
                 // To one that an older rule has, nothing is routed, which is told elsewhere.
                 if !services.iter().any(|service| self.has_pods(service, &subset.labels))
-                    && !self.is_taken(&resources.destination_rules, object, &subset.name)
+                    && aged.older_with_subset(&subset.name).is_none()
                 {
                     let labels = written(&subset.labels);
                     let message = format!(
@@ -52,23 +52,6 @@ impl Checked<'_> {
                 }
             }
         }
-    }
-
-    /// Whether an older rule takes the subset `name` away from `object`: both are as one, and the first of a name holds.
-    fn is_taken(
-        &self,
-        all: &[Object<DestinationRule>],
-        object: &Object<DestinationRule>,
-        name: &str,
-    ) -> bool {
-        let own = MergedRule::new(object, &self.world.mesh);
-        let older = |other: &&Object<DestinationRule>| {
-            other.meta.namespace == object.meta.namespace && other.meta.age < object.meta.age
-        };
-        all.iter().filter(older).any(|other| {
-            let other = MergedRule::new(other, &self.world.mesh);
-            other.is_one_with(&own) && other.subset(name).is_some()
-        })
     }
 
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {

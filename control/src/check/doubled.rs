@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Checked;
+use super::rules_by_age::RulesByAge;
 use super::selectors::written;
 use crate::resources::Object;
 use crate::resources::destination_rule::DestinationRule;
 use crate::resources::sidecar::Sidecar;
-use crate::world::destination_rules::MergedRule;
 
 impl Checked<'_> {
-    pub(super) fn doubled(&mut self) {
-        let resources = std::sync::Arc::clone(&self.world.resources);
-        self.sidecars(&resources.sidecars);
-        self.rules_of_one_host(&resources.destination_rules);
+    pub(super) fn doubled(&mut self, rules: &RulesByAge<'_>) {
+        self.sidecars(&self.world.resources.sidecars);
+        self.rules_of_one_host(rules);
     }
 
     /// A workload has one Sidecar: the oldest that selects it, else the oldest that selects all.
@@ -44,21 +43,18 @@ impl Checked<'_> {
     }
 
     /// DestinationRules of one host are put together; of what several of them say, the oldest holds.
-    fn rules_of_one_host(&mut self, rules: &[Object<DestinationRule>]) {
-        let mut read: Vec<(&Object<DestinationRule>, MergedRule)> =
-            rules.iter().map(|object| (object, MergedRule::new(object, &self.world.mesh))).collect();
-        read.sort_by_key(|(object, _)| object.meta.age);
-        for (place, (object, rule)) in read.iter().enumerate() {
-            let older = || read[..place].iter().filter(|(_, older)| older.is_one_with(rule));
+    fn rules_of_one_host(&mut self, rules: &RulesByAge<'_>) {
+        for aged in rules.iter() {
+            let (object, rule) = (aged.object, aged.rule);
             let said = rule.traffic_policy.as_ref().and_then(|own| {
-                let (first, older) = older().find(|(_, older)| older.traffic_policy.is_some())?;
-                (older.traffic_policy.as_ref() != Some(own)).then_some(*first)
+                let (first, older) = aged.older().find(|(_, older)| older.traffic_policy.is_some())?;
+                (older.traffic_policy.as_ref() != Some(own)).then_some(first)
             });
             if let Some(first) = said {
                 self.unheard(object, first, "spec.trafficPolicy".to_owned(), &rule.host, "a trafficPolicy");
             }
             for (place, subset) in rule.subsets.iter().enumerate() {
-                let said = older().find_map(|(first, older)| Some((*first, older.subset(&subset.name)?)));
+                let said = aged.older_with_subset(&subset.name);
                 if let Some((first, _)) = said.filter(|(_, older)| *older != subset) {
                     let what = format!("a subset {:?}", subset.name);
                     self.unheard(object, first, format!("spec.subsets[{place}]"), &rule.host, &what);

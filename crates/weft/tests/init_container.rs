@@ -1,35 +1,21 @@
 //! `weft redirect` where Istio's templates run it: with their arguments, variables and capabilities, and no more. Needs root.
 
+#[path = "meshes/injected.rs"]
+mod injected;
 #[path = "meshes/space.rs"]
 mod space;
 
+use injected::INJECTED;
 use space::Space;
 use std::process::{Command, Output};
 
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
-/// The arguments of the template's init container.
-const TEMPLATE: [&str; 19] = [
-    "istio-iptables",
-    "-p",
-    "15001",
-    "-z",
-    "15006",
-    "-u",
-    "1337",
-    "-m",
-    "REDIRECT",
-    "-i",
-    "*",
-    "-x",
-    "",
-    "-b",
-    "*",
-    "-d",
-    "15090,15021,15020",
-    "--log_output_level=default:info",
-    "--log_as_json",
-];
+/// The command of the template's init container.
+fn template() -> Vec<&'static str> {
+    let logging = ["--log_output_level=default:info", "--log_as_json"];
+    [&["istio-iptables"][..], &INJECTED, &logging].concat()
+}
 
 fn space() -> Option<Space> {
     let space = Space::new()?;
@@ -53,7 +39,7 @@ fn rules(space: &Space) -> String {
 fn the_capabilities_of_istios_init_container_are_enough() {
     let Some(space) = space() else { return };
     let few = "-all,+net_admin,+net_raw";
-    let words = [&["setpriv", "--bounding-set", few, "--inh-caps", few, WEFT], &TEMPLATE[..]].concat();
+    let words = [&["setpriv", "--bounding-set", few, "--inh-caps", few, WEFT][..], &template()].concat();
     let output = space.run(&words);
     let said = said(&output);
     assert!(output.status.success(), "{said}");
@@ -67,14 +53,14 @@ fn beside_istios_cni_plugin_the_proxys_user_sees_whether_the_rules_are_there() {
     let validate = || {
         let mut command = Command::new(WEFT);
         command.args(["enter", "--netns", &space.0, "--user", "1337", "--group", "1337", "--own", "--"]);
-        command.args(TEMPLATE).args(["--run-validation", "--skip-rule-apply", "--probe-timeout=300ms"]);
+        command.args(template()).args(["--run-validation", "--skip-rule-apply", "--probe-timeout=300ms"]);
         command.output().unwrap()
     };
     // Istio's plugin is asked to repair a pod that ends so.
     let without = validate();
     assert_eq!(without.status.code(), Some(126), "{}", said(&without));
     assert!(said(&without).contains("the rules do not work"), "{}", said(&without));
-    let applied = space.run(&[&[WEFT], &TEMPLATE[..]].concat());
+    let applied = space.run(&[&[WEFT][..], &template()].concat());
     assert!(applied.status.success(), "{}", said(&applied));
     let with = validate();
     assert!(with.status.success(), "{}", said(&with));

@@ -1,10 +1,14 @@
 //! The rules as text, line by line, for both back ends. What the kernel makes of them: `tests/netns.rs`.
 
+#[path = "../../tests/meshes/injected.rs"]
+mod injected;
+
 use super::iptables::{Saved, removal, script};
 use super::rules::{Family, Rule};
 use super::settings::Settings;
 use super::{Args, chains, nft};
 use clap::Parser;
+use injected::INJECTED;
 
 #[derive(Debug, clap::Parser)]
 struct Command {
@@ -21,26 +25,6 @@ fn refusal(flags: &[&str]) -> String {
     let words = ["redirect"].into_iter().chain(flags.iter().copied());
     Command::try_parse_from(words).unwrap().args.settings().unwrap_err().to_string()
 }
-
-/// As Istio's injector writes them.
-const INJECTED: [&str; 16] = [
-    "-p",
-    "15001",
-    "-z",
-    "15006",
-    "-u",
-    "1337",
-    "-m",
-    "REDIRECT",
-    "-i",
-    "*",
-    "-x",
-    "",
-    "-b",
-    "*",
-    "-d",
-    "15090,15021,15020",
-];
 
 fn lines(flags: &[&str], family: Family) -> Vec<String> {
     let rules = chains::rules(&settings(flags), family);

@@ -1,10 +1,12 @@
-//! `weft exec`: a command inside a pod, with the app's user, environment and network.
+//! `weft exec`: a command inside a pod, with the app's user, environment and network; the rest of the environment is the
+//! shell's, without its proxies.
 
 use crate::find;
 use crate::netns::network::APP_USER;
 use crate::not_started;
 use crate::run_directory::{Running, pod_folder};
 use crate::up::programs::own_files;
+use crate::up::shell;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -52,6 +54,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             command
         }
     };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| shell::is_proxy(name)) {
+        command.env_remove(name);
+    }
     command.envs(pod.environment.iter().map(|(name, value)| (name, value)));
     let error = command.exec();
     let program = args.command.first().map(OsString::as_os_str).unwrap_or_default();

@@ -22,6 +22,7 @@ mod report;
 mod rollout;
 mod run;
 mod services;
+pub(crate) mod shell;
 mod sockets;
 mod tokens;
 mod update;
@@ -50,7 +51,8 @@ pub(crate) struct Args {
     /// Run only these services or workloads, and whatever they call.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     only: Vec<String>,
-    /// Run your own program as a service: it gets the manifest's environment, and listens at $HOST:$PORT.
+    /// Run your own program as a service: it keeps your shell's environment but for its proxies, has the manifest's above
+    /// that, and listens at $HOST:$PORT.
     #[arg(long = "app", value_name = "SERVICE=COMMAND")]
     apps: Vec<AppChoice>,
     /// Give up if the mesh is not ready within so many seconds.

@@ -3,6 +3,7 @@
 use super::addresses::Base;
 use super::plan::{HTTP_PROXY_PORT, Plan, Pod, Port};
 use super::protocol::Protocol;
+use super::shell;
 use crate::netns::network::{APP_USER, SIDECAR_USER};
 use crate::supervisor::Program;
 use serde_json::json;
@@ -151,11 +152,7 @@ impl Mesh {
         let (args, environment) = match app {
             App::StandIn => (stand_in(pod), variables(pod)),
             App::Command(command) => {
-                // The user's program has the user's shell around it, and the pod's variables above that.
-                let mut environment: Vec<_> = std::env::vars_os().collect();
-                let own = variables(pod);
-                environment.retain(|(name, _)| own.iter().all(|(known, _)| known != name));
-                environment.extend(own);
+                let environment = shell::around(std::env::vars_os(), variables(pod));
                 let args = ["--parent-pipe", "child", "--", "/bin/sh", "-c", command];
                 (args.map(OsString::from).to_vec(), environment)
             }

@@ -124,8 +124,14 @@ fn assign(known: &Known, wanted: &LoadAssignment, cluster: &Cluster) -> LoadAssi
                 endpoints.push(endpoint);
                 continue;
             };
-            let addresses = known.of(&name).iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+            let mut addresses: Vec<_> = known.of(&name).iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+            if !only_one {
+                // In a stable order: the same addresses in another order are no news.
+                addresses.sort();
+                addresses.dedup();
+            }
             let addresses = choose(addresses, cluster.dns.family);
+            // The first of the answer: servers that turn its order spread their clients by that.
             let take = if only_one { 1 } else { addresses.len() };
             let hostname = if endpoint.hostname.is_empty() { name } else { endpoint.hostname.clone() };
             endpoints.extend(addresses.into_iter().take(take).map(|address| Endpoint {
@@ -139,10 +145,8 @@ fn assign(known: &Known, wanted: &LoadAssignment, cluster: &Cluster) -> LoadAssi
     found
 }
 
-/// Which of a name's addresses count, in a stable order.
-fn choose(mut addresses: Vec<SocketAddr>, family: DnsFamily) -> Vec<SocketAddr> {
-    addresses.sort();
-    addresses.dedup();
+/// Which of a name's addresses count, in the order that they have.
+fn choose(addresses: Vec<SocketAddr>, family: DnsFamily) -> Vec<SocketAddr> {
     let is_v4 = |a: &SocketAddr| matches!(a.ip(), IpAddr::V4(_));
     let (v4, v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_v4);
     let first = |a: Vec<SocketAddr>, b| if a.is_empty() { b } else { a };

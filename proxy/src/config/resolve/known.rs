@@ -56,7 +56,7 @@ impl Known {
         good_for
     }
 
-    /// The last addresses of a name.
+    /// The last addresses of a name, in the order of the answer.
     pub(super) fn of(&self, name: &str) -> &[IpAddr] {
         self.addresses.get(name).map_or(&[], Vec::as_slice)
     }
@@ -66,7 +66,8 @@ impl Known {
         !self.failing.is_empty()
     }
 
-    fn resolves(&mut self, cluster: &str, name: String, addresses: Vec<IpAddr>) {
+    /// A name has these addresses.
+    pub(super) fn resolves(&mut self, cluster: &str, name: String, addresses: Vec<IpAddr>) {
         if self.failing.remove(&name) {
             tracing::info!(cluster, %name, ?addresses, "a name resolves again");
         }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_family_asked_for_decides_which_addresses_count() {
     let addresses: Vec<SocketAddr> =
-        ["[::1]:1", "127.0.0.2:1", "127.0.0.1:1", "127.0.0.1:1"].map(|a| a.parse().unwrap()).into();
+        ["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"].map(|a| a.parse().unwrap()).into();
     let pick = |family| choose(addresses.clone(), family).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(pick(DnsFamily::V4Only), ["127.0.0.1:1", "127.0.0.2:1"]);
     assert_eq!(pick(DnsFamily::V4Preferred), ["127.0.0.1:1", "127.0.0.2:1"]);
@@ -64,6 +64,22 @@ async fn a_name_of_the_hosts_file_becomes_addresses_beside_one_that_nobody_knows
     assert_eq!(addresses(&found), [r"Socket(127.0.0.1:80)"]);
     assert_eq!(found.localities[0].endpoints[0].hostname, "localhost");
     assert!(known.fails());
+}
+
+#[test]
+fn of_all_addresses_those_of_strict_dns_have_a_stable_order_and_logical_dns_takes_the_first_of_the_answer() {
+    let answered = |addresses: [&str; 3], discovery| {
+        let cluster = Cluster { discovery, ..Cluster::clone(&named(&["a.test"])) };
+        let mut known = Known::default();
+        known.resolves("c", "a.test".into(), addresses.map(|a| a.parse().unwrap()).into());
+        super::tests::addresses(&assign(&known, cluster.load_assignment.as_ref().unwrap(), &cluster))
+    };
+    let all = ["Socket(192.0.2.1:80)", "Socket(192.0.2.2:80)"];
+    for order in [["192.0.2.2", "192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2", "192.0.2.2"]] {
+        assert_eq!(answered(order, Discovery::StrictDns), all);
+    }
+    assert_eq!(answered(["192.0.2.2", "192.0.2.1", "192.0.2.2"], Discovery::LogicalDns), all[1..]);
+    assert_eq!(answered(["2001:db8::1", "192.0.2.1", "192.0.2.2"], Discovery::LogicalDns), all[..1]);
 }
 
 /// A DNS server that knows `stays.test`, whose last octet follows `is`, and `goes.test` while `is` is 1.

@@ -1,11 +1,14 @@
 //! Listening sockets follow the configuration: a listener that is new binds, one that is gone drains, one that only
 //! changed what it does keeps its socket, and its connections see the change with their next request.
 
+mod early;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use early::{Early, Held};
 use tokio::task::JoinHandle;
 use weft_runtime::Acceptor;
 use weft_runtime::drain::Drain;
@@ -26,8 +29,8 @@ pub struct Listeners {
     open: BTreeMap<(String, SocketAddr), Open>,
     /// Which could not be bound, and why.
     pub failed: BTreeMap<String, String>,
-    /// Sockets that listen before any configuration asks for them: what comes meanwhile waits in the kernel's queue.
-    early: BTreeMap<SocketAddr, TcpListener>,
+    /// Sockets that listen before any configuration asks for them.
+    early: BTreeMap<SocketAddr, Early>,
 }
 
 #[derive(Debug)]
@@ -61,16 +64,16 @@ pub async fn follow(
 }
 
 impl Listeners {
-    /// Listens where interception will hand connections over, so that none of them is refused before the configuration
-    /// is there. What cannot be had is told when the configuration asks for it.
+    /// Listens where interception will hand connections over, and holds each of them for so long if the configuration is
+    /// not there. What cannot be had is told when the configuration asks for it. On a runtime.
     ///
     /// # Errors
     /// A right is missing without which no connection will ever be taken.
-    pub fn early(addresses: &[SocketAddr], transparent: bool) -> Result<Self, ListenError> {
+    pub fn early(addresses: &[SocketAddr], transparent: bool, hold: Duration) -> Result<Self, ListenError> {
         let mut early = BTreeMap::new();
         for address in addresses {
             match listen(*address, settings(*address, transparent, addresses)) {
-                Ok(socket) => drop(early.insert(*address, socket)),
+                Ok(socket) => early.extend(Early::new(socket, hold).ok().map(|held| (*address, held))),
                 Err(missing @ ListenError::NotTransparent(_)) => return Err(missing),
                 Err(_) => {}
             }
@@ -104,10 +107,12 @@ impl Listeners {
                 continue;
             }
             let socket = match self.early.remove(&address) {
-                Some(socket) => Ok(socket),
-                None => listen(address, settings(address, transparent, &all)),
+                Some(early) => early.hand_over().map_err(|e| e.to_string()),
+                None => listen(address, settings(address, transparent, &all))
+                    .map(|socket| (socket, Vec::new()))
+                    .map_err(|e| e.to_string()),
             };
-            match socket.map_err(|e| e.to_string()).and_then(|socket| open(&name, socket, workers, shared)) {
+            match socket.and_then(|(socket, held)| open(&name, socket, held, workers, shared)) {
                 Ok(open) => {
                     tracing::info!(listener = %name, %address, "listening");
                     self.open.insert((name, address), open);
@@ -168,6 +173,7 @@ fn settings(address: SocketAddr, transparent: bool, wanted: &[SocketAddr]) -> Li
 fn open(
     name: &str,
     socket: TcpListener,
+    held: Vec<Held>,
     workers: &WorkersHandle<Worker>,
     shared: &Arc<Shared>,
 ) -> Result<Open, String> {
@@ -176,9 +182,14 @@ fn open(
     let watch = drain.watch();
     let arrivals = Arrivals::default();
     let (name, workers, shared): (Arc<str>, _, _) = (name.into(), workers.clone(), shared.clone());
+    let mut held = held.into_iter();
     let task = tokio::spawn(async move {
         loop {
-            let (socket, source) = match acceptor.accept().await {
+            let accepted = match held.next() {
+                Some(connection) => Ok(connection),
+                None => acceptor.accept().await,
+            };
+            let (socket, source) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::error!(listener = %name, %error, "accepting failed for good");

@@ -122,7 +122,7 @@ fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     for own in bootstrap.node.addresses() {
         addresses.extend(INTERCEPTED.map(|port| SocketAddr::new(any(own), port)));
     }
-    Listeners::early(&addresses, interception == Interception::Tproxy)
+    Listeners::early(&addresses, interception == Interception::Tproxy, bootstrap.hold)
 }
 
 /// Where probes are asked for, and `/quitquitquit`.

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod files;
+pub mod foreign;
 pub mod names;
 pub mod roots;
 pub mod secrets;

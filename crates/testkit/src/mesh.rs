@@ -68,15 +68,20 @@ impl Mesh {
 
     /// Secrets of an account, as a sidecar holds them.
     pub fn secrets(&self, account: &str) -> Secrets {
+        let secrets = Secrets::default();
+        self.certify(&secrets, account);
+        secrets
+    }
+
+    /// Gives them to whoever has none yet.
+    pub fn certify(&self, secrets: &Secrets, account: &str) {
         let (chain, key) = self.identity(account);
         let certs = |pem: &str| {
             CertificateDer::pem_slice_iter(pem.as_bytes()).map(|c| c.unwrap()).collect::<Vec<_>>()
         };
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).unwrap());
-        let secrets = Secrets::default();
         secrets.publish_trust(Trust::new(certs(&self.roots())).unwrap());
         secrets.publish_svid(Svid::new(certs(&chain), key).unwrap());
-        secrets
     }
 
     /// A sidecar of an account, on two workers where nothing else is said. Must be called on a tokio runtime.
@@ -86,7 +91,15 @@ impl Mesh {
 
     /// The same, started otherwise.
     pub fn sidecar_with(&self, account: &str, change: impl FnOnce(&mut Bootstrap)) -> Sidecar {
-        let secrets = self.secrets(account);
+        Self::start(self.secrets(account), account, change)
+    }
+
+    /// One that has no certificate, and nobody to give it one.
+    pub fn nameless(&self, account: &str, change: impl FnOnce(&mut Bootstrap)) -> Sidecar {
+        Self::start(Secrets::default(), account, change)
+    }
+
+    fn start(secrets: Secrets, account: &str, change: impl FnOnce(&mut Bootstrap)) -> Sidecar {
         let env: BTreeMap<String, String> = [
             ("POD_NAME", account),
             ("POD_NAMESPACE", "test"),

@@ -12,10 +12,11 @@ use weft_model::matcher::StringMatcher;
 use weft_model::tls::{CertificateSource, Roots, SanKind, SanMatcher, UpstreamTls};
 
 use super::files::Held;
+use super::foreign::foreign_name;
 use super::names::PeerNames;
 use super::roots::{Named, verify};
 use super::secrets::Secrets;
-use super::server::{TlsError, foreign_name, no_bundle, versions};
+use super::server::{TlsError, no_bundle, versions};
 use super::signatures;
 
 /// A cluster's TLS, ready for handshakes.

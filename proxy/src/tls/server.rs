@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use weft_model::tls::{DownstreamTls, SanMatcher, TlsVersion};
 
+use super::foreign::foreign_name;
 use super::names::PeerNames;
 use super::secrets::Secrets;
 use super::signatures;
@@ -166,10 +167,4 @@ pub(super) fn no_bundle(whose: &str) -> rustls::Error {
     rustls::Error::General(format!(
         "no trust bundle yet, so no {whose} can be believed; see /ready for what is missing"
     ))
-}
-
-/// The chain is good, the name is not.
-pub(super) fn foreign_name(names: &PeerNames) -> rustls::Error {
-    tracing::debug!(uris = ?names.uris, dns = ?names.dns, "the peer's certificate carries none of the names asked for");
-    rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName)
 }

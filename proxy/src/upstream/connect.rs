@@ -98,7 +98,7 @@ pub enum ConnectError {
         error: Arc<io::Error>,
     },
     /// TLS failed.
-    #[error("TLS with {address} failed: {error}")]
+    #[error("TLS with {address} failed: {}", crate::tls::foreign::words(error))]
     Tls {
         /// Where.
         address: SocketAddr,

@@ -22,6 +22,8 @@ mod first;
 mod h2_clients;
 #[path = "http/headers.rs"]
 mod headers;
+#[path = "http/held.rs"]
+mod held;
 #[path = "http/hostile_h2.rs"]
 mod hostile_h2;
 #[path = "http/judged.rs"]
@@ -32,6 +34,8 @@ mod limits;
 mod logs;
 #[path = "http/mirror.rs"]
 mod mirror;
+#[path = "http/on_purpose.rs"]
+mod on_purpose;
 #[path = "http/peers.rs"]
 mod peers;
 #[path = "http/places.rs"]

@@ -53,7 +53,7 @@ pub struct Ledger {
     pub flags: ResponseFlags,
     /// Envoy's word.
     pub details: Cow<'static, str>,
-    /// Why it failed, in plain words.
+    /// Why it failed, or went otherwise than between client and upstream alone, in plain words.
     pub reason: Cow<'static, str>,
     /// The policy that decided.
     pub policy: Option<String>,

@@ -121,7 +121,7 @@ async fn run<D: Downstream>(
     let plan = plan(conn, manager, &snapshot, &table, call, scheme);
     drop((snapshot, table));
     held_up(call, down).await?;
-    let plan = plan?;
+    let plan = plan.map_err(|reply| reply.besides(&call.ledger.reason))?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
     forward(&Exchange { conn, manager, plan: &plan, scheme, length, watch }, call, down).await
 }
@@ -148,7 +148,14 @@ async fn held_up<D: Downstream>(call: &mut Call, down: &mut D) -> Result<(), End
     let Some(delay) = call.ledger.delay else { return Ok(()) };
     call.ledger.flags.insert(ResponseFlag::DelayInjected);
     tokio::select! {
-        () = tokio::time::sleep(delay) => Ok(()),
+        () = tokio::time::sleep(delay) => {
+            call.ledger.reason = format!(
+                "{} held this up for {delay:?} on purpose (VirtualService fault.delay)",
+                called(call.ledger.route.as_deref().unwrap_or_default())
+            )
+            .into();
+            Ok(())
+        }
         () = poll_fn(|cx| down.poll_gone(cx)) => {
             call.ledger.flags.insert(ResponseFlag::DownstreamConnectionTermination);
             call.ledger.details = "downstream_remote_disconnect".into();
@@ -156,6 +163,11 @@ async fn held_up<D: Downstream>(call: &mut Call, down: &mut D) -> Result<(), End
             Err(End::Gone)
         }
     }
+}
+
+/// A route in a sentence, by its name if it has one.
+pub(super) fn called(route: &str) -> String {
+    if route.is_empty() { "a route without a name".to_owned() } else { format!("route {route:?}") }
 }
 
 pub(super) fn changed(why: &'static str) -> Reply {

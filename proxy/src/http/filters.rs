@@ -14,6 +14,7 @@ use weft_policy::{fault, limit};
 use weft_telemetry::ResponseFlag;
 
 use super::call::{Ledger, View};
+use super::exchange::called;
 use super::reply::Reply;
 
 /// Asks them; what they have to say of the answer to come is noted in the ledger. `since` the process began it is so long.
@@ -38,17 +39,23 @@ pub(super) fn ask(
         let injected = fault::decide(fault, rng);
         ledger.delay = injected.delay;
         if let Some(abort) = injected.abort {
-            return Err(aborted(abort));
+            return Err(aborted(abort, &route.name));
         }
     }
     if let (Some(policy), true) = (&route.cors, manager.filters.cors) {
         match cors::decide(policy, view) {
             cors::Decision::Nothing => {}
             cors::Decision::Granted(grant) => ledger.said.extend(headers(&grant)),
-            cors::Decision::Preflight(grant) | cors::Decision::Withheld(grant) => {
-                let mut reply = Reply::new(200, "", "cors_response");
-                reply.headers = headers(&grant).collect();
-                return Err(reply);
+            cors::Decision::Preflight(grant) => {
+                return Err(preflight(
+                    &grant,
+                    "the preflight is answered by its route (VirtualService corsPolicy)",
+                ));
+            }
+            cors::Decision::Withheld(grant) => {
+                let why =
+                    "the preflight's origin is not among those of its route (VirtualService corsPolicy)";
+                return Err(preflight(&grant, why));
             }
         }
     }
@@ -88,11 +95,17 @@ fn limited(
     Err(reply)
 }
 
+fn preflight(grant: &Grant<'_>, why: &'static str) -> Reply {
+    let mut reply = Reply::new(200, "", "cors_response").because(why);
+    reply.headers = headers(grant).collect();
+    reply
+}
+
 fn headers(grant: &Grant<'_>) -> impl Iterator<Item = (&'static str, String)> {
     grant.headers().map(|(name, value)| (name, value.to_owned()))
 }
 
-fn aborted(abort: FaultAbort) -> Reply {
+fn aborted(abort: FaultAbort, route: &str) -> Reply {
     let reply = match abort {
         FaultAbort::Http(status) => Reply::new(status, "fault filter abort", "fault_filter_abort"),
         FaultAbort::Grpc(status) => {
@@ -103,5 +116,5 @@ fn aborted(abort: FaultAbort) -> Reply {
     };
     reply
         .flag(ResponseFlag::FaultInjected)
-        .because("the route injects this fault on purpose (VirtualService fault.abort)")
+        .because(format!("{} injects this fault on purpose (VirtualService fault.abort)", called(route)))
 }

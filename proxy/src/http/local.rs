@@ -26,6 +26,7 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
         && conn.direction == Direction::Outbound
         && reply.status >= 400
         && reply.body.is_empty()
+        && !reply.is_of_route()
         && !reply.reason.is_empty()
     {
         reply.body = format!("{}\n", reply.reason).into_bytes().into();

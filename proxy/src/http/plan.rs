@@ -15,6 +15,7 @@ use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, View};
 use super::clock::{Allowed, grpc_timeout};
+use super::exchange::called;
 use super::reply::Reply;
 use super::{filters, hop, mirror, operations};
 use crate::connection::Conn;
@@ -280,30 +281,34 @@ fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply
         Decision::Refused { host, route, why } => Reply::new(500, "", "route_refused")
             .because(format!("virtual host {}, route {:?}: {why}", host.name, route.name)),
         Decision::DirectResponse { route, status, body, .. } => {
-            let mut reply = Reply::new(*status, "", "direct_response");
-            reply.body = body.to_vec().into();
-            if &*route.name == "block_all" {
-                reply.details = "blocked_by_registry_only".into();
-                reply.reason = format!(
+            let mut reply = if &*route.name == "block_all" {
+                Reply::new(*status, "", "blocked_by_registry_only").because(format!(
                     "outboundTrafficPolicy is REGISTRY_ONLY and no service is called {:?}",
                     view.head.authority()
-                )
-                .into();
-            }
+                ))
+            } else {
+                let why =
+                    format!("answered by {} itself (VirtualService directResponse)", called(&route.name));
+                Reply::of_route(*status, why)
+            };
+            reply.body = body.to_vec().into();
             reply
         }
         Decision::Redirect { route, redirect, .. } => {
             let mut location = String::new();
             route::location(route, redirect, view, &mut location);
             let status = if let Action::Redirect(r) = &route.action { r.settings.status } else { 301 };
-            let mut reply = Reply::new(if status == 0 { 301 } else { status }, "", "direct_response");
+            let why = format!("redirected by {} (VirtualService redirect)", called(&route.name));
+            let status = if status == 0 { 301 } else { status };
+            let mut reply = Reply::of_route(status, why);
             reply.headers.push(("location", location));
             reply
         }
-        Decision::TlsRedirect { .. } => {
+        Decision::TlsRedirect { host } => {
             let mut location = String::new();
             route::tls_location(view, &mut location);
-            let mut reply = Reply::new(301, "", "tls_redirect");
+            let why = format!("redirected to https, which virtual host {} requires", host.name);
+            let mut reply = Reply::new(301, "", "tls_redirect").because(why);
             reply.headers.push(("location", location));
             reply
         }

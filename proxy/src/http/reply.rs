@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use weft_http1::{Headers, InvalidHeader, RequestHead, ResponseHead};
 use weft_telemetry::{ResponseFlag, ResponseFlags};
 
+/// Envoy's word for what a route answers itself.
+const OF_ROUTE: &str = "direct_response";
+
 /// One answer of our own.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -41,6 +44,16 @@ impl Reply {
         }
     }
 
+    /// An answer that its route asks for, and which route that is.
+    pub fn of_route(status: u16, reason: String) -> Self {
+        Self::new(status, "", OF_ROUTE).because(reason)
+    }
+
+    /// Whether its route asks for it: the client reads what stands there and no more, and the reason is for the log.
+    pub fn is_of_route(&self) -> bool {
+        self.details == OF_ROUTE
+    }
+
     /// With a flag.
     #[must_use]
     pub fn flag(mut self, flag: ResponseFlag) -> Self {
@@ -52,6 +65,15 @@ impl Reply {
     #[must_use]
     pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = reason.into();
+        self
+    }
+
+    /// With what else is to be said of the request.
+    #[must_use]
+    pub fn besides(mut self, more: &str) -> Self {
+        if !more.is_empty() {
+            self.reason = format!("{}; {more}", self.reason).into();
+        }
         self
     }
 

@@ -111,11 +111,8 @@ async fn answer<D: Downstream>(
                 }
                 let wanted = elsewhere(plan, &failure, call, &upload, &been.places);
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
-                    let mut reply = failure.reply(call.ledger.attempts > 1);
-                    if !call.ledger.reason.is_empty() {
-                        reply.reason = format!("{}; {}", reply.reason, call.ledger.reason).into();
-                    }
-                    return Err(reply.into());
+                    let reply = failure.reply(call.ledger.attempts > 1);
+                    return Err(reply.besides(&call.ledger.reason).into());
                 }
                 if failure.may_have_been_seen() {
                     plan.cluster.state.repeated.fetch_add(1, Ordering::Relaxed);

@@ -112,6 +112,11 @@ impl Entry {
         self.came_from_upstream() && self.status().is_some()
     }
 
+    /// Whether its route held it up on purpose before it went on.
+    pub(super) fn was_held_up(&self) -> bool {
+        self.flags().any(|flag| flag == "DI")
+    }
+
     /// Why it went as it did, if the sidecar had something to say about it.
     pub(super) fn why(&self) -> Option<String> {
         let said =

@@ -149,10 +149,23 @@ fn why(request: &Request) -> Option<String> {
     (!text.is_empty()).then(|| printable(&text))
 }
 
+/// Why it was answered with an error, whoever's doing that was.
+pub(super) fn why_an_error(request: &Request) -> Option<String> {
+    if request.outcome() != Outcome::Fine {
+        return why(request);
+    }
+    let answered = || match &request.at_callee {
+        Some(_) => format!("the app of {} answered so", request.callee),
+        None => format!("{} answered so", request.callee),
+    };
+    Some(not_by_the_apps(request).map_or_else(|| printable(&answered()), |why| printable(&why)))
+}
+
 /// What went otherwise than an app meant it, though nothing failed by the metrics: a request that a sidecar answered
-/// itself, or one that was broken off. It is the caller's doing, so the caller's sidecar is closer to it.
+/// itself or held up, or one that was broken off. It is the caller's doing, so the caller's sidecar is closer to it.
 fn not_by_the_apps(request: &Request) -> Option<String> {
-    request.accounts().filter(|account| !account.entry.is_the_apps()).find_map(|account| {
+    let odd = |entry: &Entry| !entry.is_the_apps() || entry.was_held_up();
+    request.accounts().filter(|account| odd(&account.entry)).find_map(|account| {
         let why = account.entry.why()?;
         Some(format!("at the sidecar of {}: {}", account.owner, policies(&why)))
     })

@@ -90,6 +90,45 @@ fn what_was_broken_off_says_why_and_not_who_allowed_it() {
 }
 
 #[test]
+fn what_a_route_did_on_purpose_is_told_though_nothing_failed() {
+    let late = entry("source", "r", 0, 200)
+        .replace("\"-\"", "\"DI\"")
+        .replace("\"reason\":null", "\"reason\":\"route \\\"slow\\\" held this up for 2s on purpose\"");
+    let late = line(&[("web-1", late), ("api-1", entry("destination", "r", 1, 200))]);
+    assert!(
+        late.ends_with("  at the sidecar of web-1: route \"slow\" held this up for 2s on purpose"),
+        "{late}"
+    );
+    let moved = entry("source", "r", 0, 301)
+        .replace("via_upstream", "direct_response")
+        .replace("\"reason\":null", "\"reason\":\"redirected by route \\\"old\\\"\"");
+    let moved = line(&[("web-1", moved)]);
+    assert!(moved.ends_with("  at the sidecar of web-1: redirected by route \"old\""), "{moved}");
+}
+
+#[test]
+fn whoever_got_an_error_is_told_whose_doing_it_was() {
+    let told = |lines: &[(&str, String)]| {
+        let mut join = Join::new(names());
+        lines.iter().for_each(|(owner, line)| assert!(join.add(owner, line), "{line}"));
+        why_an_error(&join.take_but(0)[0]).unwrap()
+    };
+    assert_eq!(
+        told(&denied()),
+        "denied by the sidecar of api-1: denied by AuthorizationPolicy shop/no rule 0; the caller is x"
+    );
+    let callee = entry("destination", "r", 1, 404)
+        .replace("\"policy\":null", "\"policy\":\"ns[shop]-policy[api]-rule[1]\"");
+    let caller = ("web-1", entry("source", "r", 0, 404));
+    assert_eq!(told(&[caller.clone(), ("api-1", callee)]), "the app of api-1 answered so");
+    assert_eq!(told(&[caller]), "api-1 answered so", "without its sidecar's word nobody knows who in it");
+    let nowhere = entry("source", "r", 0, 404)
+        .replace("via_upstream", "route_not_found")
+        .replace("\"reason\":null", "\"reason\":\"no route leads there\"");
+    assert_eq!(told(&[("web-1", nowhere)]), "at the sidecar of web-1: no route leads there");
+}
+
+#[test]
 fn an_apps_own_refusal_needs_no_words() {
     let line = line(&[("web-1", entry("source", "r", 0, 404))]);
     assert!(line.ends_with("  404       7 ms"), "{line}");

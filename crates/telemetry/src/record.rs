@@ -219,6 +219,16 @@ impl Record<'_> {
         Self { reporter, start, ..Self::default() }
     }
 
+    /// Whether the call was denied: answered with 401 or 403 or gRPC's counterpart, whoever said so.
+    pub fn denied(&self) -> bool {
+        match (self.response_code, self.grpc_status) {
+            (Some(401 | 403), _) => true,
+            // PermissionDenied, Unauthenticated.
+            (_, Some(7 | 16)) => self.grpc,
+            _ => false,
+        }
+    }
+
     /// Whether the call failed by the server's or the mesh's fault: no response, a 5xx, or a gRPC status that
     /// says so. What a policy or the client refused (4xx) counts as an answer.
     pub fn failed(&self) -> bool {

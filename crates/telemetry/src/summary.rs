@@ -24,6 +24,7 @@ pub struct SummaryLane {
 #[derive(Debug, Default)]
 struct Counts {
     failed: AtomicU64,
+    denied: AtomicU64,
     connections: AtomicU64,
     latency: Latency,
 }
@@ -33,6 +34,8 @@ struct Counts {
 pub struct Totals {
     /// Requests that failed by the server's or the mesh's fault ([`Record::failed`]).
     pub failed: u64,
+    /// Requests that were denied ([`Record::denied`]).
+    pub denied: u64,
     /// TCP connections that ended.
     pub connections: u64,
     /// How long the requests took.
@@ -46,6 +49,8 @@ pub struct TrafficStatus {
     pub requests: u64,
     /// Share of them that did not fail; `None` without requests.
     pub success_rate: Option<f64>,
+    /// Those that were denied: they did not fail, and whoever asked got nothing of what it asked for.
+    pub denied: u64,
     /// Half of them took no longer, in milliseconds.
     pub p50_ms: Option<f64>,
     /// 99 of 100 took no longer, in milliseconds.
@@ -67,6 +72,7 @@ impl Summary {
         let mut total = Totals::default();
         for counts in self.lanes.lock().iter() {
             total.failed += counts.failed.load(Ordering::Relaxed);
+            total.denied += counts.denied.load(Ordering::Relaxed);
             total.connections += counts.connections.load(Ordering::Relaxed);
             total.latency.add(&counts.latency.snapshot());
         }
@@ -85,6 +91,9 @@ impl SummaryLane {
         if record.failed() {
             self.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
+        if record.denied() {
+            self.counts.denied.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -102,6 +111,7 @@ impl Totals {
         TrafficStatus {
             requests,
             success_rate: (requests > 0).then(|| succeeded as f64 / requests as f64),
+            denied: self.denied,
             p50_ms: millis(0.5),
             p99_ms: millis(0.99),
             connections: self.connections,

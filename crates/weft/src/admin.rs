@@ -95,6 +95,7 @@ pub(crate) struct Certificate {
 pub(crate) struct Traffic {
     pub(crate) requests: u64,
     pub(crate) success_rate: Option<f64>,
+    pub(crate) denied: u64,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) connections: u64,

@@ -1,6 +1,6 @@
 //! `weft status`: each proxy's configuration in force, its certificate, and what went through it.
 
-use crate::admin::{self, InForce, Sidecar};
+use crate::admin::{self, InForce, Sidecar, Traffic};
 use crate::find;
 use crate::output::{self, Output, span};
 use crate::run_directory::Running;
@@ -13,7 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 CONFIG is a digest of all that the proxy has acknowledged: equal digests, equal configuration. SINCE: how long it has \
-been in force. CERT: what remains of the certificate's life.
+been in force. CERT: what remains of the certificate's life. REQUESTS: those that came to the pod and those that it made. \
+SUCCESS: the share of them that did not fail, by no answer or a 5xx; what was denied is an answer and no failure, so it is \
+told apart. DENIED: those answered with 401 or 403 (gRPC's 16 or 7); `weft logs --denied` says by whom and why.
 
 Exit status: 0 if all is well; 1 if a proxy refused something, does not answer, or no mesh runs.")]
 pub(crate) struct Args {
@@ -95,7 +97,8 @@ fn as_text(
     sidecars: &Asked<'_>,
     now: u64,
 ) -> String {
-    let mut table = output::table(["POD", "CONFIG", "SINCE", "CERT", "REQUESTS", "SUCCESS", "P50", "P99"]);
+    let mut table =
+        output::table(["POD", "CONFIG", "SINCE", "CERT", "REQUESTS", "SUCCESS", "DENIED", "P50", "P99"]);
     let mut problems = Vec::new();
     let one_namespace = running
         .plan
@@ -108,10 +111,10 @@ fn as_text(
         let asked = sidecars.iter().find(|(other, _)| std::ptr::eq(*other, *pod));
         match asked {
             None => {
-                table.add_row([name.as_str(), "no sidecar", "", "", "", "", "", ""]);
+                table.add_row([name.as_str(), "no sidecar", "", "", "", "", "", "", ""]);
             }
             Some((_, Err(error))) => {
-                table.add_row([name.as_str(), "no answer", "", "", "", "", "", ""]);
+                table.add_row([name.as_str(), "no answer", "", "", "", "", "", "", ""]);
                 problems.push(format!("{name}: {error}"));
             }
             Some((_, Ok(sidecar))) => {
@@ -140,7 +143,7 @@ fn as_text(
     text
 }
 
-fn row(name: String, sidecar: &Sidecar, now: u64) -> [String; 8] {
+fn row(name: String, sidecar: &Sidecar, now: u64) -> [String; 9] {
     let traffic = &sidecar.traffic;
     let since = sidecar.configuration.values().map(|of_type| of_type.since).max();
     let in_force = since.filter(|since| *since > 0).map(|since| span(now.saturating_sub(since)));
@@ -156,9 +159,19 @@ fn row(name: String, sidecar: &Sidecar, now: u64) -> [String; 8] {
             .map_or("none".to_owned(), |certificate| span(certificate.remaining_seconds)),
         traffic.requests.to_string(),
         traffic.success_rate.map(percent).unwrap_or_default(),
+        denied(traffic),
         traffic.p50_ms.map(milliseconds).unwrap_or_default(),
         traffic.p99_ms.map(milliseconds).unwrap_or_default(),
     ]
+}
+
+/// How many requests were denied, and whether that is all of them; nothing where none was.
+fn denied(traffic: &Traffic) -> String {
+    match traffic.denied {
+        0 => String::new(),
+        all if all == traffic.requests => format!("{all}, all"),
+        some => some.to_string(),
+    }
 }
 
 /// The version in force in a word: a digest over all types, or what is wrong with it.

@@ -22,6 +22,17 @@ fn totals_are_those_of_all_workers() {
 }
 
 #[test]
+fn what_was_denied_did_not_fail_and_is_counted_apart() {
+    let summary = Summary::default();
+    let lane = summary.lane();
+    let grpc = |status| Record { grpc: true, grpc_status: Some(status), ..request(200, 1) };
+    [401, 403, 404, 503].iter().for_each(|code| lane.record(&request(*code, 1)));
+    [0, 7, 16, 14].iter().for_each(|status| lane.record(&grpc(*status)));
+    let status = summary.total().status();
+    assert_eq!((status.requests, status.denied, status.success_rate), (8, 4, Some(0.75)));
+}
+
+#[test]
 fn nothing_yet_has_no_rate_and_no_quantiles() {
     let status = Summary::default().total().status();
     assert_eq!((status.requests, status.success_rate, status.p99_ms), (0, None, None));

@@ -21,8 +21,17 @@ fn a_proxy_is_one_line_of_what_matters() {
     let row = row("shop/a-1".into(), &sidecar(), 1000);
     assert_eq!(row[0], "shop/a-1");
     assert!(row[1].ends_with(" acked"), "{}", row[1]);
-    assert_eq!(row[2..], ["1m 0s", "23h 53m", "10", "90.00 %", "1.2 ms", "20.0 ms"]);
+    assert_eq!(row[2..], ["1m 0s", "23h 53m", "10", "90.00 %", "", "1.2 ms", "20.0 ms"]);
     assert_eq!(problem(&sidecar()), None);
+}
+
+#[test]
+fn what_was_denied_stands_beside_the_success_of_those_who_got_nothing_else() {
+    let mut refused = sidecar();
+    refused.traffic = admin::Traffic { requests: 7, success_rate: Some(1.0), denied: 2, ..refused.traffic };
+    assert_eq!(row("web-1".into(), &refused, 1000)[5..7], ["100.00 %", "2"]);
+    refused.traffic.denied = 7;
+    assert_eq!(row("web-1".into(), &refused, 1000)[5..7], ["100.00 %", "7, all"]);
 }
 
 #[test]

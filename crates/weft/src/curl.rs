@@ -1,12 +1,14 @@
 //! `weft curl --from WORKLOAD URL`: a request as that workload would make it, through its sidecar.
 
 mod hint;
+mod refused;
 mod request;
 mod spelling;
 mod tls;
 
 use crate::client::{self, ClientError};
 use crate::find;
+use crate::logs::Told;
 use crate::output::{self, Output};
 use crate::run_directory::Running;
 use crate::up::named;
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use refused::Refused;
 use request::Target;
 use serde_json::json;
 use spelling::{Received, Spelled};
@@ -31,6 +34,9 @@ Examples:
     weft curl --from web http://cart/items
     weft curl --from web -X POST http://cart/items -H 'content-type: application/json' -d '{\"id\": 7}'
     weft curl --from cart http://db-0.db.shop:8080/ -i
+
+An answer of 400 or more is told on standard error with its status and, as far as the sidecars know, whose doing it was; -s \
+keeps that back. So that they know, the request has an x-request-id, as the sidecar would give it one.
 
 Exit status, as curl's: 0 for any response (with -f below 400); 3 a bad URL; 7 no connection; 22 with -f, a status of \
 400 or more; 28 too late; 35 no TLS; 52 no answer. 1 if there is no such workload, or no mesh.")]
@@ -64,7 +70,7 @@ pub(crate) struct Args {
     /// Believe any certificate of an https URL's host.
     #[arg(short = 'k', long)]
     insecure: bool,
-    /// Say nothing of what went wrong; the status tells.
+    /// Say nothing of what went wrong, on standard error; the exit status tells.
     #[arg(short = 's', long)]
     silent: bool,
     /// With -s: say what went wrong all the same.
@@ -99,6 +105,20 @@ const NO_ANSWER: u8 = 52;
 #[derive(Debug)]
 struct Failed(u8, String);
 
+/// An answer that was shown.
+#[derive(Debug)]
+struct Shown {
+    /// Its status is 400 or more.
+    refused: Option<Refused>,
+}
+
+impl Args {
+    /// Whether standard error is told what went wrong.
+    const fn speaks(&self) -> bool {
+        !self.silent || self.show_error
+    }
+}
+
 /// Makes the request.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let running = Running::find()?;
@@ -106,18 +126,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let pod = *pods.first().context("the workload has no pods")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limit = args.max_time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let told = Told::from_now(&running);
     let asked = async {
-        match limit {
+        let shown = match limit {
             None => ask(args, &running.plan, pod).await,
             Some(limit) => tokio::time::timeout(limit, ask(args, &running.plan, pod))
                 .await
                 .unwrap_or_else(|_| Err(Failed(LATE, format!("no answer within {} s", limit.as_secs_f32())))),
+        }?;
+        match shown.refused {
+            None => Ok(()),
+            Some(refused) => refused.tell(args, pod, told).await,
         }
     };
     Ok(match runtime.block_on(asked) {
-        Ok(code) => ExitCode::from(code),
+        Ok(()) => ExitCode::SUCCESS,
         Err(Failed(code, reason)) => {
-            if !args.silent || args.show_error {
+            if args.speaks() {
                 crate::say::say!("weft curl: ({code}) {reason}");
             }
             ExitCode::from(code)
@@ -125,10 +150,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
+async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Shown, Failed> {
     let target = Target::parse(&args.url).map_err(|reason| Failed(BAD_URL, reason))?;
     let proxied = pod.is_bound();
-    let request = request::build(args, &target, proxied).map_err(|reason| Failed(BAD_URL, reason))?;
+    let mut request = request::build(args, &target, proxied).map_err(|reason| Failed(BAD_URL, reason))?;
+    let id = if pod.sidecar && !target.tls { request::name(args, &mut request) } else { None };
     let started = Instant::now();
     if args.verbose {
         crate::say::say!("* as {}/{} ({})", pod.namespace, pod.name, pod.service_account);
@@ -174,10 +200,14 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<u8, Failed> {
         }
     };
     let hint = hint::of(plan, pod, &target.host, Some(response.status()));
-    if let Some(hint) = hint.filter(|_| !args.silent || args.show_error) {
+    if let Some(hint) = hint.filter(|_| args.speaks()) {
         crate::say::say!("weft curl: {hint}");
     }
-    answer(args, pod, response, &received, started).await
+    let mut shown = answer(args, pod, response, &received, started).await?;
+    if let Some(refused) = &mut shown.refused {
+        refused.id = id;
+    }
+    Ok(shown)
 }
 
 /// Where the pod itself would connect to: from inside its network, to what the name means there.
@@ -219,7 +249,7 @@ async fn answer(
     response: Response<Incoming>,
     received: &Received,
     started: Instant,
-) -> Result<u8, Failed> {
+) -> Result<Shown, Failed> {
     let (head, body) = response.into_parts();
     let headers = received.headers().unwrap_or_else(|| {
         head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
@@ -232,7 +262,7 @@ async fn answer(
     }
     let fails = args.fail && head.status.as_u16() >= 400;
     let mut body = body;
-    let mut length = 0_usize;
+    let (mut length, mut open_line) = (0_usize, false);
     if args.output == Output::Json {
         let body = body.collect().await.map_err(|error| broke(&error))?;
         let (trailers, text) = (body.trailers().cloned().unwrap_or_default(), body.to_bytes());
@@ -262,6 +292,7 @@ async fn answer(
                 && !fails
             {
                 length += Bytes::len(&data);
+                open_line = args.file.is_none() && data.last().map_or(open_line, |last| *last != b'\n');
                 out.write_all(&data).and_then(|()| out.flush()).map_err(wrote)?;
             }
         }
@@ -277,10 +308,9 @@ async fn answer(
             .replace("%{size_download}", &length.to_string());
         std::io::stdout().write_all(text.as_bytes()).map_err(wrote)?;
     }
-    if fails {
-        return Err(Failed(HTTP_ERROR, format!("the answer is {}", status(&head))));
-    }
-    Ok(0)
+    let refused =
+        (head.status.as_u16() >= 400).then(|| Refused { status: status(&head), id: None, open_line });
+    Ok(Shown { refused })
 }
 
 fn write_head(

@@ -9,6 +9,7 @@ mod names;
 mod request;
 #[cfg(test)]
 mod sample;
+mod told;
 
 use crate::find;
 use crate::output::{self, Output};
@@ -25,6 +26,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
+
+pub(crate) use told::Told;
 
 /// `weft logs`
 #[derive(Debug, clap::Args)]

@@ -118,6 +118,15 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     assert_eq!(home.status("api", "http://web/"), "403", "nobody may call web");
     let (_, posted) = home.curl(&["--from", "web", "http://api/", "-d", "x=1", "-i"]);
     assert!(posted.starts_with("HTTP/1.1 403") && posted.ends_with("RBAC: access denied"), "{posted}");
+    let refused = home.output(&["curl", "--from", "stranger", "http://api/"]);
+    assert_eq!(text(&refused.stdout), "RBAC: access denied", "the body and nothing else");
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("403 Forbidden: denied by the sidecar of api-1: ") && told.contains("sa/stranger"),
+        "{told}"
+    );
+    let silent = home.output(&["curl", "--from", "stranger", "-s", "http://api/"]);
+    assert!(silent.status.success() && silent.stderr.is_empty(), "{silent:?}");
     let (_, seen) = home.curl(&["--from", "web", "http://api/", "-H", "X-CaSe: kept"]);
     assert!(seen.contains("\"X-CaSe\""), "header names reach the app as they were typed: {seen}");
     let (_, tree) = home.curl(&["--from", "web", "http://127.0.0.1/", "-s", "-m", "5"]);
@@ -142,7 +151,13 @@ fn policy_decides_who_calls_whom_and_the_log_names_it() {
     let headed = home.shell("\"$WEFT\" logs | head -n 1");
     assert!(text(&headed.stderr).is_empty() && text(&headed.stdout).lines().count() == 1, "{headed:?}");
     let status = home.output(&["status"]);
-    assert!(status.status.success(), "{}", text(&status.stdout));
+    let shown = text(&status.stdout);
+    assert!(status.status.success(), "{shown}");
+    let of = shown.lines().find(|line| line.contains("stranger-1")).unwrap();
+    assert!(
+        of.contains("100.00 %") && of.contains(", all "),
+        "whoever only got refusals stands out: {shown}"
+    );
     let certs = text(&home.output(&["certs", "web"]).stdout);
     assert!(certs.contains("spiffe://cluster.local/ns/shop/sa/web"), "{certs}");
     up.signal("INT");

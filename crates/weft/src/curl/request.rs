@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 /// A `-d @FILE` larger than this is refused.
 const MAX_FILE: u64 = 256 << 20;
+/// What the sidecars' logs call a request by.
+const REQUEST_ID: &str = "x-request-id";
 
 /// Where a URL leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +120,17 @@ pub(super) fn build(
     }
     *request.body_mut() = Full::new(body.unwrap_or_default());
     Ok(request)
+}
+
+/// Gives the request the name by which the sidecars write of it, unless the user has one or wants none; says which.
+pub(super) fn name(args: &Args, request: &mut Request<Full<Bytes>>) -> Option<String> {
+    let given = typed_names(args).iter().any(|typed| typed.eq_ignore_ascii_case(REQUEST_ID));
+    if !given {
+        let id = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).ok()?;
+        request.headers_mut().insert(REQUEST_ID, id);
+    }
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 /// The names of the headers as the user typed them, in their order.

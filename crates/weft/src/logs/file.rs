@@ -17,6 +17,11 @@ impl LogFile {
         Self { path, read: 0 }
     }
 
+    /// Passes over what is there by now.
+    pub(super) fn skip_to_end(&mut self) {
+        self.read = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+    }
+
     /// Shows the whole lines since the last time to `take`; a file that was emptied is read from its start.
     pub(super) fn new_lines(
         &mut self,

@@ -77,3 +77,17 @@ fn a_port_is_one_or_is_refused_in_words() {
         assert!(Target::parse(url).is_err(), "{url}");
     }
 }
+
+#[test]
+fn a_request_has_a_name_of_its_own_unless_the_user_gave_it_one_or_wants_none() {
+    let named = |arguments: &[&str]| {
+        let args = Curl::parse_from(["curl", "--from", "a", "http://cart"].iter().chain(arguments)).args;
+        let mut request = build(&args, &Target::parse(&args.url).unwrap(), true).unwrap();
+        let name = name(&args, &mut request);
+        assert_eq!(request.headers().get(REQUEST_ID).map(|id| id.to_str().unwrap().to_owned()), name);
+        name
+    };
+    assert_ne!(named(&[]).unwrap(), named(&[]).unwrap());
+    assert_eq!(named(&["-H", "X-Request-Id: mine"]).unwrap(), "mine");
+    assert_eq!(named(&["-H", "x-request-id:"]), None);
+}

@@ -1,0 +1,49 @@
+//! Why one request went as it did, by what the sidecars write down of it from the moment that it is made.
+
+use super::file::LogFile;
+use super::line;
+use super::names::Names;
+use super::request::Join;
+use super::{Of, open};
+use crate::admin;
+use crate::run_directory::Running;
+use crate::up::plan::Pod;
+
+/// The access logs of a mesh, as far as they are written from now on.
+#[derive(Debug)]
+pub(crate) struct Told<'a> {
+    pods: Vec<&'a Pod>,
+    names: Names,
+    logs: Vec<(String, LogFile)>,
+}
+
+impl<'a> Told<'a> {
+    /// Begins before the request is sent.
+    pub(crate) fn from_now(running: &'a Running) -> Self {
+        let pods: Vec<&Pod> = running.plan.pods.iter().filter(|pod| pod.sidecar).collect();
+        let names = Names::of(&running.plan);
+        let mut logs = open(running, &pods, Of::Access, |pod| names.pod(pod));
+        logs.iter_mut().for_each(|(_, log)| log.skip_to_end());
+        Self { pods, names, logs }
+    }
+
+    /// Why the request that `caller` made under this `x-request-id` was answered with an error; `None` where no sidecar
+    /// wrote of it, or only in a format of the user's own.
+    pub(crate) async fn why(mut self, caller: &Pod, id: &str) -> Option<String> {
+        admin::flush_logs(&self.pods).await;
+        let caller = self.names.pod(caller);
+        let mut join = Join::new(self.names);
+        for (pod, log) in &mut self.logs {
+            let take = |line: &str| {
+                if line.contains(id) {
+                    join.add(pod, line);
+                }
+                Ok(())
+            };
+            log.new_lines(take).ok()?;
+        }
+        // The calls that it led to may have its name, too.
+        let made = join.take_but(0).into_iter().find(|request| request.caller == caller)?;
+        line::why_an_error(&made)
+    }
+}

@@ -51,7 +51,12 @@ impl Home {
     }
 
     pub(crate) fn weft(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        self.by(env!("CARGO_BIN_EXE_weft"), arguments)
+    }
+
+    /// Another program, in the environment that makes `weft` look here for its mesh.
+    pub(crate) fn by(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env("XDG_RUNTIME_DIR", self.directory.path()).env_remove("WEFT_RUN");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -72,7 +77,12 @@ impl Home {
         let yaml = self.yaml();
         let mut all = vec!["up", yaml.to_str().unwrap()];
         all.extend(arguments);
-        let mut child = self.weft(&all).spawn().unwrap();
+        self.up_by(self.weft(&all))
+    }
+
+    /// The same, by a command that becomes `weft up` on this folder.
+    pub(crate) fn up_by(&self, mut command: Command) -> Up {
+        let mut child = command.spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || {

@@ -12,6 +12,7 @@ use namespaces::{inside, open, pods, root, service};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,69 @@ fn every_pod_of_a_service_is_replaced_under_load_and_no_request_fails() {
     println!("{sent} requests while all pods were replaced");
     assert!(failed.is_empty(), "{} of {sent} failed: {:#?}", failed.len(), &failed[..failed.len().min(20)]);
     assert!(sent > 1000, "{sent}");
+    up.signal("INT");
+    assert!(up.ended().success());
+    nothing_is_left(&home);
+}
+
+/// Has the one pod of `api` replaced.
+fn replace(home: &Home, up: &mut meshes::Up, yaml: &str, round: &str) {
+    let labels = format!("labels: {{ app: api, round: {round} }} }}\n    spec");
+    home.write(&yaml.replace("labels: { app: api } }\n    spec", &labels));
+    up.says(" is gone");
+    let deadline = Instant::now() + LIMIT;
+    while pods(home, "api").len() != 1 {
+        assert!(Instant::now() < deadline, "{round} never is alone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_address_leads_to_the_next_pod_that_has_it_at_once_and_one_that_nobody_has_is_refused() {
+    if !root() {
+        return;
+    }
+    let http = [("name: http, ", 80, 8080)];
+    let yaml = [STRICT, &service("web", "Deployment", &http), &service("api", "Deployment", &http)].concat();
+    let home = Home::new(&yaml);
+    let mut up = home.up(&["--netns"]);
+    up.says("mesh is ready in");
+    let (web, first) = (pods(&home, "web").remove(0), pods(&home, "api").remove(0));
+    // As the kernel of a caller does for half a minute: without a question, until it has reason to doubt.
+    let ip = |words: &[&str]| Command::new("ip").args(words).output().unwrap();
+    let link = ip(&["-n", &first.netns, "-o", "link", "show", "eth0"]).stdout;
+    let link = String::from_utf8_lossy(&link).into_owned();
+    let hardware = link.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).unwrap();
+    let address = first.address.to_string();
+    let remembered =
+        format!("-n {} neigh replace {address} lladdr {hardware} dev eth0 nud permanent", web.netns);
+    assert!(ip(&remembered.split(' ').collect::<Vec<_>>()).status.success());
+    // The address of the first is free when the third needs one.
+    replace(&home, &mut up, &yaml, "two");
+    let second = pods(&home, "api").remove(0);
+    replace(&home, &mut up, &yaml, "three");
+    let third = pods(&home, "api").remove(0);
+    assert_eq!((third.address, second.address != first.address), (first.address, true));
+    let api = SocketAddr::new(vip(&home), 80);
+    inside(&web.netns, || ask(None, api).map(drop)).unwrap();
+
+    // A service's own address that no service has, the world's, and a pod's that is gone or never was.
+    let nobodys = ["10.96.255.1", "192.0.2.1", "240.240.255.1", "fd00:10:96::ffff", "10.244.200.1"];
+    let second = second.address.to_string();
+    for nobody in nobodys.into_iter().chain([second.as_str()]) {
+        let began = Instant::now();
+        let mut answer = Vec::new();
+        let came = inside(&web.netns, || {
+            let mut stream = TcpStream::connect(SocketAddr::new(nobody.parse().unwrap(), 4444))?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            stream.write_all(b"anybody there?\n")?;
+            stream.read_to_end(&mut answer)
+        });
+        let took = began.elapsed();
+        assert!(came.is_err() || answer.is_empty(), "{nobody}: {answer:?}");
+        // Less than any sidecar waits for a connection.
+        assert!(took < Duration::from_secs(8), "{nobody}: {came:?} after {took:?}");
+    }
     up.signal("INT");
     assert!(up.ended().success());
     nothing_is_left(&home);

@@ -8,6 +8,10 @@
 //!
 //! ID is the process of the `weft up`, as in its run directory's name. What a `weft up` that died leaves is known by that
 //! directory, and is taken away with it. Names of this shape of which no run directory tells are somebody else's.
+//!
+//! Whoever calls an address that nobody has learns of it at once, as in a cluster: [`unreachable`].
+
+mod unreachable;
 
 use crate::up::addresses::HUB_SIX;
 use crate::up::plan::Pod;
@@ -31,13 +35,23 @@ const AT_ONCE: usize = 8;
 /// Makes the hub, with the bridge at `address`.
 pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
     ip(&["netns", "add", hub]).with_context(|| format!("cannot make the namespace {hub}"))?;
+    let hardware = hardware(address);
     let mut lines = format!(
-        "link set lo up\nlink add br0 mtu {MTU} type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
+        "link set lo up\nlink add br0 address {hardware} mtu {MTU} type bridge\naddr add {address}/16 dev br0\nlink set br0 up\n"
     );
     if has_six() {
         lines.push_str(&format!("addr add {HUB_SIX}/64 dev br0 nodad\n"));
     }
-    batch(hub, &lines).inspect_err(|_| remove(hub))
+    lines.push_str(&unreachable::routes(has_six()));
+    batch(hub, &lines).and_then(|()| settle(hub, &unreachable::HUB)).inspect_err(|_| remove(hub))
+}
+
+/// The hardware address of whoever has `address`. It follows from that: the others remember for half a minute and longer
+/// where an address was, and what they send to the next pod that gets it, or to the bridge, has to arrive.
+fn hardware(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    // Of those that nobody but their own network gives away.
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// Says so if a namespace is there already that the mesh `id` would make.
@@ -73,13 +87,15 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
         batch(
             hub,
             &format!(
-                "link add {port} mtu {MTU} type veth peer name eth0 mtu {MTU} netns {name}\nlink set {port} master br0\nlink set {port} up\n"
+                "link add {port} mtu {MTU} type veth peer name eth0 address {} mtu {MTU} netns {name}\nlink set {port} master br0\nlink set {port} up\n",
+                hardware(pod.address)
             ),
         )?;
         let six = pod.six.filter(|_| has_six());
         // As in a container: any port is the app's to listen on.
         let without = if six.is_some() { "0" } else { "1" };
         settle(name, &[("ipv4/ip_unprivileged_port_start", "0"), ("ipv6/conf/eth0/disable_ipv6", without)])?;
+        settle(name, &unreachable::POD)?;
         let address = pod.address;
         let mut lines = format!(
             "link set lo up\naddr add {address}/16 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"

@@ -40,7 +40,8 @@ for port in sys.argv[2:]:
 /// Who answers at each address.
 const ASK: &str = r#"
 import encodings.idna, os, socket, sys
-os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+user, _, group = sys.argv[1].partition(":")
+os.setgid(int(group or user)); os.setuid(int(user))
 for to in sys.argv[2:]:
     host, port = to.rsplit("=", 1)
     try:
@@ -123,13 +124,14 @@ impl Scene {
     }
 
     fn redirect(&self, flags: &[&str]) {
-        let inbound = ["-p", "15001", "-z", "15006", "-u", "1337", "-g", "1337", "-b", "*"];
-        let words = [&[env!("CARGO_BIN_EXE_weft"), "redirect"], &inbound[..], flags].concat();
+        let inbound = ["-p", "15001", "-z", "15006", "-u", "1337", "-b", "*"];
+        let group: &[&str] = if flags.contains(&"-g") { &[] } else { &["-g", "1337"] };
+        let words = [&[env!("CARGO_BIN_EXE_weft"), "redirect"], &inbound[..], group, flags].concat();
         let output = self.pod.run(&words);
         assert!(output.status.success(), "{flags:?}: {output:?}");
     }
 
-    /// Who answers `user` at some ports of each place, port by port and by both families.
+    /// Who answers `user`, or `user:group`, at some ports of each place, port by port and by both families.
     fn ask(&self, space: &Space, user: &str, ports: &[u16]) -> Vec<Vec<String>> {
         let of = |port: &u16| {
             [0, 1]
@@ -200,6 +202,40 @@ fn by_iptables_what_goes_to_networks_is_turned_as_lists_say() {
 #[test]
 fn by_nft_what_goes_to_networks_is_turned_as_lists_say() {
     all_cases(true);
+}
+
+/// Flags about groups, and who answers a program of user 1000 and of group 1000, 100, which is `users`, or 2000.
+const GROUPS: [(&[&str], [&str; 3]); 6] = [
+    (&["--istio-outbound-owner-groups=*"], [T, T, T]),
+    (&["--istio-outbound-owner-groups=1000,users"], [T, T, D]),
+    (&["--istio-outbound-owner-groups=2000"], [D, D, T]),
+    (&["--istio-outbound-owner-groups-exclude=1000,users"], [D, D, T]),
+    (&["--istio-outbound-owner-groups-exclude=2000"], [T, T, D]),
+    // Groups whose programs are sidecars.
+    (&["-g", "1337,2000"], [T, T, D]),
+];
+
+#[test]
+fn what_programs_of_a_group_send_is_turned_as_lists_of_groups_say_by_both_back_ends() {
+    for native in [false, true] {
+        let Some(scene) = Scene::new() else { return };
+        let back_end = format!("--native-nftables={native}");
+        for (flags, expected) in GROUPS {
+            scene.redirect(&[flags, &["-i", "*", &back_end]].concat());
+            for (group, said) in ["1000", "100", "2000"].into_iter().zip(expected) {
+                let asked = scene.ask(&scene.pod, &format!("1000:{group}"), &[80]);
+                assert_eq!(asked, [[said; 3]; 2], "{flags:?} {back_end}: group {group}");
+            }
+            // Whatever they say, the sidecar itself goes where it will, by its user and by its group.
+            for sidecar in ["1337:1000", "1000:1337"] {
+                assert_eq!(
+                    scene.ask(&scene.pod, sidecar, &[80]),
+                    [[D; 3]; 2],
+                    "{flags:?} {back_end}: {sidecar}"
+                );
+            }
+        }
+    }
 }
 
 /// The flags, and who answers the virtual machine.

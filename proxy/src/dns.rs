@@ -126,6 +126,14 @@ pub fn start(
     Ok(Dns { _open: open })
 }
 
+/// The same for whoever stands in for a cluster's own DNS server: without names of its own, it asks the servers of `resolv`.
+///
+/// # Errors
+/// If the system has no thread to give.
+pub fn forward(sockets: Sockets, resolv: ResolvConf, metrics: &Metrics) -> io::Result<Dns> {
+    start(sockets, resolv, Live::new(Some(Names::default())), metrics)
+}
+
 fn answer_on(
     sockets: Sockets,
     resolv: &ResolvConf,
@@ -134,7 +142,7 @@ fn answer_on(
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let ours = sockets.udp.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>()?;
     let upstreams = Upstreams::new(resolv, &ours, counters.clone());
-    let resolver = Rc::new(Resolver::new(names, upstreams, &resolv.search, counters));
+    let resolver = Rc::new(Resolver::new(names, upstreams, resolv, counters));
     let mut loops = Vec::new();
     for socket in sockets.udp {
         let socket = Rc::new(tokio::net::UdpSocket::from_std(socket)?);

@@ -5,7 +5,7 @@
 //! to which a resolver has put the pod's first search domain is an alias of the name without it, so that the first of
 //! the questions that a short name makes is the last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use weft_model::names::{NameTable, NamedHost};
@@ -18,6 +18,8 @@ pub struct Names {
     full: HashMap<Box<str>, usize>,
     /// Services of Kubernetes by `name.namespace`.
     qualified: HashMap<Box<str>, usize>,
+    /// The namespaces of those.
+    namespaces: HashSet<Box<str>>,
     /// Those of the pod's own namespace, by name.
     own: HashMap<Box<str>, usize>,
     /// `*.example.com` by `example.com`.
@@ -109,6 +111,7 @@ impl Names {
         if named.registry == "Kubernetes" && !named.short_name.is_empty() && !named.namespace.is_empty() {
             let (short, of) = (named.short_name.to_ascii_lowercase(), named.namespace.to_ascii_lowercase());
             self.qualified.insert(format!("{short}.{of}").into(), place);
+            self.namespaces.insert(of.as_str().into());
             if of == namespace {
                 self.own.insert(short.into(), place);
             }
@@ -189,24 +192,34 @@ pub enum Alone {
     Unknown,
 }
 
-/// Decides about a question that somebody else would be asked, if there were anybody. `own` are the domains whose names are all
-/// the mesh's: the pod's search domains. A name of one label is nobody's outside, either.
+/// Decides about a question by the domains `own` alone, whose names are all known here: what is missing there is nobody's.
+pub fn within(names: &Names, name: &str, exists: bool, own: &[String]) -> Alone {
+    if own.iter().any(|own| is_below(name, own)) { known(names, name, exists, own) } else { Alone::Unknown }
+}
+
+/// Decides about a question that somebody else would be asked, if there were anybody. `own` are the pod's search domains,
+/// whose names are all the mesh's. A name of one label is nobody's outside, either, nor is `name.namespace[.svc]`.
 pub fn alone(names: &Names, name: &str, exists: bool, own: &[String]) -> Alone {
-    let is_below = |name: &str, domain: &str| {
-        name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    let is_ours = || match name.rsplit_once('.') {
+        Some((_, last)) => last == "svc" || names.namespaces.contains(last),
+        None => true,
     };
+    match within(names, name, exists, own) {
+        Alone::Unknown if exists || is_ours() => known(names, name, exists, own),
+        decided => decided,
+    }
+}
+
+/// Of a name that is the mesh's, if anybody's.
+fn known(names: &Names, name: &str, exists: bool, own: &[String]) -> Alone {
     // A namespace's domain has no addresses, but names.
     let holds_names =
         || own.iter().any(|own| is_below(own, name)) || names.full.keys().any(|of| is_below(of, name));
-    if exists {
-        Alone::Nothing
-    } else if name.contains('.') && !own.iter().any(|own| is_below(name, own)) {
-        Alone::Unknown
-    } else if holds_names() {
-        Alone::Nothing
-    } else {
-        Alone::NoSuchName
-    }
+    if exists || holds_names() { Alone::Nothing } else { Alone::NoSuchName }
+}
+
+fn is_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// by the kernel: the apps need not know of the mesh. Needs root.
     #[arg(long)]
     netns: bool,
+    /// Names the servers that know the world outside, for pods in network namespaces; none, if it names none.
+    #[arg(long, value_name = "FILE", requires = "netns", default_value = "/etc/resolv.conf")]
+    resolv_conf: PathBuf,
     /// Say which variables were rewritten to addresses.
     #[arg(long, short)]
     verbose: bool,

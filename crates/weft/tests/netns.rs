@@ -50,7 +50,7 @@ print(f.readline().strip())
 /// Whether names are known to be none.
 const MISSING: &str = r#"
 import socket
-for name in ["apy", "apy.shop.svc.cluster.local", "www.example.org"]:
+for name in ["apy", "apy.shop", "apy.shop.svc.cluster.local", "www.example.org"]:
     try: print(socket.getaddrinfo(name, 80))
     except socket.gaierror as error:
         print("missing" if error.errno == socket.EAI_NONAME else "unknown")
@@ -70,7 +70,9 @@ fn start() -> (Home, Up) {
     std::fs::write(&script, GREETER).unwrap();
     open(home.directory.path());
     let app = format!("mail=exec python3 {}", script.display());
-    let mut up = home.up(&["--netns", "--app", &app]);
+    // Nobody knows the world outside.
+    let mut up = home.up(&["--netns", "--resolv-conf", "/dev/null", "--app", &app]);
+    up.says("they are not resolved");
     up.says("mesh is ready in");
     (home, up)
 }
@@ -126,7 +128,7 @@ fn programs_that_know_nothing_of_the_mesh_are_in_it() {
     assert!(headless.ends_with(" 200") && headless.contains("spiffe://"), "{headless}");
     // What is missing in the cluster is known to be; of the world outside nothing is known.
     let missing = text(&exec(&home, "web", &["python3", "-c", MISSING]));
-    assert_eq!(missing.lines().collect::<Vec<_>>(), ["missing", "missing", "unknown"]);
+    assert_eq!(missing.lines().collect::<Vec<_>>(), ["missing", "missing", "missing", "unknown"]);
     // Each of its pods has a name, which is that pod's alone.
     for (name, host) in [("set-0", "set-0.set"), ("set-1", "set-1.set.shop.svc.cluster.local")] {
         let one = curl(&home, "web", &[&format!("http://{host}:8080/")]);

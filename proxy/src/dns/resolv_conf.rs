@@ -12,6 +12,8 @@ pub struct ResolvConf {
     pub servers: Vec<SocketAddr>,
     /// The domains that are tried behind a short name, in order.
     pub search: Vec<String>,
+    /// The domains that end here: who is missing in them is missing everywhere, and no server is asked. No file says so.
+    pub own: Vec<String>,
     /// How long one server has for one answer (`options timeout:`). Unless it is said, less than the five seconds after
     /// which those who ask give up: another server must have its turn before.
     pub timeout: Duration,
@@ -22,11 +24,26 @@ pub struct ResolvConf {
 }
 
 impl ResolvConf {
-    /// Reads the text of such a file. What cannot be understood is passed over, as the C library does.
+    /// Reads the text of such a file. What cannot be understood is passed over, as the C library does; where no server is
+    /// named, it is localhost that is asked.
     pub fn parse(text: &str) -> Self {
+        let mut read = Self::read(text);
+        if read.servers.is_empty() {
+            read.servers.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT));
+        }
+        read
+    }
+
+    /// The same, if the file names a server.
+    pub fn with_servers(text: &str) -> Option<Self> {
+        Some(Self::read(text)).filter(|read| !read.servers.is_empty())
+    }
+
+    fn read(text: &str) -> Self {
         let mut read = Self {
             servers: Vec::new(),
             search: Vec::new(),
+            own: Vec::new(),
             timeout: Duration::from_secs(2),
             attempts: 2,
             rotate: false,
@@ -44,9 +61,6 @@ impl ResolvConf {
                 Some("options") => words.for_each(|word| read.option(word)),
                 _ => {}
             }
-        }
-        if read.servers.is_empty() {
-            read.servers.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT));
         }
         read
     }

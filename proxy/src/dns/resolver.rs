@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::ResponseCode;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use weft_policy::names::{Alone, Answer, Names, alone, lookup};
+use weft_policy::names::{Alone, Answer, Names, alone, lookup, within};
 use weft_runtime::live::{Live, LiveCache};
 
 use super::answer;
 use super::cache::{Age, Cache};
 use super::metrics::Counters;
 use super::query::{Key, Query, Refusal, Transport};
+use super::resolv_conf::ResolvConf;
 use super::upstreams::{Outcome, Upstreams};
 use super::wire;
 
@@ -47,8 +48,8 @@ pub(super) struct Resolver {
     names: RefCell<LiveCache<Option<Names>>>,
     cache: RefCell<Cache>,
     upstreams: Upstreams,
-    /// The domains whose names are all the mesh's, where there is no server to ask.
-    own: Option<Vec<String>>,
+    /// The domains whose names are all the mesh's.
+    own: Vec<String>,
     /// What servers are being asked.
     fetches: RefCell<HashMap<(Key, Transport), Fetch>>,
     waiting: Cell<usize>,
@@ -69,15 +70,16 @@ impl Drop for Place<'_> {
 }
 
 impl Resolver {
-    /// `search` are the pod's search domains.
+    /// Where there is no server to ask, the search domains of `resolv` end here, too.
     pub(super) fn new(
         live: Live<Option<Names>>,
         upstreams: Upstreams,
-        search: &[String],
+        resolv: &ResolvConf,
         counters: Counters,
     ) -> Self {
+        let searched = resolv.search.iter().filter(|_| upstreams.is_empty());
         Self {
-            own: upstreams.is_empty().then(|| search.to_vec()),
+            own: resolv.own.iter().chain(searched).cloned().collect(),
             names: RefCell::new(live.cached()),
             live,
             cache: RefCell::default(),
@@ -132,11 +134,14 @@ impl Resolver {
                 }
                 Answer::Forward { exists: there } => exists = there,
             }
-            let without_servers = self.own.as_ref().map(|own| alone(names, question.name, exists, own));
-            let code = match without_servers {
-                Some(Alone::Nothing) => Some(ResponseCode::NoError),
-                Some(Alone::NoSuchName) => Some(ResponseCode::NXDomain),
-                Some(Alone::Unknown) | None => None,
+            let decided = match self.upstreams.is_empty() {
+                true => alone(names, question.name, exists, &self.own),
+                false => within(names, question.name, exists, &self.own),
+            };
+            let code = match decided {
+                Alone::Nothing => Some(ResponseCode::NoError),
+                Alone::NoSuchName => Some(ResponseCode::NXDomain),
+                Alone::Unknown => None,
             };
             if let Some(code) = code {
                 self.counters.mesh.increment(1);

@@ -214,13 +214,32 @@ fn where_nobody_else_can_be_asked_the_cluster_s_own_names_are_known_to_be_missin
     assert_eq!(of("api.example.com", true), Alone::Nothing);
     for missing in
         ["reviewz", "reviewz.shop.svc.cluster.local", "a.b.cluster.local", "reviewz.none.svc.cluster.local"]
+            .into_iter()
+            // As they may be written, and as no name of the world is.
+            .chain(["reviewz.shop", "reviewz.other", "reviewz.shop.svc", "reviewz.none.svc", "a.b.shop"])
     {
         assert_eq!(of(missing, false), Alone::NoSuchName, "{missing}");
     }
     for domain in ["cluster.local", "svc.cluster.local", "other.svc.cluster.local", "local"] {
         assert_eq!(of(domain, false), Alone::Nothing, "{domain}");
     }
-    for outside in ["www.example.org", "notcluster.local", "1.0.0.127.in-addr.arpa"] {
+    for outside in ["www.example.org", "reviewz.none", "notcluster.local", "1.0.0.127.in-addr.arpa"] {
         assert_eq!(of(outside, false), Alone::Unknown, "{outside}");
+    }
+}
+
+#[test]
+fn what_is_missing_in_a_domain_that_ends_here_is_nobody_s_though_others_can_be_asked_about_the_rest() {
+    let names = mesh();
+    let own = ["cluster.local".to_owned()];
+    let of = |name: &str, exists: bool| within(&names, name, exists, &own);
+    assert_eq!(of("reviewz.shop.svc.cluster.local", false), Alone::NoSuchName);
+    assert_eq!(of("www.example.org.shop.svc.cluster.local", false), Alone::NoSuchName);
+    for nothing in ["cluster.local", "svc.cluster.local", "other.svc.cluster.local"] {
+        assert_eq!(of(nothing, false), Alone::Nothing, "{nothing}");
+    }
+    assert_eq!(of("reviews.shop.svc.cluster.local", true), Alone::Nothing);
+    for others in ["www.example.org", "reviewz", "reviewz.shop", "local", "notcluster.local"] {
+        assert_eq!(of(others, false), Alone::Unknown, "{others}");
     }
 }

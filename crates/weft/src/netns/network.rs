@@ -9,7 +9,7 @@
 //! ID is the process of the `weft up`, as in its run directory's name. What a `weft up` that died leaves is known by that
 //! directory, and is taken away with it. Names of this shape of which no run directory tells are somebody else's.
 //!
-//! Whoever calls an address that nobody has learns of it at once, as in a cluster: [`unreachable`].
+//! Whoever calls an address that nobody has learns of it at once, as in a cluster: [`mod@unreachable`].
 
 mod unreachable;
 

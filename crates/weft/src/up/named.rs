@@ -151,9 +151,10 @@ pub(crate) fn resolv_conf(namespace: &str) -> String {
     format!("{}nameserver 127.0.0.1\noptions ndots:5\n", search(namespace))
 }
 
-/// The same as its sidecar is told it: besides that itself there is nobody to ask.
-pub(crate) fn sidecar_resolv_conf(namespace: &str) -> String {
-    format!("{}nameserver [127.0.0.1]:15053\n", search(namespace))
+/// The same as its sidecar is told it: there is a `server` for what it does not know, or nobody besides itself.
+pub(crate) fn sidecar_resolv_conf(namespace: &str, server: Option<Ipv4Addr>) -> String {
+    let server = server.map_or_else(|| "[127.0.0.1]:15053".to_owned(), |server| server.to_string());
+    format!("{}nameserver {server}\n", search(namespace))
 }
 
 fn search(namespace: &str) -> String {

@@ -4,6 +4,7 @@
 mod edit;
 mod end;
 mod farewell;
+mod outside;
 mod pods;
 mod progress;
 mod start;
@@ -188,14 +189,15 @@ impl Up {
                 Authority::load_or_create(&run.path().join("authority"), &trust_domain, SystemTime::now())?;
             run.write("root-cert.pem", authority.trust_bundle().as_bytes())?;
             let tokens = Tokens::create(&run)?;
+            let servers = plan.base.hub().and_then(|_| outside::servers(&args.resolv_conf));
             for pod in plan.pods.iter() {
                 tokens.write(&run, pod)?;
-                pods::furnish(&run, &plan, pod)?;
+                pods::furnish(&run, &plan, pod, servers.is_some())?;
             }
             run.write("plan.json", &serde_json::to_vec(&plan)?)?;
             run.write("state.json", &serde_json::to_vec(&state)?)?;
             let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
-            let network = pods::Network::create(&plan, &weft)?;
+            let network = pods::Network::create(&plan, &weft, servers)?;
             anyhow::Ok((tokens, weft, network))
         })();
         let (tokens, weft, network) = match prepared {

@@ -5,10 +5,13 @@ use super::super::addresses::Base;
 use super::super::named;
 use super::super::plan::{Plan, Pod};
 use super::super::programs::SIDECAR_RESOLV_CONF;
+use super::outside;
 use crate::netns::network::{self, SIDECAR_USER};
 use crate::run_directory::{self, NAMESPACES, RunDirectory, make_passable};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use weft_proxy::dns::Dns;
+use weft_proxy::dns::resolv_conf::ResolvConf;
 
 /// Whether namespaces are asked for and can be had; says so if they cannot.
 pub(super) fn wanted(args: &Args) -> bool {
@@ -27,8 +30,8 @@ pub(super) fn run_directory(base: Base) -> anyhow::Result<RunDirectory> {
     Ok(RunDirectory::create_passable(Path::new(NAMESPACES), &run_directory::base())?)
 }
 
-/// Writes the files of `pod` that only a pod in a namespace has.
-pub(super) fn furnish(run: &RunDirectory, plan: &Plan, pod: &Pod) -> anyhow::Result<()> {
+/// Writes the files of `pod` that only a pod in a namespace has. Its sidecar may ask a server at the hub, if there is one.
+pub(super) fn furnish(run: &RunDirectory, plan: &Plan, pod: &Pod, has_server: bool) -> anyhow::Result<()> {
     if pod.netns.is_none() {
         return Ok(());
     }
@@ -37,7 +40,7 @@ pub(super) fn furnish(run: &RunDirectory, plan: &Plan, pod: &Pod) -> anyhow::Res
     make_passable(&folder)?;
     let root = run.path().join("root-cert.pem");
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o644))?;
-    write_names(&folder, plan, pod)?;
+    write_names(&folder, plan, pod, has_server)?;
     hand_over(run, pod)
 }
 
@@ -50,11 +53,12 @@ pub(super) fn hand_over(run: &RunDirectory, pod: &Pod) -> anyhow::Result<()> {
 }
 
 /// The names that `pod` knows. The files are written over in place: what is mounted in the pod is these very files.
-fn write_names(folder: &Path, plan: &Plan, pod: &Pod) -> anyhow::Result<()> {
+fn write_names(folder: &Path, plan: &Plan, pod: &Pod, has_server: bool) -> anyhow::Result<()> {
+    let server = has_server.then(|| plan.base.control());
     for (name, text) in [
         ("hosts", named::hosts(&plan.named, pod)),
         ("resolv.conf", named::resolv_conf(&pod.namespace)),
-        (SIDECAR_RESOLV_CONF, named::sidecar_resolv_conf(&pod.namespace)),
+        (SIDECAR_RESOLV_CONF, named::sidecar_resolv_conf(&pod.namespace, server)),
     ] {
         let path = folder.join(name);
         std::fs::write(&path, text)?;
@@ -68,19 +72,32 @@ pub(super) struct Network {
     id: String,
     base: Base,
     weft: PathBuf,
+    /// Who answers for the world outside, if anybody knows of it.
+    outside: Option<Dns>,
 }
 
 impl Network {
     /// The namespaces of `plan`, if it has any. Those of meshes that died went with their run directories.
-    pub(super) fn create(plan: &Plan, weft: &Path) -> anyhow::Result<Option<Self>> {
+    pub(super) fn create(
+        plan: &Plan,
+        weft: &Path,
+        servers: Option<ResolvConf>,
+    ) -> anyhow::Result<Option<Self>> {
         let (Base::Namespaces(id), Some(hub)) = (plan.base, plan.base.hub()) else { return Ok(None) };
         let id = id.to_string();
         network::check_free(&id)?;
         network::create_hub(&hub, plan.base.control())?;
         // From here on, whatever is half made is taken away again.
-        let network = Self { id, base: plan.base, weft: weft.to_owned() };
+        let mut network = Self { id, base: plan.base, weft: weft.to_owned(), outside: None };
+        if let Some(servers) = servers {
+            network.outside = Some(outside::start(&hub, plan.base.control(), servers)?);
+        }
         network.add(&plan.pods.iter().collect::<Vec<_>>())?;
         Ok(Some(network))
+    }
+
+    fn has_server(&self) -> bool {
+        self.outside.is_some()
     }
 
     /// Namespaces for more pods.
@@ -99,14 +116,15 @@ impl Drop for Network {
 impl super::Up {
     /// Everybody's names, as an edit left them.
     pub(super) fn rename(&self) -> anyhow::Result<()> {
-        let Some(run) = self.run.as_ref().filter(|_| self.network.is_some()) else { return Ok(()) };
-        self.plan.pods.iter().try_for_each(|pod| write_names(&run.pod(pod)?, &self.plan, pod))
+        let (Some(network), Some(run)) = (&self.network, &self.run) else { return Ok(()) };
+        let has_server = network.has_server();
+        self.plan.pods.iter().try_for_each(|pod| write_names(&run.pod(pod)?, &self.plan, pod, has_server))
     }
 
     /// What a new pod, or the next of an old one's name, needs before its processes start.
     pub(super) fn settle(&self, pod: &Pod) -> anyhow::Result<()> {
         let (Some(network), Some(run)) = (&self.network, &self.run) else { return Ok(()) };
-        furnish(run, &self.plan, pod)?;
+        furnish(run, &self.plan, pod, network.has_server())?;
         network.add(&[pod])
     }
 

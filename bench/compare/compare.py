@@ -42,7 +42,7 @@ def arguments():
     parser.add_argument("pairs", nargs="*", default=NAMES[:5], metavar="PAIR", help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is asked (%(default)s)")
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
-    loads.options(parser, 2)
+    loads.options(parser)
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:

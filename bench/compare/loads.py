@@ -17,11 +17,11 @@ class Unclean(Exception):
     """A load that is no measurement, and why."""
 
 
-def options(parser, threads):
-    """How they are made, as a command's options."""
+def options(parser):
+    """How they are made, as a command's options. Two threads are what Istio gives a sidecar."""
     parser.add_argument("--connections", type=int, default=64, help="of the closed loop (%(default)s)")
     parser.add_argument("--rate", type=int, default=1000, help="requests a second of the open loop (%(default)s)")
-    parser.add_argument("--threads", type=int, default=threads, help="of each proxy")
+    parser.add_argument("--threads", type=int, default=2, help="of each proxy (%(default)s)")
 
 
 def closed_loop(pair, connections, seconds, path="/", headers=(), words=(), body=BODY):

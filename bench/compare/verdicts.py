@@ -25,7 +25,7 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="only says which rows there are")
     parser.add_argument("--rounds", type=int, default=5, help="of each load (%(default)s)")
     parser.add_argument("--secs", type=int, default=4, help="length of each load (%(default)s)")
-    loads.options(parser, 1)
+    loads.options(parser)
     parser.add_argument("--json", metavar="FILE", help="writes the figures of all rounds there")
     given = parser.parse_args()
     given.wanted = [row for row in rows.ROWS if not given.rows or any(is_named(row, name) for name in given.rows)]

@@ -90,13 +90,19 @@ async fn files_that_change_count_for_the_next_handshake_and_broken_ones_do_not()
     let (chain, key) = (files.write("server.pem", &chain), files.write("server.key", &key));
     let at = free_address();
     let serve = async |ca: &str| {
-        let mut server = tokio::process::Command::new("openssl");
-        server.args(["s_server", "-www", "-accept", &at.port().to_string(), "-cert", &chain, "-key", &key]);
-        server.args(["-CAfile", &files.write("clients.pem", ca), "-Verify", "3", "-verify_return_error"]);
-        let server =
-            server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let server = server.spawn().ok()?;
-        eventually("openssl listens", async || tokio::net::TcpStream::connect(at).await.is_ok()).await;
+        let mut command = tokio::process::Command::new("openssl");
+        command.args(["s_server", "-www", "-accept", &at.port().to_string(), "-cert", &chain, "-key", &key]);
+        command.args(["-CAfile", &files.write("clients.pem", ca), "-Verify", "3", "-verify_return_error"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut server = command.spawn().ok()?;
+        eventually("openssl listens", async || {
+            // A connection of somebody else may have had the port for a moment.
+            if server.try_wait().unwrap().is_some() {
+                server = command.spawn().unwrap();
+            }
+            tokio::net::TcpStream::connect(at).await.is_ok()
+        })
+        .await;
         Some(server)
     };
     let Some(mut server) = serve(&old_ca).await else { return eprintln!("openssl is not installed") };

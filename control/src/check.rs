@@ -118,8 +118,12 @@ impl Checked<'_> {
             .map(|found| &**found)
     }
 
-    /// What a host that does not exist may have been meant to be.
+    /// What a host that nobody of `namespace` sees may have been meant to be.
     fn near(&self, host: &str, namespace: &str) -> Option<String> {
+        let hidden = self.world.services.iter().find(|service| service.host == host);
+        if let Some(service) = hidden {
+            return Some(format!("it is at {}, whose exportTo does not name this namespace", service.source));
+        }
         let mut labels = host.split('.');
         let name = labels.next().unwrap_or_default();
         let elsewhere = self.world.services.iter().find(|service| {

@@ -25,6 +25,7 @@ mod folder;
 mod header;
 mod json;
 mod kind;
+mod kustomize;
 mod mesh;
 mod nearest;
 mod node;

@@ -38,6 +38,7 @@ use crate::world::family::Family;
 use crate::world::peer_authentication::MutualTlsModes;
 use crate::world::scope::Scope;
 use crate::world::service::Service;
+use crate::world::topology::Topology;
 use crate::world::workload::Workload;
 
 /// Everything that one proxy is to have.
@@ -68,7 +69,7 @@ pub struct Proxy<'a> {
     pub workload: Option<Arc<Workload>>,
     /// Its namespace.
     pub namespace: String,
-    /// Its workload's labels, else those that it claims.
+    /// Its workload's labels, else those that it claims, with those of where it is.
     pub labels: BTreeMap<String, String>,
     /// Its workload's address, else the one that it claims.
     pub address: Option<IpAddr>,
@@ -90,7 +91,13 @@ impl<'a> Proxy<'a> {
     pub fn new(world: &'a World, node: &'a Node) -> Self {
         let namespace = node.namespace().to_owned();
         let workload = Self::workload_of(world, node).cloned();
-        let labels = workload.as_ref().map_or(&node.metadata.labels, |workload| &workload.labels).clone();
+        let mut labels = workload.as_ref().map_or(&node.metadata.labels, |workload| &workload.labels).clone();
+        let locality = workload.as_ref().map(|workload| workload.locality.clone());
+        let locality =
+            locality.filter(|at| *at != Locality::default()).unwrap_or_else(|| node.locality.clone());
+        let runs_on = workload.as_ref().map(|workload| &*workload.node).filter(|name| !name.is_empty());
+        let runs_on = runs_on.unwrap_or(&node.metadata.node_name);
+        Topology { locality: &locality, node: runs_on, cluster: &node.metadata.cluster_id }.over(&mut labels);
         let address =
             workload.as_ref().and_then(|workload| workload.ip()).or_else(|| node.addresses().next());
         let mut scope = Scope::new(world, &namespace, &labels);
@@ -98,9 +105,6 @@ impl<'a> Proxy<'a> {
             let v6 = node.addresses().any(|ip| ip.is_ipv6());
             scope.take_automatic_addresses(!v6 || node.addresses().any(|ip| ip.is_ipv4()), v6);
         }
-        let locality = workload.as_ref().map(|workload| workload.locality.clone());
-        let locality =
-            locality.filter(|at| *at != Locality::default()).unwrap_or_else(|| node.locality.clone());
         let rules = scope.services.iter().filter_map(|service| {
             let rule = world.destination_rule(&namespace, &labels, service)?;
             Some(((service.namespace.clone(), service.host.clone()), Arc::clone(rule)))

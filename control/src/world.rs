@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod scope;
 pub mod service;
 mod services;
+pub mod topology;
 pub mod workload;
 
 use std::collections::{BTreeMap, HashMap};
@@ -59,7 +60,7 @@ impl World {
         let entries = resources.workload_entries.iter();
         let entries =
             entries.map(|object| services::of_entry(&object.spec, &object.meta.name, &object.meta.namespace));
-        let nodes = resources.nodes.iter().map(|node| (&*node.meta.name, &node.meta.labels)).collect();
+        let nodes = pods::nodes(&resources);
         let mut workloads: Vec<Arc<Workload>> = pods
             .iter()
             .filter_map(|pod| pods::running(pod, &nodes))

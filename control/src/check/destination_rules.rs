@@ -7,7 +7,7 @@ use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
 use crate::world::host;
 use crate::world::service::Service;
-use crate::world::workload::selects;
+use crate::world::topology::KUBERNETES;
 
 const KIND: &str = "DestinationRule";
 
@@ -55,11 +55,11 @@ impl Checked<'_> {
     }
 
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {
-        let running = service.endpoints.iter().any(|endpoint| selects(labels, &endpoint.workload.labels));
+        let running = service.endpoints.iter().any(|endpoint| endpoint.workload.is_of(labels, KUBERNETES));
         let described = !service.selector.is_empty()
             && self
                 .selected(Some(&service.namespace), &service.selector)
-                .any(|workload| selects(labels, &workload.labels));
+                .any(|workload| workload.is_of(labels, KUBERNETES));
         running || described
     }
 

@@ -6,6 +6,7 @@ use super::Checked;
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, OutlierDetection};
 use crate::world::service::{Resolution, Service};
+use crate::world::topology::KUBERNETES;
 use crate::world::workload::selects;
 
 /// Envoy's default, where `maxEjectionPercent` says nothing.
@@ -75,7 +76,7 @@ impl Checked<'_> {
             return None;
         }
         let running =
-            service.endpoints.iter().filter(|endpoint| selects(labels, &endpoint.workload.labels)).count();
+            service.endpoints.iter().filter(|endpoint| endpoint.workload.is_of(labels, KUBERNETES)).count();
         let resources = &self.world.resources;
         let written = resources
             .services

@@ -109,6 +109,17 @@ fn a_rule_for_an_unknown_host_is_named() {
 }
 
 #[test]
+fn a_service_that_is_kept_from_a_namespace_is_not_taken_for_a_slip_of_the_pen() {
+    let hidden = "apiVersion: v1\nkind: Service\nmetadata: {name: own, namespace: shop, annotations: {networking.istio.io/exportTo: '~'}}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n---\n";
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: own, namespace: shop}\nspec: {host: own}";
+    let warnings = check(&sample::world(&format!("{WEB}{hidden}{yaml}")));
+    assert_eq!(
+        warnings[0].hint.as_deref(),
+        Some("it is at mesh.yaml:20, whose exportTo does not name this namespace")
+    );
+}
+
+#[test]
 fn from_and_to_as_two_rules_are_pointed_out() {
     let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n  rules:\n  - from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]\n  - to: [{operation: {methods: [POST]}}]";
     assert_eq!(
@@ -224,7 +235,9 @@ fn a_virtual_service_of_gateways_alone_has_no_effect_and_a_gateway_that_is_nowhe
             .collect::<Vec<_>>()
     };
     let idle = "spec.gateways: it is for gateways alone, and weft runs none: it has no effect; add mesh to `gateways`: then sidecars go by it";
-    assert_eq!(said("edge/front"), [idle]);
+    for name in ["edge/front", "front.edge", "front.edge.svc.cluster.local"] {
+        assert_eq!(said(name), [idle], "{name}");
+    }
     assert_eq!(
         said("front"),
         ["spec.gateways[0]: there is no Gateway shop/front; did you mean edge/front?", idle]

@@ -19,7 +19,7 @@ use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
 use super::shape::{self, Rules};
-use super::{Reading, boolean_key, emptied, encoding, json, mesh, not_honoured, validate, yaml};
+use super::{Reading, boolean_key, emptied, encoding, json, kustomize, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
 /// Gathers what documents say.
@@ -94,6 +94,10 @@ impl Reader {
     fn document(&mut self, node: &Node, text: &str) {
         if mesh::is_bare(node) {
             self.bare_mesh(node);
+            return;
+        }
+        if kustomize::is_one(&self.file, node) {
+            self.kustomization(node);
             return;
         }
         let mut findings = Findings::default();
@@ -391,7 +395,8 @@ impl Reader {
         }
     }
 
-    fn pass_over(&mut self, kind: &str) {
+    /// Counts what does not concern a mesh.
+    pub(super) fn pass_over(&mut self, kind: &str) {
         *self.reading.passed_over.entry(kind.to_owned()).or_default() += 1;
     }
 }

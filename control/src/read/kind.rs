@@ -208,8 +208,6 @@ const KINDS: &[Known] = &[
     pass("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
     pass("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
     pass("apiregistration.k8s.io", "APIService"),
-    pass("kustomize.config.k8s.io", "Kustomization"),
-    pass("kustomize.config.k8s.io", "Component"),
     pass("cert-manager.io", "Certificate"),
     pass("cert-manager.io", "Issuer"),
     pass("cert-manager.io", "ClusterIssuer"),

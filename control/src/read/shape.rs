@@ -212,8 +212,11 @@ impl<'s> Entries<'s, '_> {
         }
         let near = nearest(&entry.key, self.path.fields.iter().copied());
         let above = self.belongs_above(&entry.key);
+        let by_number = *self.path.fields == ["number"] && &*entry.key == "name";
         let is_slip = near.is_some() || above.is_some();
         let hint = match (near, above) {
+            // What a route names above is no port's name.
+            _ if by_number => Some("a port is named by its number here: {number: 80}".to_owned()),
             (_, Some(place)) => {
                 Some(format!("`{}` is a field of {place}: is it indented too far?", entry.key))
             }

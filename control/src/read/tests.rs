@@ -8,6 +8,7 @@ mod files;
 mod honoured;
 mod hostile;
 mod kubernetes;
+mod kustomizations;
 mod shapes;
 mod traps;
 mod values;

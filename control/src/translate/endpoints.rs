@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, Locality};
 
@@ -10,10 +11,8 @@ use super::traffic::Traffic;
 use super::{Proxy, names};
 use crate::world::destination_rules::MergedRule;
 use crate::world::service::{Resolution, Service};
-use crate::world::workload::{WorkloadAddress, selects};
-
-/// The registry that pods come from, as endpoints say it.
-const CLUSTER: &str = "Kubernetes";
+use crate::world::topology::KUBERNETES;
+use crate::world::workload::WorkloadAddress;
 
 /// The assignments that a proxy may ask for over EDS.
 pub(super) fn all(proxy: &Proxy<'_>) -> Vec<LoadAssignment> {
@@ -43,12 +42,12 @@ pub(super) fn assignment(
     let place = service.place(port);
     let families = proxy.families(service);
     let cluster = match proxy.node.metadata.cluster_id.as_str() {
-        "" => CLUSTER,
+        "" => KUBERNETES,
         known => known,
     };
     for endpoint in &service.endpoints {
         let workload = &endpoint.workload;
-        if labels.is_some_and(|labels| !selects(labels, &workload.labels)) {
+        if labels.is_some_and(|labels| !workload.is_of(labels, cluster)) {
             continue;
         }
         let Some(target) = place.and_then(|place| endpoint.ports.get(place).copied().flatten()) else {
@@ -73,7 +72,8 @@ pub(super) fn assignment(
                 workload: workload.metadata(cluster),
                 hostname: String::new(),
             },
-            labels: workload.labels.clone(),
+            workload: Arc::clone(workload),
+            cluster,
         });
     }
     let traffic = Traffic::of(rule, subset, port);

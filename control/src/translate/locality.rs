@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use weft_model::endpoint::{Endpoint, Locality, LocalityEndpoints};
 
@@ -12,12 +13,8 @@ use super::Proxy;
 use super::traffic::Traffic;
 use crate::resources::destination_rule::{Failover, LocalityBalancing};
 use crate::world::service::{Distribution, Service};
-
-const NETWORK: &str = "topology.istio.io/network";
-const REGION: &str = "topology.kubernetes.io/region";
-const ZONE: &str = "topology.kubernetes.io/zone";
-const SUB_ZONE: &str = "topology.istio.io/subzone";
-const NODE: &str = "kubernetes.io/hostname";
+use crate::world::topology::{NETWORK, NODE, REGION, SUB_ZONE, ZONE};
+use crate::world::workload::Workload;
 
 type Labels = BTreeMap<String, String>;
 
@@ -29,9 +26,11 @@ pub(super) struct Preference<'a> {
 }
 
 /// An endpoint, with what it may be preferred by.
-pub(super) struct Candidate {
+pub(super) struct Candidate<'a> {
     pub(super) endpoint: Endpoint,
-    pub(super) labels: Labels,
+    pub(super) workload: Arc<Workload>,
+    /// The cluster that it is in.
+    pub(super) cluster: &'a str,
 }
 
 impl<'a> Preference<'a> {
@@ -68,7 +67,7 @@ impl<'a> Preference<'a> {
     /// say counts too; Envoy's DNS clusters have but localities.
     pub(super) fn apply(
         &self,
-        localities: BTreeMap<Locality, Vec<Candidate>>,
+        localities: BTreeMap<Locality, Vec<Candidate<'_>>>,
         from: &Locality,
         labels: &Labels,
         by_labels: bool,
@@ -90,7 +89,7 @@ impl<'a> Preference<'a> {
         if !by_labels {
             return plain(localities);
         }
-        let mut preferred = by_priority(localities, &augmented(labels, from), wanted);
+        let mut preferred = by_priority(localities, labels, wanted);
         if !self.setting.failover.is_empty() {
             fail_over(&mut preferred, from, &self.setting.failover);
         }
@@ -128,12 +127,12 @@ fn enabled(setting: &LocalityBalancing) -> bool {
 }
 
 /// Everybody of a locality alike, each as heavy as its endpoints together.
-pub(super) fn plain(localities: BTreeMap<Locality, Vec<Candidate>>) -> Vec<LocalityEndpoints> {
+pub(super) fn plain(localities: BTreeMap<Locality, Vec<Candidate<'_>>>) -> Vec<LocalityEndpoints> {
     let of = localities.into_iter().map(|(locality, candidates)| group(locality, 0, candidates));
     of.collect()
 }
 
-fn group(locality: Locality, priority: u32, candidates: Vec<Candidate>) -> LocalityEndpoints {
+fn group(locality: Locality, priority: u32, candidates: Vec<Candidate<'_>>) -> LocalityEndpoints {
     let endpoints: Vec<Endpoint> = candidates.into_iter().map(|candidate| candidate.endpoint).collect();
     let weight = Some(endpoints.iter().map(|endpoint| endpoint.weight).fold(0, u32::saturating_add));
     LocalityEndpoints { locality, weight, priority, endpoints }
@@ -174,22 +173,22 @@ fn fail_over(localities: &mut [LocalityEndpoints], from: &Locality, failover: &[
 
 /// Of the labels in order, the more agree before the first that does not, the better.
 fn by_priority(
-    localities: BTreeMap<Locality, Vec<Candidate>>,
+    localities: BTreeMap<Locality, Vec<Candidate<'_>>>,
     own: &Labels,
     wanted: &[String],
 ) -> Vec<LocalityEndpoints> {
     let mut groups = Vec::new();
     for (locality, candidates) in localities {
-        let mut by_priority: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+        let mut by_priority: BTreeMap<usize, Vec<Candidate<'_>>> = BTreeMap::new();
         for candidate in candidates {
-            let theirs = augmented(&candidate.labels, &locality);
             let differs = |label: &String| {
                 // `label=value` asks for that value rather than the proxy's own.
                 let (name, value) = match label.split_once('=') {
                     Some((name, value)) => (name, Some(value)),
                     None => (label.as_str(), own.get(label).map(String::as_str)),
                 };
-                value.unwrap_or_default() != theirs.get(name).map_or("", String::as_str)
+                let theirs = candidate.workload.label(name, candidate.cluster);
+                value.unwrap_or_default() != theirs.unwrap_or_default()
             };
             let priority = wanted.iter().position(differs).map_or(0, |at| wanted.len() - at);
             by_priority.entry(priority).or_default().push(candidate);
@@ -200,18 +199,6 @@ fn by_priority(
     }
     close_gaps(&mut groups);
     groups
-}
-
-/// The labels with those that say where somebody stands.
-fn augmented(labels: &Labels, locality: &Locality) -> Labels {
-    let mut labels = labels.clone();
-    for (name, place) in [(REGION, &locality.region), (ZONE, &locality.zone), (SUB_ZONE, &locality.sub_zone)]
-    {
-        if !place.is_empty() {
-            labels.insert(name.to_owned(), place.clone());
-        }
-    }
-    labels
 }
 
 /// Priorities from 0 on, none left out.

@@ -8,3 +8,4 @@ mod inbound;
 mod named_pods;
 mod names;
 mod selfmonitor;
+mod topology;

@@ -16,6 +16,11 @@ pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 /// Labels of nodes, by name.
 pub(crate) type Nodes<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
 
+/// The labels of all nodes that are written down.
+pub(crate) fn nodes(resources: &Resources) -> Nodes<'_> {
+    resources.nodes.iter().map(|node| (&*node.meta.name, &node.meta.labels)).collect()
+}
+
 /// The workload of a running pod; `None` for one without a name, or one that has ended.
 pub(crate) fn running(pod: &Pod, nodes: &Nodes<'_>) -> Option<Workload> {
     let status = pod.status.as_ref();
@@ -33,21 +38,18 @@ pub(crate) fn running(pod: &Pod, nodes: &Nodes<'_>) -> Option<Workload> {
     let name = meta.name.clone().filter(|name| !name.is_empty())?;
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let owner = owner.map(|owner| deployment(&owner.kind, &owner.name, meta.labels.as_ref()));
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-    let node = node.and_then(|node| nodes.get(node)).copied();
-    let labels = meta.labels.clone().unwrap_or_default();
     Some(Workload {
         address: ip.map(WorkloadAddress::Ip),
         more: more.collect(),
-        locality: locality_on(&labels, node),
         ready: ready.is_none_or(|ready| ready.status == "True") && meta.deletion_timestamp.is_none(),
         owner: owner.unwrap_or_else(|| name.clone()),
         ..of_spec(
             name,
             meta.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-            labels,
+            meta.labels.clone().unwrap_or_default(),
             meta.annotations.clone().unwrap_or_default(),
             pod.spec.as_ref().unwrap_or(&PodSpec::default()),
+            nodes,
         )
     })
 }
@@ -61,6 +63,7 @@ fn deployment(kind: &str, name: &str, labels: Option<&BTreeMap<String, String>>)
 
 /// One workload without address for each template of `resources`: what selectors are meant for, running or not.
 pub(crate) fn templates(resources: &Resources) -> Vec<Workload> {
+    let nodes = nodes(resources);
     let mut workloads = Vec::new();
     let mut add = |meta: &crate::resources::Meta, template: &PodTemplateSpec| {
         let of = template.metadata.clone().unwrap_or_default();
@@ -71,6 +74,7 @@ pub(crate) fn templates(resources: &Resources) -> Vec<Workload> {
             of.labels.unwrap_or_default(),
             of.annotations.unwrap_or_default(),
             spec,
+            &nodes,
         ));
     };
     resources.deployments.iter().for_each(|object| add(&object.meta, &object.spec.template));
@@ -78,7 +82,7 @@ pub(crate) fn templates(resources: &Resources) -> Vec<Workload> {
     resources.daemon_sets.iter().for_each(|object| add(&object.meta, &object.spec.template));
     for pod in &resources.pods {
         let meta = pod.meta.clone();
-        workloads.push(of_spec(meta.name, meta.namespace, meta.labels, meta.annotations, &pod.spec));
+        workloads.push(of_spec(meta.name, meta.namespace, meta.labels, meta.annotations, &pod.spec, &nodes));
     }
     workloads
 }
@@ -89,6 +93,7 @@ fn of_spec(
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     spec: &PodSpec,
+    nodes: &Nodes<'_>,
 ) -> Workload {
     let account = spec.service_account_name.clone().or_else(|| spec.service_account.clone());
     let mut named_ports = BTreeMap::new();
@@ -115,7 +120,8 @@ fn of_spec(
             ports.push(ContainerPort { number, protocol });
         }
     }
-    let locality = super::workload::locality(&labels);
+    let node = spec.node_name.clone().unwrap_or_default();
+    let locality = locality_on(&labels, nodes.get(&*node).copied());
     Workload {
         owner: name.clone(),
         name,
@@ -128,6 +134,7 @@ fn of_spec(
         address: None,
         more: Vec::new(),
         locality,
+        node,
         weight: 1,
         named_ports,
         ports,

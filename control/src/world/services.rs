@@ -254,6 +254,7 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, name: &str, namespace: &str) -> Wo
         address: Some(address).filter(|_| !entry.address.is_empty()),
         more: Vec::new(),
         locality,
+        node: String::new(),
         weight: entry.weight.max(1),
         named_ports: ports
             .filter_map(|(name, port)| Some((name.clone(), u16::try_from(*port).ok()?)))

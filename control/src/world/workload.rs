@@ -28,6 +28,8 @@ pub struct Workload {
     pub more: Vec<IpAddr>,
     /// Where it stands.
     pub locality: Locality,
+    /// The node that it runs on; empty while nobody knows.
+    pub node: String,
     /// Its share; 1 unless set.
     pub weight: u32,
     /// Its ports by name, as services refer to them.

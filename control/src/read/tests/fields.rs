@@ -35,6 +35,17 @@ fn a_field_indented_too_far_is_told_where_it_belongs() {
 }
 
 #[test]
+fn a_port_s_name_is_not_taken_for_a_route_s() {
+    let spec = "spec: {hosts: [a], http: [{name: r, route: [{destination: {host: a, port: {number: 80, name: http}}}]}]}\n";
+    assert_eq!(
+        said_of(ISTIO, "VirtualService", spec),
+        [
+            "t.yaml:4:88: error: spec.http[0].route[0].destination.port.name: unknown field `name`; a port is named by its number here: {number: 80}"
+        ]
+    );
+}
+
+#[test]
 fn snake_case_is_told_how_it_is_written() {
     let said = said_of(ISTIO, "DestinationRule", "spec: {host: a, traffic_policy: {}}\n");
     assert!(said[0].ends_with("unknown field `traffic_policy`; did you mean `trafficPolicy`?"), "{said:?}");

@@ -207,3 +207,18 @@ fn every_line_of_the_table_names_a_field_that_exists() {
         assert!(!said.iter().any(|line| line.contains("unknown field")), "{kind} {place}: {said:#?}");
     }
 }
+
+#[test]
+fn a_log_of_nested_objects_is_told_that_they_become_strings() {
+    let labels = "labels: {path: '%REQ(:PATH)%', of: {status: '%RESPONSE_CODE%'}}";
+    let said = said(&format!(
+        "extensionProviders:\n- name: json\n  envoyFileAccessLog: {{path: /dev/stdout, logFormat: {{{labels}}}}}\n"
+    ));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains(
+            ".logFormat.labels.of: weft writes a flat object: what is nested here becomes one string"
+        ),
+        "{said:?}"
+    );
+}

@@ -62,6 +62,17 @@ pub(in crate::read) fn check(mesh: &MeshConfig, at: &Path<'_>, into: &mut Findin
                 format!("the provider {:?} stands here a second time", provider.name),
             );
         }
+        let labels = provider.envoy_file_access_log.iter().filter_map(|file| file.log_format.as_ref());
+        for (label, value) in labels.filter_map(|format| format.labels.as_ref()).flatten() {
+            if value.is_object() || value.is_array() {
+                let file = at.key("envoyFileAccessLog");
+                let format = file.key("logFormat");
+                into.warning(
+                    &format.key("labels").key(label),
+                    "weft writes a flat object: what is nested here becomes one string",
+                );
+            }
+        }
         match kinds(provider) {
             1 => {}
             0 => into.error(&at, "a provider needs its kind beside its name, such as envoyFileAccessLog"),

@@ -36,7 +36,11 @@ pub(super) fn is_gateway(names: &[String], namespace: &str, context: &Context<'_
 pub(crate) fn gateway(name: &str, namespace: &str) -> String {
     match name.split_once('/') {
         None if name == MESH => MESH.to_owned(),
-        None => format!("{namespace}/{name}"),
+        // `name.namespace.svc.cluster.local`, as it was written before there was a slash.
+        None => match name.split('.').collect::<Vec<_>>()[..] {
+            [name, namespace, ..] => format!("{namespace}/{name}"),
+            _ => format!("{namespace}/{name}"),
+        },
         Some((".", name)) => format!("{namespace}/{name}"),
         Some(_) => name.to_owned(),
     }

@@ -1,6 +1,6 @@
 """The goals, each a row of plain data: what is measured, what is wanted of it, and what must not be missed.
 
-A row whose goal is `None` is only told. Where weft loses, `why` says why, as far as that is known.
+A row whose goal is `None` is only told. Where weft loses, WHY says why, as far as that is known.
 """
 
 import dataclasses
@@ -24,8 +24,34 @@ class Row:
     # More is better.
     more: bool = False
     unit: str = ""
-    why: str = ""
 
+    @property
+    def why(self):
+        """Why weft has lost there, as far as that is known."""
+        return WHY.get(self.name, "")
+
+
+# Where weft has lost, and what is known of it.
+WHY = {
+    "cpu/limit": "the limit reads no HTTP, judges, measures and logs nothing; a sidecar that does runs 40,000 instructions a request, of"
+    " which sealing and opening are a fifth, the log an eighth and the rest is flat (JOURNAL.md)",
+    "cpu/haproxy": "rounds of the same pair differ by more than is missing; HAProxy's neither judges, measures nor logs",
+    "tcp/haproxy": "within what rounds of the same pair differ by",
+    "latency/p99": "within what rounds of the same pair differ by",
+    "latency/p999": "a wait for one of two cores, which the load and the app use, too: the limit pair's is as long",
+    "churn/cpu/haproxy": "both pairs spend it on the same two TCP connections; rounds differ by more than the pairs",
+    "churn/rate/haproxy": "both pairs spend it on the same two TCP connections; rounds differ by more than the pairs",
+    "grpc-unary/cpu/haproxy": "the h2 crate makes maps of names and values of each head, which are read, judged and made anew: four maps"
+    " a call and sidecar; HAProxy keeps a head in one form of its own, and here neither judges, measures nor logs",
+    "grpc-unary/rate/haproxy": "as its CPU",
+    "memory/idle": "3.4 MiB are its own; the rest is what of the program it runs, which all sidecars of a machine share",
+    "memory/spike": "not known in full; pages that something small still lives in are not given back",
+    "services/p50": "medians of 0.2 ms that differ by a few hundredths; the CPU is the same",
+    "app-python": "a request that comes alone finds every cache cold and everybody asleep: the limit pair, which only seals and opens,"
+    " spends 180 us on it, HAProxy's 290 to 450",
+    "app-compiled": "a request that comes alone finds every cache cold and everybody asleep: the limit pair, which only seals and opens,"
+    " spends 110 to 150 us on it, HAProxy's 200",
+}
 
 MAIN = [
     Row("cpu/limit", "CPU a request, of the limit pair's", "loop", ("cpu", "weft", "limit"), 1.25, 1.35, 1.45),

@@ -11,6 +11,7 @@ mod outliers;
 mod policies;
 mod rules_by_age;
 mod selectors;
+mod telemetry;
 mod virtual_services;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     checked.policies();
     checked.doubled(&rules);
     checked.service_accounts();
+    checked.log_providers();
     let mut warnings = checked.warnings;
     let resources = &world.resources;
     let issuers: Vec<&str> = jwt::issuers(&resources.request_authentications).into_iter().collect();

@@ -120,6 +120,19 @@ fn a_service_that_is_kept_from_a_namespace_is_not_taken_for_a_slip_of_the_pen() 
 }
 
 #[test]
+fn a_log_for_a_provider_that_is_not_there_or_no_file_is_named() {
+    let mesh = "extensionProviders:\n- {name: file, envoyFileAccessLog: {path: /dev/stdout}}\n- {name: otel, envoyOtelAls: {service: a.b, port: 1}}\n---\n";
+    let yaml = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t, namespace: shop}\nspec: {accessLogging: [{providers: [{name: envoy}, {name: file}, {name: otel}, {name: fiel}]}]}";
+    assert_eq!(
+        found(&format!("{mesh}{yaml}")),
+        [
+            "spec.accessLogging[0].providers[2].name: otel is no file, and weft logs to files alone: nothing comes there",
+            "spec.accessLogging[0].providers[3].name: the mesh's extensionProviders have no fiel: nothing is logged there",
+        ]
+    );
+}
+
+#[test]
 fn from_and_to_as_two_rules_are_pointed_out() {
     let yaml = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n  rules:\n  - from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]\n  - to: [{operation: {methods: [POST]}}]";
     assert_eq!(

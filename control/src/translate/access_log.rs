@@ -106,7 +106,8 @@ struct Said {
     providers: Vec<String>,
 }
 
-/// By Telemetry of the workload, its namespace, the mesh; of each level the oldest.
+/// By Telemetry of the workload, its namespace, the mesh; of each level the oldest. Whoever names no provider logs to those
+/// of the next wider one that does.
 fn said(proxy: &Proxy<'_>, side: Side) -> Option<Said> {
     let root = proxy.world.mesh.root_namespace.as_str();
     let empty = std::collections::BTreeMap::new();
@@ -138,5 +139,11 @@ fn said(proxy: &Proxy<'_>, side: Side) -> Option<Said> {
         let providers = on.iter().flat_map(|logging| &logging.providers).map(|of| of.name.clone()).collect();
         levels[level] = Some((object.meta.age, Said { on: !on.is_empty(), providers }));
     }
-    levels.into_iter().flatten().next().map(|(_, said)| said)
+    let mut said = levels.into_iter().flatten().map(|(_, said)| said);
+    let mut nearest = said.next()?;
+    if nearest.providers.is_empty() {
+        let wider = said.find(|wider| !wider.providers.is_empty());
+        nearest.providers = wider.map(|wider| wider.providers).unwrap_or_default();
+    }
+    Some(nearest)
 }

@@ -71,3 +71,14 @@ fn a_provider_has_its_own_file_and_format() {
     };
     assert_eq!(logs(&format!("{mesh}{used}"), "weft").0, [expected]);
 }
+
+#[test]
+fn whoever_names_no_provider_logs_to_those_of_the_next_wider_that_does() {
+    let mesh = "---\nextensionProviders:\n- name: mine\n  envoyFileAccessLog: {path: /tmp/log, logFormat: {text: x}}\n";
+    let wide = telemetry("istio-system", "{providers: [{name: mine}]}");
+    let narrow = telemetry("shop", "{match: {mode: SERVER}}");
+    for agent in ["envoy", "weft"] {
+        let (server, client) = logs(&format!("{mesh}{wide}{narrow}"), agent);
+        assert_eq!((&*server[0].path, &*client[0].path, server.len()), ("/tmp/log", "/tmp/log", 1));
+    }
+}

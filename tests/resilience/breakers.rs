@@ -157,6 +157,39 @@ async fn who_waits_waits_no_longer_than_the_request_may_take_and_leaves_no_trace
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_sends_while_it_waits_arrives_whole_and_who_goes_away_leaves_his_place_to_the_next() {
+    let app = Puppet::new().await;
+    let way = Way::to(&[app.address], |cluster| limited(cluster, 1, 10, 10)).await;
+    let mut first = way.client().await;
+    first.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    let waiting = async |n| {
+        eventually("so many wait", async || way.count("upstream_rq_pending_active") == n).await;
+    };
+    // More than is taken before there is a connection, and less.
+    for length in [200_000, 5] {
+        let body = "abcdefghij".repeat(length)[..length].to_owned();
+        let mut gone = way.client().await;
+        gone.send("PUT / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\n\r\nhello").await;
+        waiting(1).await;
+        let mut next = way.client().await;
+        next.send(format!("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: {length}\r\n\r\n{body}")).await;
+        waiting(2).await;
+        gone.break_off();
+        waiting(1).await;
+        served.send(OK).await;
+        first.response().await;
+        assert!(served.head().await.starts_with("POST "), "who went away is served");
+        assert!(served.exactly(length).await == body, "another body of {length} bytes");
+        assert_eq!(way.count("upstream_rq_pending_active"), 0);
+        first = next;
+    }
+    served.send(OK).await;
+    first.response().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_http2_wait_for_each_other_where_one_connection_may_carry_one() {
     let app = Switched::new().await;
     app.pause.store(10, Ordering::SeqCst);

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use weft_model::cluster::Cluster;
+use weft_model::http::HttpConnectionManager;
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
 use weft_testkit::wire::Puppet;
 
-use super::{Way, ask, forward};
+use super::{Way, ask, forward, sockets};
 
 async fn head(request: &str, per_try: Option<Duration>) -> String {
     let app = Puppet::new().await;
@@ -75,7 +77,10 @@ async fn a_call_that_takes_too_long_has_exceeded_its_deadline_whoever_set_it() {
         },
     )
     .await;
-    for (way, more) in [(&routes, ""), (&tries, ""), (&clients, "Grpc-Timeout: 80m\r\n")] {
+    let none_left = "Grpc-Timeout: 0n\r\n";
+    for (way, more) in
+        [(&routes, ""), (&tries, ""), (&clients, "Grpc-Timeout: 80m\r\n"), (&clients, none_left)]
+    {
         let (status, head, _) = ask(&mut way.client().await, &call(more)).await;
         assert_eq!(status, 200);
         assert!(head.contains("grpc-status: 4\r\n"), "{head}");
@@ -114,4 +119,24 @@ async fn what_took_too_long_is_not_executed_again_by_whoever_tries_again_what_is
     let (_, head, _) = ask(&mut outer.client().await, &call("")).await;
     assert!(head.contains("grpc-status: 4\r\n"), "{head}");
     assert_eq!((app.seen(), outer.count("upstream_rq_retry")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_with_a_body_takes_no_longer_than_it_may_where_no_connection_comes_about() {
+    let (deaf, limit) = (sockets::deaf(), Duration::from_millis(80));
+    let connects = |cluster: &mut Cluster| cluster.connect_timeout = Some(Duration::from_secs(60));
+    let routes = Way::with(&[deaf.address], connects, |manager| forward(manager).timeout = Some(limit)).await;
+    let clients = |manager: &mut HttpConnectionManager| {
+        forward(manager).timeout = Some(Duration::ZERO);
+        forward(manager).grpc_timeout_cap = Some(Duration::ZERO);
+    };
+    let clients = Way::with(&[deaf.address], connects, clients).await;
+    let post = "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\n\r\nhello";
+    let call = "POST /s/M HTTP/1.1\r\nHost: app\r\nContent-Type: application/grpc\r\nGrpc-Timeout: 80m\r\nContent-Length: 5\r\n\r\nhello";
+    for (way, request, told) in [(&routes, post, "http/1.1 504 "), (&clients, call, "grpc-status: 4\r\n")] {
+        let mut client = way.client().await;
+        let asked = tokio::time::timeout(Duration::from_secs(20), ask(&mut client, request)).await;
+        let (_, head, _) = asked.expect("it takes as long as the connection may");
+        assert!(head.to_ascii_lowercase().contains(told), "{head}");
+    }
 }

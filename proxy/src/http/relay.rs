@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use super::downstream::Downstream;
-use super::message::{Event, Outlet as _, PumpError, pass};
+use super::message::{Broken, Event, Outlet as _, PumpError, pass};
 use super::mirror::Tap;
 use crate::upstream::stream::Upstream;
 
@@ -66,6 +66,33 @@ impl Upload {
         self.ended
     }
 
+    /// Takes what the client sends while there is no connection to send it on, as much as is kept for another try: else nobody
+    /// would know that the request has ended, from where the limits of its answer count.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub fn gather(&mut self, cx: &mut Context<'_>, down: &mut impl Downstream) -> Result<(), Broken> {
+        while !self.ended && !self.overflown {
+            // All of it is here, so that it can be sent once more.
+            self.keeping = true;
+            let room = REPLAY - self.kept.len();
+            if room == 0 {
+                break;
+            }
+            let Poll::Ready(event) = down.poll_body(cx) else { break };
+            match event? {
+                Event::Data => {
+                    let n = down.chunk().len().min(room);
+                    self.kept.extend_from_slice(&down.chunk()[..n]);
+                    self.taken(&down.chunk()[..n]);
+                    down.consume(n);
+                }
+                Event::End => self.end(down),
+            }
+        }
+        Ok(())
+    }
+
     /// Moves what can be moved.
     pub fn poll(
         &mut self,
@@ -87,17 +114,13 @@ impl Upload {
                     if self.keeping {
                         self.keep(&down.chunk()[..n]);
                     }
-                    self.copies.iter_mut().for_each(|copy| copy.push(&down.chunk()[..n]));
-                    self.bytes += n as u64;
+                    self.taken(&down.chunk()[..n]);
                     if pass(down, up, n).map_err(PumpError::To)? {
-                        (self.ended, self.finished) = (true, true);
-                        self.copies.drain(..).for_each(|mut copy| copy.finish(down.trailers()));
+                        self.finished = true;
+                        self.end(down);
                     }
                 }
-                Poll::Ready(Ok(Event::End)) => {
-                    self.ended = true;
-                    self.copies.drain(..).for_each(|mut copy| copy.finish(down.trailers()));
-                }
+                Poll::Ready(Ok(Event::End)) => self.end(down),
                 Poll::Ready(Err(broken)) => return Poll::Ready(Err(PumpError::From(broken))),
                 Poll::Pending => {
                     let _ = up.poll_flush(cx).map_err(PumpError::To)?;
@@ -114,6 +137,18 @@ impl Upload {
             self.flushed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// A piece has come from the client.
+    fn taken(&mut self, piece: &[u8]) {
+        self.copies.iter_mut().for_each(|copy| copy.push(piece));
+        self.bytes += piece.len() as u64;
+    }
+
+    /// The client's body is over.
+    fn end(&mut self, down: &impl Downstream) {
+        self.ended = true;
+        self.copies.drain(..).for_each(|mut copy| copy.finish(down.trailers()));
     }
 
     fn keep(&mut self, piece: &[u8]) {

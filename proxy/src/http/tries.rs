@@ -234,6 +234,9 @@ async fn attempt<D: Downstream>(
             if let Poll::Ready(result) = sending.as_mut().poll(cx) {
                 return Poll::Ready(Ok(result));
             }
+            if let Err(broken) = upload.gather(cx, down) {
+                return Poll::Ready(Err(Halt::Client(broken)));
+            }
             if down.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Halt::Gone));
             }

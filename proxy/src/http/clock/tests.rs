@@ -44,8 +44,11 @@ async fn each_try_has_its_own_limit_until_its_answer_begins() {
 
 #[test]
 fn grpc_deadlines_are_read_and_nonsense_is_none() {
-    assert_eq!(grpc_timeout("250m"), Some(Duration::from_millis(250)));
-    assert_eq!(grpc_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+    let nanos = |timeout: &str| grpc_timeout(timeout).map(|span| span.as_nanos());
+    let units = ["3n", "3u", "3m", "3S", "3M", "3H"].map(|timeout| nanos(timeout).unwrap() / 3);
+    assert_eq!(units, [1, 1000, 1_000_000, 1_000_000_000, 60_000_000_000, 3_600_000_000_000]);
+    assert_eq!(nanos("99999999H"), Some(99_999_999 * 3_600_000_000_000));
+    assert_eq!(nanos("00000000S"), Some(0));
     for nonsense in ["", "S", "1", "123456789S", "-1S", "1s", "1é"] {
         assert_eq!(grpc_timeout(nonsense), None, "{nonsense}");
     }

@@ -115,7 +115,7 @@ pub fn pick(
     let picked = |endpoint| Picked { endpoint, priority: level.priority, panic: level.panic };
     let usable = |endpoint: usize| level.panic || (load.usable(endpoint) && level.takes(set, load, endpoint));
     let fresh = |endpoint: usize| usable(endpoint) && !before.avoided.contains(&endpoint);
-    let hashing = if level.panic { None } else { priority.hashing.as_ref().zip(hash) };
+    let hashing = priority.hashing.as_ref().zip(hash);
     if let Some((table, key)) = hashing {
         let found = match table {
             Hashing::Ring(ring) => choose::by_key(ring.owners(key), ring.len(), fresh, usable),

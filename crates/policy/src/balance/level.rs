@@ -99,17 +99,11 @@ pub(super) fn choose(
         let counts: Counts = (0..).zip(&counts).map(left).collect();
         by_share(&counts, set.overprovisioning, balancing, &mut draw)
     };
-    let level = elsewhere.or_else(|| by_share(&counts, set.overprovisioning, balancing, &mut draw));
-    let Some(mut level) = level else {
-        // Nobody is well: either everybody is tried, or nobody.
-        let priority = set.priorities.iter().position(|of| !of.all.members.is_empty())?;
-        return (threshold(balancing) > 0.0).then_some(Level {
-            priority,
-            locality: None,
-            degraded: false,
-            panic: true,
-        });
-    };
+    let level = elsewhere.or_else(|| match is_panic_everywhere(&counts, set.overprovisioning, balancing) {
+        true => by_number(set, &mut draw),
+        false => by_share(&counts, set.overprovisioning, balancing, &mut draw),
+    });
+    let mut level = level?;
     if !level.panic && !level.degraded {
         level.locality = locality(&set.priorities[level.priority], set.overprovisioning, usable, &mut draw);
     }
@@ -138,6 +132,41 @@ fn availability(count: usize, total: usize, overprovisioning: u32) -> u64 {
     (u64::from(overprovisioning) * count as u64 / total as u64).clamp(u64::from(count > 0), 100)
 }
 
+/// What all priorities together can carry, in percent.
+fn carried(counts: &[Count], overprovisioning: u32) -> u64 {
+    let shares = counts.iter().flat_map(|of| [(of.healthy, of.total), (of.degraded, of.total)]);
+    shares.map(|(count, total)| availability(count, total, overprovisioning)).sum::<u64>().min(100)
+}
+
+/// Are too few of a priority well, where all together cannot carry everything?
+fn is_panic(of: &Count, carried: u64, balancing: &Balancing) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a percentage of endpoints")]
+    let well = 100.0 * (of.healthy + of.degraded) as f64 / of.total.max(1) as f64;
+    carried < 100 && well < threshold(balancing)
+}
+
+/// Are too few of every priority well?
+fn is_panic_everywhere(counts: &[Count], overprovisioning: u32, balancing: &Balancing) -> bool {
+    let carried = carried(counts, overprovisioning);
+    carried < 100 && counts.iter().all(|of| is_panic(of, carried, balancing))
+}
+
+/// Everybody is used alike, wherever he stands: a priority gets as much as it has of all endpoints.
+fn by_number(set: &EndpointSet, draw: &mut impl FnMut(u64) -> u64) -> Option<Level> {
+    let sum: usize = set.priorities.iter().map(|of| of.all.members.len()).sum();
+    if sum == 0 {
+        return None;
+    }
+    let mut drawn = draw(sum as u64);
+    let priority = set.priorities.iter().position(|of| {
+        let own = of.all.members.len() as u64;
+        let here = drawn < own;
+        drawn = drawn.saturating_sub(own);
+        here
+    })?;
+    Some(Level { priority, locality: None, degraded: false, panic: true })
+}
+
 /// Each priority takes what its healthy can carry of what those before it left; the degraded take what is left then.
 fn by_share(
     counts: &[Count],
@@ -150,17 +179,14 @@ fn by_share(
     let shares = healthy.chain(degraded).map(|(priority, degraded, count, total)| {
         (priority, degraded, availability(count, total, overprovisioning))
     });
-    let sum = shares.clone().map(|(.., share)| share).sum::<u64>().min(100);
+    let sum = carried(counts, overprovisioning);
     if sum == 0 {
         return None;
     }
     let mut drawn = draw(sum);
     for (priority, degraded, share) in shares {
         if drawn < share {
-            let of = &counts[priority];
-            #[expect(clippy::cast_precision_loss, reason = "a percentage of endpoints")]
-            let well = 100.0 * (of.healthy + of.degraded) as f64 / of.total as f64;
-            let panic = sum < 100 && well < threshold(balancing);
+            let panic = is_panic(&counts[priority], sum, balancing);
             return Some(Level { priority, locality: None, degraded, panic });
         }
         drawn -= share;

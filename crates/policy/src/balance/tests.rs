@@ -269,6 +269,32 @@ fn below_half_everybody_is_tried_unless_that_is_switched_off() {
 }
 
 #[test]
+fn where_too_few_are_well_anywhere_all_of_all_priorities_are_used_alike_and_a_key_stays_put() {
+    let of = |priority, from, to| {
+        locality(priority, "", 1, (from..to).map(|number| endpoint(number, 1)).collect())
+    };
+    for down in [vec![1, 2, 3, 4, 5], (0..6).collect()] {
+        let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![of(0, 1, 5), of(1, 5, 7)]));
+        picker.seen.down.clone_from(&down);
+        let counts = picker.counts(6000);
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "without {down:?}: {counts:?}");
+        for policy in [RING, MAGLEV] {
+            let mut picker = Picker::of(cluster_of(by(policy), vec![of(0, 1, 5), of(1, 5, 7)]));
+            picker.seen.down.clone_from(&down);
+            for key in 0..50 {
+                let first = picker.picked(Some(key), &[]).unwrap();
+                assert!(first.panic);
+                assert!((0..5).all(|_| picker.picked(Some(key), &[]) == Ok(first)), "{policy:?}");
+            }
+        }
+    }
+    // The second priority carries everything: nobody panics.
+    let mut picker = Picker::of(cluster_of(by(LbPolicy::Random), vec![of(0, 1, 5), of(1, 5, 7)]));
+    picker.seen.down = vec![0, 1, 2, 3];
+    assert_eq!(picker.counts(100)[..4], [0; 4]);
+}
+
+#[test]
 fn the_draining_and_the_unhealthy_get_nothing_and_the_degraded_come_last() {
     let with = |health| Endpoint { health, ..endpoint(9, 1) };
     for health in [Health::Draining, Health::Unhealthy, Health::Degraded] {

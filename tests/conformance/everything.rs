@@ -255,7 +255,12 @@ pub(crate) fn routes() -> RouteConfiguration {
     forward.hash = vec![
         HashPolicy { key: HashKey::Query("q".to_owned()), terminal: true },
         HashPolicy {
-            key: HashKey::Cookie { name: "c".to_owned(), ttl: Some(Duration::ZERO), path: String::new() },
+            key: HashKey::Cookie {
+                name: "c".to_owned(),
+                ttl: Some(Duration::ZERO),
+                path: String::new(),
+                attributes: vec![("Secure".to_owned(), String::new())],
+            },
             terminal: false,
         },
     ];

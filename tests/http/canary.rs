@@ -146,7 +146,7 @@ async fn a_session_gets_its_cookie_with_the_first_answer_and_stays_on_that_versi
         to.target = Target::Weighted(vec![version("v1"), version("v2")]);
         to.sticky = true;
         let ttl = Some(std::time::Duration::from_secs(60));
-        let key = HashKey::Cookie { name: "s".into(), ttl, path: "/".into() };
+        let key = HashKey::Cookie { name: "s".into(), ttl, path: "/".into(), attributes: Vec::new() };
         to.hash = vec![HashPolicy { key, terminal: true }];
     };
     let lone = Lone::with(change, |_| {}).await;

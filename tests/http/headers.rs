@@ -143,7 +143,7 @@ async fn a_route_rewrites_path_host_and_headers_on_both_ways() {
 async fn a_client_without_the_cookie_of_a_hash_gets_one_and_keeps_it() {
     let change = |m: &mut HttpConnectionManager| {
         let ttl = Some(std::time::Duration::from_secs(60));
-        let key = HashKey::Cookie { name: "sticky".into(), ttl, path: "/".into() };
+        let key = HashKey::Cookie { name: "sticky".into(), ttl, path: "/".into(), attributes: Vec::new() };
         forward(m).hash = vec![HashPolicy { key, terminal: false }];
     };
     let lone =

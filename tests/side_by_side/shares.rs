@@ -50,7 +50,7 @@ pub(crate) fn scenes() -> Vec<Scene> {
             ..scene("hashed", |place| Box::pin(sticky(place)))
         },
         Scene {
-            rule: "  trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: session, ttl: 60s, path: /}}}}",
+            rule: "  trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: session, ttl: 60s, path: /, attributes: [{name: SameSite, value: Strict}, {name: Secure}]}}}}",
             apps: &[&[], &[], &[], &[]],
             ..scene("cookies", |place| Box::pin(cookies(place)))
         },

@@ -14,6 +14,7 @@ pub(super) fn parse(text: &str) -> Result<HashPolicy, String> {
             // Without a time a cookie lasts for the browser's session.
             ttl: Some(pairs.duration("ttl")?.unwrap_or_default()),
             path: pairs.take("path").unwrap_or("/").to_owned(),
+            attributes: Vec::new(),
         },
         _ => return Err("it says either header=NAME or cookie=NAME".to_owned()),
     };

@@ -14,8 +14,12 @@ fn with(name: &str, value: &str) -> Annotations {
 fn a_session_is_known_by_a_header_or_a_cookie() {
     let key = |value: &str| sticky(&with(STICKY, value)).map(|policy| policy.key);
     assert_eq!(key("header=X-User"), Some(HashKey::Header("x-user".into())));
-    let cookie =
-        |ttl| HashKey::Cookie { name: "s".into(), ttl: Some(Duration::from_secs(ttl)), path: "/".into() };
+    let cookie = |ttl| HashKey::Cookie {
+        name: "s".into(),
+        ttl: Some(Duration::from_secs(ttl)),
+        path: "/".into(),
+        attributes: Vec::new(),
+    };
     assert_eq!(key("cookie=s"), Some(cookie(0)));
     assert_eq!(key("cookie=s, ttl=1h"), Some(cookie(3600)));
     assert!(sticky(&with(STICKY, "header=a")).unwrap().terminal);

@@ -59,8 +59,14 @@ impl<'a> Traffic<'a> {
         };
         let key = if let Some(name) = &hash.http_header_name {
             HashKey::Header(name.to_ascii_lowercase())
-        } else if let Some(HashCookie { name, path, ttl, .. }) = &hash.http_cookie {
-            HashKey::Cookie { name: name.clone(), ttl: ttl.map(|span| span.0), path: path.clone() }
+        } else if let Some(HashCookie { name, path, ttl, attributes }) = &hash.http_cookie {
+            let said = attributes.iter().map(|of| (of.name.clone(), of.value.clone()));
+            HashKey::Cookie {
+                name: name.clone(),
+                ttl: ttl.map(|span| span.0),
+                path: path.clone(),
+                attributes: said.collect(),
+            }
         } else if hash.use_source_ip == Some(true) {
             HashKey::SourceIp
         } else if let Some(name) = &hash.http_query_parameter_name {

@@ -313,6 +313,8 @@ pub enum HashKey {
         ttl: Option<Duration>,
         /// Its path.
         path: String,
+        /// What else is said of one that is made: names, with values or without.
+        attributes: Vec<(String, String)>,
     },
     /// The client's address.
     SourceIp,

@@ -22,6 +22,8 @@ pub struct SetCookie<'a> {
     pub max_age: Option<Duration>,
     /// Value: 16 hex digits.
     pub value: String,
+    /// What else is said of it.
+    pub attributes: &'a [(String, String)],
 }
 
 impl SetCookie<'_> {
@@ -33,6 +35,14 @@ impl SetCookie<'_> {
         }
         if !self.path.is_empty() {
             text.push_str(&format!("; Path={}", self.path));
+        }
+        for (name, value) in self.attributes {
+            text.push_str("; ");
+            text.push_str(name);
+            if !value.is_empty() {
+                text.push('=');
+                text.push_str(value);
+            }
         }
         text.push_str("; HttpOnly");
         text
@@ -54,14 +64,14 @@ pub fn of_request<'a>(
             HashKey::Header(name) => header(request, name),
             HashKey::SourceIp => Some(of_ip(source)),
             HashKey::Query(name) => parameter(request.path(), name).map(|value| xxh64(value.as_bytes(), 0)),
-            HashKey::Cookie { name, ttl, path } => match (cookie(request, name), ttl) {
+            HashKey::Cookie { name, ttl, path, attributes } => match (cookie(request, name), ttl) {
                 (Some(key), _) => Some(key),
                 (None, None) => None,
                 (None, Some(ttl)) => {
                     let value = format!("{:016x}", rng.random::<u64>());
                     let key = xxh64(value.as_bytes(), 0);
                     let max_age = (!ttl.is_zero()).then_some(*ttl);
-                    set.get_or_insert(SetCookie { name, path, max_age, value });
+                    set.get_or_insert(SetCookie { name, path, max_age, value, attributes });
                     Some(key)
                 }
             },

@@ -119,7 +119,8 @@ fn forward() -> BoxedStrategy<Forward> {
     ];
     let key = prop_oneof![
         name().prop_map(HashKey::Header),
-        (text(), of(duration()), text()).prop_map(|(name, ttl, path)| HashKey::Cookie { name, ttl, path }),
+        (text(), of(duration()), text(), vec((name(), name()), 0..3))
+            .prop_map(|(name, ttl, path, attributes)| HashKey::Cookie { name, ttl, path, attributes }),
         Just(HashKey::SourceIp),
         text().prop_map(HashKey::Query)
     ];

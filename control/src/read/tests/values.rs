@@ -188,6 +188,10 @@ fn destination_rules() {
                 "error: spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize: 10 is not a prime",
             ),
             (
+                "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: c, attributes: [{name: 'a;b'}]}}}}}",
+                "error: spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes: one of them is no attribute",
+            ),
+            (
                 "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}}}",
                 "error: spec.trafficPolicy.loadBalancer: only one of simple and consistentHash",
             ),

@@ -171,6 +171,11 @@ fn consistent_hash(hash: &ConsistentHash, at: &Path<'_>, into: &mut Findings) {
     if hash.http_cookie.as_ref().is_some_and(|cookie| cookie.name.is_empty()) {
         into.error(&at.key("httpCookie"), "`name` is missing");
     }
+    let said = hash.http_cookie.iter().flat_map(|cookie| &cookie.attributes);
+    let whole = |text: &str| !text.contains(|c: char| c == ';' || c.is_control());
+    if said.into_iter().any(|of| of.name.is_empty() || !whole(&of.name) || !whole(&of.value)) {
+        into.error(&at.key("httpCookie").key("attributes"), "one of them is no attribute of a cookie");
+    }
     if hash.ring_hash.is_some() && hash.maglev.is_some() {
         into.error(at, "only one of ringHash and maglev can be set");
     }

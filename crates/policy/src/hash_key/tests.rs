@@ -13,7 +13,12 @@ fn of<'a>(policies: &'a [HashPolicy], request: &Request) -> (Option<u64>, Option
 }
 
 fn cookie_policy(ttl: Option<u64>) -> Vec<HashPolicy> {
-    by(HashKey::Cookie { name: "session".into(), ttl: ttl.map(Duration::from_secs), path: "/".into() })
+    by(HashKey::Cookie {
+        name: "session".into(),
+        ttl: ttl.map(Duration::from_secs),
+        path: "/".into(),
+        attributes: vec![("SameSite".into(), "Strict".into()), ("Secure".into(), String::new())],
+    })
 }
 
 #[test]
@@ -42,7 +47,8 @@ fn a_missing_cookie_with_a_ttl_is_made_and_leads_back() {
     let policies = cookie_policy(Some(3600));
     let (key, set) = of(&policies, &Request::get("h", "/"));
     let set = set.unwrap();
-    assert_eq!(set.header(), format!("session=\"{}\"; Max-Age=3600; Path=/; HttpOnly", set.value));
+    let said = format!("session=\"{}\"; Max-Age=3600; Path=/; SameSite=Strict; Secure; HttpOnly", set.value);
+    assert_eq!(set.header(), said);
     for sent in [format!("a=b; session={}", set.value), format!("session=\"{}\"; x=y", set.value)] {
         let (again, none) = of(&policies, &Request::get("h", "/").with("cookie", &sent));
         assert_eq!((again, none), (key, None), "{sent}");

@@ -200,8 +200,16 @@ fn hash(at: &At<'_>, value: route::route_action::HashPolicy) -> Decoded<Option<H
         }
         Some(Is::Cookie(value)) => {
             let at = at.field("cookie");
-            unpack!(at, value, Cookie { name, ttl, path } else { attributes });
-            HashKey::Cookie { name, ttl: duration(&at, "ttl", ttl)?, path }
+            unpack!(at, value, Cookie { name, ttl, path, attributes } else {});
+            let attributes = attributes.into_iter().enumerate().map(|(n, of)| {
+                let whole = |text: &str| !text.contains(|c: char| c == ';' || c.is_control());
+                if of.name.is_empty() || !whole(&of.name) || !whole(&of.value) {
+                    return Err(at.item("attributes", n).fault("it would be no attribute of a cookie"));
+                }
+                Ok((of.name, of.value))
+            });
+            let attributes = attributes.collect::<Decoded<_>>()?;
+            HashKey::Cookie { name, ttl: duration(&at, "ttl", ttl)?, path, attributes }
         }
         Some(Is::ConnectionProperties(properties)) if properties.source_ip => HashKey::SourceIp,
         Some(Is::ConnectionProperties(_)) => {

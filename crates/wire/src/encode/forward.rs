@@ -136,16 +136,20 @@ fn mirror(value: &Mirror) -> route::route_action::RequestMirrorPolicy {
 
 fn hash(value: &HashPolicy) -> route::route_action::HashPolicy {
     use route::route_action::hash_policy::{
-        ConnectionProperties, Cookie, Header, PolicySpecifier as Is, QueryParameter,
+        ConnectionProperties, Cookie, CookieAttribute, Header, PolicySpecifier as Is, QueryParameter,
     };
     let key = match &value.key {
         HashKey::Header(name) => Is::Header(Header { header_name: name.clone(), regex_rewrite: None }),
-        HashKey::Cookie { name, ttl, path } => Is::Cookie(Cookie {
-            name: name.clone(),
-            ttl: maybe_duration(*ttl),
-            path: path.clone(),
-            attributes: Vec::new(),
-        }),
+        HashKey::Cookie { name, ttl, path, attributes } => {
+            let said = attributes.iter();
+            let said = said.map(|(name, value)| CookieAttribute { name: name.clone(), value: value.clone() });
+            Is::Cookie(Cookie {
+                name: name.clone(),
+                ttl: maybe_duration(*ttl),
+                path: path.clone(),
+                attributes: said.collect(),
+            })
+        }
         HashKey::SourceIp => Is::ConnectionProperties(ConnectionProperties { source_ip: true }),
         HashKey::Query(name) => Is::QueryParameter(QueryParameter { name: name.clone() }),
     };

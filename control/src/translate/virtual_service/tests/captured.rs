@@ -31,6 +31,7 @@ fn hash(resources: &Resources, host: &str) -> Vec<HashPolicy> {
             name: cookie.name.clone(),
             ttl: cookie.ttl.map(|ttl| ttl.0),
             path: cookie.path.clone(),
+            attributes: Vec::new(),
         },
         (None, None) => HashKey::SourceIp,
     };

@@ -394,6 +394,7 @@ fn cluster(name: &str, discovery: Discovery, address: Address, policy: LbPolicy)
         },
         outlier_detection: Some(OutlierDetection {
             max_ejection_time: Some(Duration::from_secs(300)),
+            health_check_readmits: Some(false),
             ..OutlierDetection::default()
         }),
         http: UpstreamHttp {

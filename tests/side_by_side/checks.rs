@@ -29,6 +29,12 @@ pub(crate) fn scenes() -> Vec<Scene> {
             "protocol=http, path=/healthz, interval=100ms, timeout=5s, unhealthy_threshold=2, healthy_threshold=2",
             |at| Box::pin(degraded(at)),
         ),
+        Scene {
+            rule: "  trafficPolicy:\n    loadBalancer: {simple: ROUND_ROBIN}\n    outlierDetection: {interval: 100ms, consecutive5xxErrors: 3, baseEjectionTime: 600s, maxEjectionPercent: 50}",
+            ..checked("checked-and-out", "protocol=http, path=/healthz, interval=100ms, timeout=5s", |at| {
+                Box::pin(out_though_well(at))
+            })
+        },
     ]
 }
 
@@ -71,4 +77,28 @@ async fn degraded(at: Place) -> Vec<Line> {
     at.apps[1].fail("503");
     let got = until(&at, |got| got[1] == 0).await;
     vec![line("one is degraded, the other ill: of 20", format!("{got:?}"))]
+}
+
+/// Who failed requests stays out, though its checks find it well.
+async fn out_though_well(at: Place) -> Vec<Line> {
+    until(&at, |got| got.iter().all(|count| *count > 0)).await;
+    let mut client = Peer::connect(at.proxy()).await;
+    while at.count("outlier_detection_ejections_active").await == 0 {
+        at.ask_on(&mut client, "GET", "/", &[("x-fault", "500")]).await;
+    }
+    at.until_workers_know().await;
+    let passed = |checks: &[usize]| checks.iter().sum::<usize>();
+    let before = passed(&at.seen_of("/healthz"));
+    at.until_seen(at.seen().iter().sum::<usize>() + 20).await;
+    assert!(passed(&at.seen_of("/healthz")) > before + 10, "nobody is checked");
+    let seen = requests(&at);
+    for _ in 0..10 {
+        at.ask_on(&mut client, "GET", "/", &[]).await;
+    }
+    let mut got: Vec<_> = requests(&at).iter().zip(&seen).map(|(now, before)| now - before).collect();
+    got.sort_unstable();
+    vec![
+        line("one of two failed and passes its checks: of 10", format!("{got:?}")),
+        line("outlier_detection.ejections_active", at.count("outlier_detection_ejections_active").await),
+    ]
 }

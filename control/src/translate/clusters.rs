@@ -78,12 +78,12 @@ fn outbound(
     settings::balance(&mut cluster, &traffic);
     let preference = Preference::of(proxy, service, &traffic);
     cluster.balancing.locality_weighted = preference.is_some_and(|preference| preference.is_weighted());
-    cluster.health_check = annotations::health_check(&service.annotations);
     if cluster.discovery == Discovery::OriginalDst {
-        cluster.health_check = None;
         cluster.balancing.locality_weighted = false;
         cluster.balancing.policy = LbPolicy::ClusterProvided;
         cluster.balancing.slow_start = None;
+    } else {
+        settings::checks(&mut cluster, annotations::health_check(&service.annotations));
     }
     if by_name {
         cluster.load_assignment = Some(endpoints::assignment(proxy, service, port.number, subset, rule));

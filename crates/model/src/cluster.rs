@@ -182,6 +182,8 @@ pub struct OutlierDetection {
     pub enforcing_success_rate: Option<u32>,
     /// The same for failures of our own making.
     pub enforcing_local_origin_success_rate: Option<u32>,
+    /// Whoever passes a health check is in again at once (`successful_active_health_check_uneject_host`).
+    pub health_check_readmits: Option<bool>,
 }
 
 /// How HTTP is spoken to a cluster: `HttpProtocolOptions`.

@@ -177,6 +177,7 @@ fn outlier() -> BoxedStrategy<OutlierDetection> {
                     base_ejection_time,
                     max_ejection_time,
                     split_external_local_origin_errors,
+                    health_check_readmits: Some(false),
                 }
             },
         )

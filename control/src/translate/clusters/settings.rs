@@ -6,6 +6,7 @@ use weft_model::cluster::{
     Balancing, CircuitBreakers, Cluster, LbPolicy, OutlierDetection, RetryBudget, SlowStart, TcpKeepalive,
     UpstreamProtocol,
 };
+use weft_model::health::HealthCheck;
 
 use crate::resources::destination_rule::{
     H2UpgradePolicy, LoadBalancer, OutlierDetection as Outlier, SimpleBalancer, TcpKeepalive as Keepalive,
@@ -30,6 +31,15 @@ const MAGLEV: u64 = 65_537;
 /// Whether requests go wherever the client was going.
 pub(super) fn is_passthrough(traffic: &Traffic<'_>) -> bool {
     traffic.load_balancer.and_then(|balancer| balancer.simple) == Some(SimpleBalancer::Passthrough)
+}
+
+/// Active health checks, which Istio has no field for. Who failed requests is out for its time though it passes them: by Envoy's
+/// default it would be in again with the next check, and an endpoint whose health page is well could never be left alone.
+pub(super) fn checks(cluster: &mut Cluster, check: Option<HealthCheck>) {
+    if let (Some(outlier), Some(_)) = (&mut cluster.outlier_detection, &check) {
+        outlier.health_check_readmits = Some(false);
+    }
+    cluster.health_check = check;
 }
 
 /// Balancing and outlier detection, which only outbound clusters have.
@@ -91,6 +101,7 @@ fn outlier(settings: &Outlier) -> OutlierDetection {
         max_ejection_percent: positive(settings.max_ejection_percent),
         enforcing_success_rate: Some(0),
         enforcing_local_origin_success_rate: apart.then_some(0),
+        health_check_readmits: None,
     }
 }
 

@@ -55,6 +55,13 @@ pub(super) fn cluster(at: &At<'_>, value: cluster::Cluster) -> Decoded<Cluster> 
             health_check = Some(health::check(&at, value)?);
         }
     }
+    let outlier_detection =
+        outlier_detection.map(|value| outlier(&at.field("outlier_detection"), value)).transpose()?;
+    let readmits = |of: &OutlierDetection| of.health_check_readmits != Some(false);
+    if health_check.is_some() && outlier_detection.as_ref().is_some_and(readmits) {
+        let at = at.field("outlier_detection");
+        at.field("successful_active_health_check_uneject_host").note("an ejected endpoint comes back when its time is over, whether or not it passes its health checks");
+    }
     let cluster = Cluster {
         health_check,
         discovery,
@@ -62,9 +69,7 @@ pub(super) fn cluster(at: &At<'_>, value: cluster::Cluster) -> Decoded<Cluster> 
         balancing: balancing::balancing(at, lb_policy, lb_config, common_lb_config, load_balancing_policy)?,
         connect_timeout: duration(at, "connect_timeout", connect_timeout)?,
         circuit_breakers: circuit_breakers_of(&at.field("circuit_breakers"), circuit_breakers)?,
-        outlier_detection: outlier_detection
-            .map(|value| outlier(&at.field("outlier_detection"), value))
-            .transpose()?,
+        outlier_detection,
         http,
         transport: tls::upstream(at, transport_socket)?,
         transport_matches,
@@ -192,8 +197,9 @@ fn outlier(at: &At<'_>, value: cluster::OutlierDetection) -> Decoded<OutlierDete
         consecutive_5xx, interval, base_ejection_time, max_ejection_percent, enforcing_consecutive_5xx,
         enforcing_success_rate, consecutive_gateway_failure, enforcing_consecutive_gateway_failure,
         split_external_local_origin_errors, consecutive_local_origin_failure,
-        enforcing_consecutive_local_origin_failure, enforcing_local_origin_success_rate, max_ejection_time
-    } else { success_rate_minimum_hosts, success_rate_request_volume, success_rate_stdev_factor, failure_percentage_threshold, enforcing_failure_percentage, enforcing_failure_percentage_local_origin, failure_percentage_minimum_hosts, failure_percentage_request_volume, max_ejection_time_jitter, successful_active_health_check_uneject_host, monitors, always_eject_one_host, detect_degraded_hosts });
+        enforcing_consecutive_local_origin_failure, enforcing_local_origin_success_rate, max_ejection_time,
+        successful_active_health_check_uneject_host
+    } else { success_rate_minimum_hosts, success_rate_request_volume, success_rate_stdev_factor, failure_percentage_threshold, enforcing_failure_percentage, enforcing_failure_percentage_local_origin, failure_percentage_minimum_hosts, failure_percentage_request_volume, max_ejection_time_jitter, monitors, always_eject_one_host, detect_degraded_hosts });
     let share = |field: &str, value: Option<UInt32Value>| match number(value) {
         Some(value @ 101..) => Err(at.field(field).fault(format!("{value} is no percentage (0 to 100)"))),
         value => Ok(value),
@@ -221,6 +227,7 @@ fn outlier(at: &At<'_>, value: cluster::OutlierDetection) -> Decoded<OutlierDete
             "enforcing_local_origin_success_rate",
             enforcing_local_origin_success_rate,
         )?,
+        health_check_readmits: successful_active_health_check_uneject_host.map(|value| value.value),
     })
 }
 

@@ -9,6 +9,7 @@ use weft_model::cluster::{
 
 use super::value::{
     duration, json_object, json_text, long, maybe_duration, number, over_ads, pack, socket_address, typed,
+    yes,
 };
 use super::{endpoint, health, istio, metadata, tls, upstream_http};
 use crate::decode::{CHOICES, HTTP_OPTIONS};
@@ -153,6 +154,7 @@ fn outlier(value: &OutlierDetection) -> cluster::OutlierDetection {
         max_ejection_percent: number(value.max_ejection_percent),
         enforcing_success_rate: number(value.enforcing_success_rate),
         enforcing_local_origin_success_rate: number(value.enforcing_local_origin_success_rate),
+        successful_active_health_check_uneject_host: value.health_check_readmits.and_then(yes),
         ..Default::default()
     }
 }

@@ -33,7 +33,11 @@ fn mesh(service: &str, policy: &str) -> String {
 }
 
 fn translated(service: &str, policy: &str) -> (Cluster, LoadAssignment, Vec<(String, String)>) {
-    let world = sample::world(&mesh(service, policy));
+    translated_from(&mesh(service, policy))
+}
+
+fn translated_from(yaml: &str) -> (Cluster, LoadAssignment, Vec<(String, String)>) {
+    let world = sample::world(yaml);
     let configuration = translate(&world, &sample::node(&world, "shop", "caller"));
     let name = "outbound|80||web.shop.svc.cluster.local";
     let cluster = configuration.clusters.into_iter().find(|cluster| cluster.name == name).unwrap();
@@ -48,7 +52,11 @@ fn translated(service: &str, policy: &str) -> (Cluster, LoadAssignment, Vec<(Str
 
 /// `pod:priority`, by pod; and whether localities are weighted.
 fn priorities(service: &str, policy: &str) -> (String, bool) {
-    let (cluster, assignment, addresses) = translated(service, policy);
+    priorities_from(&mesh(service, policy))
+}
+
+fn priorities_from(yaml: &str) -> (String, bool) {
+    let (cluster, assignment, addresses) = translated_from(yaml);
     let mut seen = Vec::new();
     for of in &assignment.localities {
         for endpoint in &of.endpoints {
@@ -81,6 +89,17 @@ fn without_a_way_to_notice_failures_everybody_is_alike() {
 fn with_outlier_detection_the_nearer_come_first_unless_that_is_switched_off() {
     assert_eq!(priorities("", OUTLIERS), ("same:0 zone:1 region:2 far:3 farther:3".into(), false));
     assert_eq!(priorities("", &balancer("enabled: false")), (ALIKE.into(), false));
+}
+
+#[test]
+fn whoever_stands_nowhere_is_close_to_those_that_do_as_well_and_far_from_all_others() {
+    let nowhere = |locality: &str| mesh("", OUTLIERS).replace(&format!("istio-locality: {locality}"), "a: b");
+    assert_eq!(priorities_from(&nowhere("r2.z1.s1")).0, "same:0 zone:1 region:2 far:3 farther:3");
+    // The caller stands where `same` does.
+    assert_eq!(priorities_from(&nowhere("r1.z1.s1")).0, "same:0 zone:1 region:1 far:1 farther:1");
+    let by_labels = balancer("failoverPriority: [topology.kubernetes.io/region]");
+    let far = mesh("", &by_labels).replace("istio-locality: r2.z1.s1", "a: b");
+    assert_eq!(priorities_from(&far).0, "same:0 zone:0 region:0 far:1 farther:1");
 }
 
 #[test]

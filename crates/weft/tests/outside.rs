@@ -161,6 +161,46 @@ fn servers_outside_are_believed_by_the_rules_files_and_names_and_hosts_that_nobo
 }
 
 #[test]
+fn a_server_whose_authority_the_system_trusts_is_believed_without_a_file() {
+    let home = Home::new("");
+    let folder = home.directory.path();
+    let (known, unknown) = (Identity::new("api.test"), Identity::new("api.test"));
+    let trusted = folder.join("trusted");
+    std::fs::create_dir(&trusted).unwrap();
+    known.write_ca(&trusted, "ca-certificates.crt");
+    let Some(good) = TlsServer::start(folder, &known, &[]) else {
+        return eprintln!("openssl cannot be run: nothing is shown about TLS to others");
+    };
+    let stranger = TlsServer::start(folder, &unknown, &[]).unwrap();
+    let Some(command) = outsiders::with_trusted(&home, &trusted) else { return };
+    let by_name = |name: &str| format!("{{ mode: SIMPLE, sni: api.test, subjectAltNames: [{name}] }}");
+    let cases = [
+        ("good", good.port, by_name("api.test"), None),
+        ("other-san", good.port, by_name("db.test"), Some("the names of its certificate are api.test")),
+        ("unknown", stranger.port, by_name("api.test"), Some("UnknownIssuer")),
+        (
+            "unverified",
+            stranger.port,
+            "{ mode: SIMPLE, sni: api.test, insecureSkipVerify: true }".to_owned(),
+            None,
+        ),
+    ];
+    let hosts: String = cases.iter().map(|(name, port, tls, _)| secure(name, *port, tls)).collect();
+    home.write(&format!("{MESH}{hosts}"));
+    let mut up = home.up_by(command);
+    up.says("mesh is ready in");
+    for (name, _, _, refused) in cases {
+        let (status, body, said) = home.get(&format!("http://{name}.test/"));
+        match refused {
+            None => assert!(status == "200" && body.contains("s_server"), "{name}: {status} {body} {said}"),
+            Some(word) => assert!(status == "503" && said.contains(word), "{name}: {status} {body} {said}"),
+        }
+    }
+    up.signal("INT");
+    assert!(up.ended().success());
+}
+
+#[test]
 fn a_host_whose_addresses_turn_is_called_at_the_first_of_each_answer() {
     let home = Home::new("");
     // Addresses of this test's own.

@@ -181,9 +181,19 @@ fn answer(query: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
 
 /// `weft up` where resolvers read this file; `None`, which is said, where no mount namespace can be had.
 pub(crate) fn with_resolv_conf(home: &Home, file: &Path) -> Option<Command> {
-    let mount = "mount --bind \"$0\" /etc/resolv.conf";
+    with(home, file, "/etc/resolv.conf")
+}
+
+/// The same where the system trusts the authorities of this folder, and no others.
+pub(crate) fn with_trusted(home: &Home, folder: &Path) -> Option<Command> {
+    with(home, folder, "/etc/ssl/certs")
+}
+
+/// `weft up` where something else stands in a place of this machine.
+fn with(home: &Home, file: &Path, place: &str) -> Option<Command> {
+    let mount = format!("mount --bind \"$0\" {place}");
     let file = file.to_str().unwrap();
-    let tried = Command::new("unshare").args(["-m", "sh", "-c", mount, file]).output();
+    let tried = Command::new("unshare").args(["-m", "sh", "-c", &mount, file]).output();
     if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
         eprintln!("skipped: no mount namespace can be had here: {tried:?}");
         return None;

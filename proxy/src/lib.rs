@@ -14,6 +14,7 @@ pub mod listeners;
 pub mod observe;
 pub mod overload;
 pub mod probes;
+mod serving;
 pub mod sidecar;
 pub mod snapshot;
 pub mod sniff;

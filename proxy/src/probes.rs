@@ -5,6 +5,7 @@
 //! What to ask for each path comes from the injector, as JSON in `ISTIO_KUBE_APP_PROBERS`.
 
 mod ask;
+mod http;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -111,21 +112,21 @@ pub fn serve(socket: TcpListener, pod: Pod, side: Side) {
     });
 }
 
-async fn health(State(pod): State<Pod>, Path(rest): Path<String>) -> (StatusCode, String) {
+async fn health(State(pod): State<Pod>, Path(rest): Path<String>, asked: HeaderMap) -> (StatusCode, String) {
     let path = format!("/app-health/{rest}");
     let Some(probe) = pod.probes.get(&path) else {
         return (StatusCode::NOT_FOUND, format!("ISTIO_KUBE_APP_PROBERS has no probe {path}\n"));
     };
     let limit = Duration::from_secs(probe.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(1));
-    let asked = async {
+    let answered = async {
         match (&probe.http_get, &probe.tcp_socket, &probe.grpc) {
-            (Some(http), ..) => ask::http(pod.address, http).await,
+            (Some(get), ..) => http::ask(pod.address, get, &asked).await,
             (_, Some(tcp), _) => ask::tcp(pod.address, tcp.port).await.map(|_| StatusCode::OK),
             (_, _, Some(grpc)) => ask::grpc(pod.address, grpc).await,
             (None, None, None) => Err("the probe asks for nothing".to_owned()),
         }
     };
-    match tokio::time::timeout(limit, asked).await {
+    match tokio::time::timeout(limit, answered).await {
         Ok(Ok(status)) => (status, String::new()),
         Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the app did not answer within {limit:?}\n")),

@@ -34,28 +34,106 @@ async fn app(answer: &'static [u8]) -> (u16, tokio::task::JoinHandle<String>) {
 #[tokio::test]
 async fn an_http_probe_asks_the_app_from_the_address_that_is_not_turned_and_passes_its_status_on() {
     let (port, served) = app(b"HTTP/1.1 503 Not Yet\r\n\r\n").await;
-    let (status, _) = health(State(pod(port)), Path("app/readyz".into())).await;
+    let (status, _) = health(State(pod(port)), Path("app/readyz".into()), HeaderMap::new()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     let asked = served.await.unwrap();
     assert!(asked.starts_with("127.0.0.6:") && asked.contains("GET /ready HTTP/1.1"), "{asked}");
     assert!(asked.contains("X-Probe: yes"), "{asked}");
 }
 
+/// An app that answers one request after the other, each on a connection of its own.
+async fn answers(all: Vec<String>) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        for answer in all {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let n = stream.read(&mut asked).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            heard.push(String::from_utf8_lossy(&asked[..n]).into_owned());
+        }
+        heard
+    });
+    (port, served)
+}
+
+#[tokio::test]
+async fn the_app_is_asked_with_its_askers_headers_as_if_that_had_come_to_it() {
+    let (port, served) = answers(vec!["HTTP/1.1 200 OK\r\n\r\n".into()]).await;
+    let asker = [
+        ("host", "10.0.0.7:15020"),
+        ("user-agent", "kube-probe/1.31"),
+        ("x-probe", "the kubelet sends it, too"),
+        ("connection", "keep-alive"),
+        ("accept", "*/*"),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in asker {
+        headers.insert(name, value.parse().unwrap());
+    }
+    let (status, _) = health(State(pod(port)), Path("app/readyz".into()), headers).await;
+    assert_eq!(status, StatusCode::OK);
+    let heard = served.await.unwrap().remove(0);
+    let mut lines: Vec<&str> = heard.trim_end().lines().collect();
+    lines.sort_unstable();
+    let host = format!("Host: 10.0.0.7:{port}");
+    let expected = [
+        "Connection: close",
+        "GET /ready HTTP/1.1",
+        &host,
+        "X-Probe: yes",
+        "accept: */*",
+        "user-agent: kube-probe/1.31",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_within_the_app_and_no_further() {
+    let leads = |to: &str| format!("HTTP/1.1 302 Found\r\nServer: a\r\nLocation: {to}\r\n\r\n");
+    let asked = async |all: Vec<String>| {
+        let (port, served) = answers(all).await;
+        let (status, why) = health(State(pod(port)), Path("app/readyz".into()), HeaderMap::new()).await;
+        let path = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
+        let heard: Vec<String> = served.await.unwrap().iter().map(path).collect();
+        (status.as_u16(), heard, why)
+    };
+    let (status, heard, _) =
+        asked(vec![leads("/live/?a=b"), leads("down"), "HTTP/1.1 503 No\r\n\r\n".into()]).await;
+    assert_eq!((status, heard), (503, ["/ready", "/live/?a=b", "/live/down"].map(str::to_owned).to_vec()));
+    // What another host is about is no matter of this app's, which has answered.
+    for elsewhere in ["https://login.example.com/", "//login.example.com/", "ftp://127.0.0.1/", ""] {
+        let (status, heard, _) = asked(vec![leads(elsewhere)]).await;
+        assert_eq!((status, heard.len()), (302, 1), "{elsewhere}");
+    }
+    let (status, _, why) = asked(vec![leads("/ready"); 11]).await;
+    assert!(status == 500 && why.contains("redirects more than 10 times"), "{status} {why}");
+    // An app that names itself in full.
+    let place = http::Place { secure: false, port: 8080, path: "/a/b".into(), host: "10.0.0.7:8080".into() };
+    let next = place.redirected("https://10.0.0.7:8443/c#there").unwrap();
+    let expected = http::Place { secure: true, port: 8443, path: "/c".into(), host: "10.0.0.7:8443".into() };
+    assert_eq!(next, expected);
+    assert_eq!(place.redirected("http://10.0.0.7").unwrap().port, 80);
+    assert_eq!(place.redirected("?now").unwrap().path, "/a/b?now");
+}
+
 #[tokio::test]
 async fn a_tcp_probe_is_content_with_a_connection_and_says_so_if_there_is_none() {
     let listener = TcpListener::bind((HOME, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (status, _) = health(State(pod(port)), Path("app/livez".into())).await;
+    let (status, _) = health(State(pod(port)), Path("app/livez".into()), HeaderMap::new()).await;
     assert_eq!(status, StatusCode::OK);
     drop(listener);
-    let (status, why) = health(State(pod(port)), Path("app/livez".into())).await;
+    let (status, why) = health(State(pod(port)), Path("app/livez".into()), HeaderMap::new()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(why.contains("does not listen"), "{why}");
 }
 
 #[tokio::test]
 async fn a_probe_that_nobody_defined_is_not_found() {
-    let (status, why) = health(State(pod(1)), Path("app/startupz".into())).await;
+    let (status, why) = health(State(pod(1)), Path("app/startupz".into()), HeaderMap::new()).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{why}");
 }
 

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use weft_model::health::{HealthCheck, Probe};
 use weft_policy::health::Probed;
 
+use crate::serving::is_serving;
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::Io;
 use crate::upstream::connect::{Carrier, SocketSettings, Speaks, connect};
@@ -108,53 +108,11 @@ async fn http(mut io: Io, path: &str, host: &str, patient: bool) -> Result<Probe
     Ok(if degraded { Probed::Degraded } else { Probed::Well })
 }
 
-/// `grpc.health.v1.Health/Check`, whose two messages have a field each.
+/// gRPC's own question.
 async fn grpc(io: Io, host: &str, service: &str) -> Result<Probed, No> {
-    let (send, connection) = h2::client::handshake(io).await?;
-    let connection = tokio::spawn(connection);
-    let asked = grpc_on(send, host, service).await;
-    connection.abort();
-    asked
-}
-
-async fn grpc_on(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) -> Result<Probed, No> {
-    let request = http::Request::post(format!("http://{host}/grpc.health.v1.Health/Check"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(())?;
-    let (answer, mut body) = send.ready().await?.send_request(request, false)?;
-    body.send_data(message(service), true)?;
-    let (parts, mut body) = answer.await?.into_parts();
-    let mut seen = Vec::new();
-    while let Some(piece) = body.data().await {
-        let piece = piece?;
-        body.flow_control().release_capacity(piece.len())?;
-        seen.extend_from_slice(&piece);
-        if seen.len() > LONGEST_HEAD {
-            return Err(No::Failed("the answer is too long".to_owned()));
-        }
+    match is_serving(io, host, service).await {
+        Ok(true) => Ok(Probed::Well),
+        Ok(false) => Err(No::Refused("it is not SERVING".to_owned())),
+        Err(why) => Err(No::Failed(why)),
     }
-    let trailers = body.trailers().await?.unwrap_or_default();
-    let status = trailers.get("grpc-status").or_else(|| parts.headers.get("grpc-status"));
-    if status.is_none_or(|status| status.as_bytes() != b"0") {
-        return Err(No::Failed(format!("gRPC answered {status:?}")));
-    }
-    // status = 1 (SERVING), after five bytes of frame.
-    match seen.get(5..) {
-        Some([0x08, 1, ..]) => Ok(Probed::Well),
-        _ => Err(No::Refused("it is not SERVING".to_owned())),
-    }
-}
-
-/// `HealthCheckRequest { service = 1 }` in gRPC's frame.
-fn message(service: &str) -> Bytes {
-    let service = &service.as_bytes()[..service.len().min(120)];
-    let mut body = Vec::new();
-    if !service.is_empty() {
-        body.extend([0x0a, u8::try_from(service.len()).unwrap_or(0)]);
-        body.extend_from_slice(service);
-    }
-    let mut framed = vec![0, 0, 0, 0, u8::try_from(body.len()).unwrap_or(0)];
-    framed.extend(body);
-    framed.into()
 }

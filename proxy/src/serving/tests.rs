@@ -1,0 +1,57 @@
+use super::*;
+
+/// A server that knows one service: who asks for it hears `status`, everybody else that there is none (5, NOT_FOUND).
+async fn server(io: tokio::io::DuplexStream, service: String, status: u8) {
+    let mut connection = h2::server::handshake(io).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let service = service.clone();
+        tokio::spawn(async move {
+            let (mut body, mut asked) = (request.into_body(), Vec::new());
+            while let Some(Ok(piece)) = body.data().await {
+                asked.extend_from_slice(&piece);
+            }
+            let head = ::http::Response::builder().header("content-type", "application/grpc");
+            if asked != message(&service) {
+                respond.send_response(head.header("grpc-status", "5").body(()).unwrap(), true).unwrap();
+                return;
+            }
+            let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            body.send_data(vec![0, 0, 0, 0, 2, 8, status].into(), false).unwrap();
+            let mut trailers = ::http::HeaderMap::new();
+            trailers.insert("grpc-status", "0".parse().unwrap());
+            body.send_trailers(trailers).unwrap();
+        });
+    }
+}
+
+async fn asked(known: &str, status: u8, service: &str) -> Result<bool, String> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(server(far, known.to_owned(), status));
+    is_serving(near, "app", service).await
+}
+
+#[test]
+fn a_service_is_named_whole_however_long_its_name_is() {
+    let of = |length: usize| message(&"a".repeat(length));
+    assert_eq!(of(0)[..], [0; 5], "the server as a whole");
+    for (length, head) in [
+        (1, &[0, 0, 0, 0, 3, 0x0a, 1][..]),
+        (127, &[0, 0, 0, 0, 129, 0x0a, 0x7f]),
+        (128, &[0, 0, 0, 0, 131, 0x0a, 0x80, 1]),
+        (300, &[0, 0, 0, 1, 47, 0x0a, 0xac, 2]),
+        (20_000, &[0, 0, 0, 0x4e, 0x24, 0x0a, 0xa0, 0x9c, 1]),
+    ] {
+        assert_eq!(of(length)[..head.len()], *head, "{length}");
+        assert_eq!(of(length).len(), head.len() + length);
+    }
+}
+
+#[tokio::test]
+async fn what_serves_is_told_from_what_does_not_and_from_what_is_no_answer() {
+    assert_eq!(asked("a.B", 1, "a.B").await, Ok(true));
+    assert_eq!(asked("a.B", 2, "a.B").await, Ok(false));
+    assert!(asked("a.B", 1, "a.C").await.unwrap_err().contains('5'));
+    let (near, far) = tokio::io::duplex(64);
+    drop(far);
+    assert!(is_serving(near, "app", "").await.is_err());
+}

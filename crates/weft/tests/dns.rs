@@ -6,13 +6,15 @@
 mod meshes;
 #[path = "meshes/namespaces.rs"]
 mod namespaces;
+#[path = "meshes/world.rs"]
+mod world;
 
 use std::net::{IpAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use meshes::{Home, LIMIT, STRICT, nothing_is_left, text};
 use namespaces::{exec, root, service};
+use world::World;
 
 const MESH: &str = r#"
 apiVersion: v1
@@ -131,84 +133,56 @@ for name in sys.argv[1:]:
         print("missing" if error.errno == socket.EAI_NONAME else "unknown")
 "#;
 
-/// A server of the machine's, which knows of `www.example.org` that it is 192.0.2.7, and of all else that it is not there; the
-/// names that it was asked about until `stop`.
-fn know_the_world(socket: &UdpSocket, stop: &AtomicBool) -> Vec<String> {
-    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let (mut asked, mut query, deadline) = (Vec::new(), [0; 512], Instant::now() + LIMIT);
-    while !stop.load(Ordering::Relaxed) && Instant::now() < deadline {
-        let Ok((length, from)) = socket.recv_from(&mut query) else { continue };
-        let (mut name, mut at) = (Vec::new(), 12);
-        while query[at] != 0 {
-            let next = at + 1 + usize::from(query[at]);
-            name.push(String::from_utf8_lossy(&query[at + 1..next]).to_lowercase());
-            at = next;
-        }
-        let (name, is_a) = (name.join("."), query[at + 2] == 1);
-        let is_known = name == "www.example.org";
-        let count = u8::from(is_known && is_a);
-        let mut answer = query[..at + 5].to_vec();
-        answer[2..12].copy_from_slice(&[
-            0x81,
-            if is_known { 0x80 } else { 0x83 },
-            0,
-            1,
-            0,
-            count,
-            0,
-            0,
-            0,
-            0,
-        ]);
-        if count > 0 {
-            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
-        }
-        assert!(length > at);
-        asked.push(name);
-        socket.send_to(&answer, from).unwrap();
-    }
-    asked
-}
-
 #[test]
 fn in_namespaces_the_machines_servers_know_the_world_and_are_never_asked_about_the_cluster() {
     if !root() {
         return;
     }
-    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let yaml = [STRICT, &service("web", "Deployment", &[("name: http, ", 80, 8080)])].concat();
+    let world = World::start();
+    let http = [("name: http, ", 80, 8080)];
+    let alone = service("alone", "Deployment", &http)
+        .replace("metadata: { labels: {", "metadata: { labels: { sidecar.istio.io/inject: \"false\",");
+    let yaml = [STRICT, &service("web", "Deployment", &http), &alone].concat();
     let home = Home::new(&yaml);
     let file = home.directory.path().join("resolv.conf");
-    let port = server.local_addr().unwrap().port();
-    std::fs::write(&file, format!("search example.org\nnameserver [127.0.0.1]:{port}\n")).unwrap();
+    std::fs::write(&file, format!("search example.org\nnameserver [127.0.0.1]:{}\n", world.port)).unwrap();
     let mut up = home.up(&["--netns", "--resolv-conf", file.to_str().unwrap()]);
     up.says("mesh is ready in");
-    let resolve = |names: &[&str]| {
+    let say = |workload: &str, words: &[&str]| text(&exec(&home, workload, words).stdout);
+    let resolve = |workload: &str, names: &[&str]| {
         let words = [&["python3", "-c", RESOLVE], names].concat();
-        text(&exec(&home, "web", &words).stdout).lines().map(str::to_owned).collect::<Vec<_>>()
+        say(workload, &words).lines().map(str::to_owned).collect::<Vec<_>>()
     };
-    let stop = AtomicBool::new(false);
-    let asked = std::thread::scope(|scope| {
-        let server = scope.spawn(|| know_the_world(&server, &stop));
-        let python = "import socket, sys; print(socket.getnameinfo((sys.argv[1], 80), 0)[0])";
-        for address in ["10.244.0.7", "10.96.3.4", "127.0.0.6", "fd00:10:244::7", "fd00:10:96::304"] {
-            let named = text(&exec(&home, "web", &["python3", "-c", python, address]).stdout);
-            assert_eq!(named.trim(), address);
-        }
-        let said =
-            resolve(&["www.example.org", "no.example.org", "wep", "wep.shop", "wep.shop.svc.cluster.local"]);
-        stop.store(true, Ordering::Relaxed);
-        let asked = server.join().unwrap();
-        assert_eq!(said, ["192.0.2.7", "missing", "missing", "missing", "missing"], "{asked:?}");
-        asked
-    });
+    let python = "import socket, sys; print(socket.getnameinfo((sys.argv[1], 80), 0)[0])";
+    for address in ["10.244.0.7", "10.96.3.4", "127.0.0.6", "fd00:10:244::7", "fd00:10:96::304"] {
+        assert_eq!(say("web", &["python3", "-c", python, address]).trim(), address);
+    }
+    let said = resolve(
+        "web",
+        &["www.example.org", "no.example.org", "wep", "wep.shop", "wep.shop.svc.cluster.local"],
+    );
+    assert_eq!(said, ["192.0.2.7", "missing", "missing", "missing", "missing"], "{:?}", world.asked());
+    // Any type by either transport, and what no datagram holds: cut on its way, and asked for again on a connection.
+    for more in ["+notcp", "+tcp", "+noedns", "+bufsize=4096"] {
+        let six = say("web", &["dig", "+short", more, "www.example.org", "AAAA"]);
+        assert_eq!(six.trim(), "2001:db8::7", "{more}");
+        let large = say("web", &["dig", "+short", more, "large.example.org", "TXT"]);
+        assert_eq!(large.matches('x').count(), 20 * 250, "{more}: {large}");
+    }
+    // A pod without a sidecar has the mesh's names in its hosts file, and the same server for the rest.
+    let said =
+        resolve("alone", &["www.example.org", "web.shop", "no.example.org", "wep.shop.svc.cluster.local"]);
+    assert!(said[1].starts_with("10.96."), "{said:?}");
+    assert_eq!([&said[..1], &said[2..]].concat(), ["192.0.2.7", "missing", "missing"]);
+    let asked = world.asked();
     assert!(asked.iter().any(|name| name == "no.example.org"), "{asked:?}");
     // Nor about its addresses, whose names programs ask for.
     let of_cluster = |name: &String| name.ends_with("cluster.local") || name.ends_with("arpa");
     assert!(!asked.iter().any(of_cluster), "{asked:?}");
     // A name of the mesh needs nobody, and one that was known stays known for its time.
-    drop(server);
-    let said = resolve(&["web.shop", "www.example.org", "new.example.org", "wep.shop.svc.cluster.local"]);
+    drop(world);
+    let said =
+        resolve("web", &["web.shop", "www.example.org", "new.example.org", "wep.shop.svc.cluster.local"]);
     assert!(said[0].starts_with("10.96."), "{said:?}");
     assert_eq!(said[1..], ["192.0.2.7", "unknown", "missing"]);
     up.signal("INT");

@@ -295,14 +295,18 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     let (home, neighbour) = (Home::new(&yaml), Home::new(&yaml));
     let mut lives = neighbour.up(&["--netns"]);
     lives.says("mesh is ready in");
-    let mut first = home.up(&["--netns"]);
+    // Who answers the pods' DNS at the hub is there, too.
+    let file = home.directory.path().join("resolv.conf");
+    std::fs::write(&file, "nameserver [127.0.0.1]:9\n").unwrap();
+    let with_dns = ["--netns", "--resolv-conf", file.to_str().unwrap()];
+    let mut first = home.up(&with_dns);
     first.says("mesh is ready in");
     let (left, stays) = (daemon(&home), daemon(&neighbour));
     first.signal("KILL");
     first.ended();
     assert!(!of_mesh(&first).is_empty() && run_directory(&first).exists());
     // Another, in the middle of its start.
-    let mut half = home.up(&["--netns"]);
+    let mut half = home.up(&with_dns);
     let deadline = Instant::now() + meshes::LIMIT;
     while of_mesh(&half).is_empty() {
         assert!(Instant::now() < deadline, "it makes no namespace");
@@ -310,7 +314,7 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     }
     half.signal("KILL");
     half.ended();
-    let mut last = home.up(&["--netns"]);
+    let mut last = home.up(&with_dns);
     last.says("mesh is ready in");
     for dead in [&first, &half] {
         assert_eq!(of_mesh(dead), [""; 0]);

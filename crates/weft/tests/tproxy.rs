@@ -144,7 +144,9 @@ fn start() -> (Home, Up) {
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
     readable(folder);
     let python = format!("exec python3 {}", script.display());
-    let seen = format!("seen={python} {} {}", cert_file.display(), key_file.display());
+    // Its first deed is to ask whether its sidecar is ready.
+    let ready = "curl -s -m 20 -o /dev/null -w 'ready: %{http_code}\\n' http://127.0.0.1:15021/healthz/ready";
+    let seen = format!("seen={ready}; {python} {} {}", cert_file.display(), key_file.display());
     let mut up = home.up(&["--netns", "--app", &seen, "--app", &format!("turned={python}")]);
     up.says("mesh is ready in");
     (home, up)
@@ -201,8 +203,8 @@ fn an_app_sees_its_clients_own_addresses_and_a_kubelet_its_health() {
     assert_eq!(of_grpc, ["200", "500", "404"]);
 
     // The annotation's settings: the app was held back until its proxy was ready, which knows its metadata.
-    let events = std::fs::read_to_string(pods::folder(&home, "seen").join("sidecar.log")).unwrap();
-    assert!(!events.is_empty());
+    let said = std::fs::read_to_string(pods::folder(&home, "seen").join("app.log")).unwrap();
+    assert!(said.starts_with("ready: 200\n"), "{said}");
     let environment = pods::sidecar_environment(&up, "seen");
     assert!(environment.contains("WEFT_TEST"), "{environment}");
     assert_eq!(pods::sidecar_user(&up, "seen"), (0, 1337));

@@ -236,6 +236,23 @@ fn a_crashing_app_is_named_and_told_where_to_listen() {
 }
 
 #[test]
+fn who_may_make_no_namespaces_is_told_so_and_has_a_mesh_on_loopback() {
+    let home = Home::new(TWO);
+    let yaml = home.yaml();
+    let up = [env!("CARGO_BIN_EXE_weft"), "up", yaml.to_str().unwrap(), "--netns"];
+    // Where root runs this, nobody in particular does.
+    let is_root = nix::unistd::geteuid().is_root();
+    let words = [if is_root { &["unshare", "--user"][..] } else { &[] }, &up].concat();
+    let mut up = home.up_by(home.by(words[0], &words[1..]));
+    up.says("--netns needs root, to make network namespaces; this mesh runs on loopback");
+    up.says("mesh is ready in");
+    assert!(home.address("web-1").starts_with("127."), "{}", home.address("web-1"));
+    up.signal("INT");
+    assert!(up.ended().success());
+    nothing_is_left(&home);
+}
+
+#[test]
 fn two_meshes_on_one_machine_share_no_address() {
     let (one, other) = (Home::new(TWO), Home::new(TWO));
     let mut up_one = one.up(&[]);

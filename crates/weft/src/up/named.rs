@@ -146,9 +146,12 @@ pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
     text
 }
 
-/// The `/etc/resolv.conf` of a pod of `namespace`. At that address answers whom the kernel hands queries to: the sidecar.
-pub(crate) fn resolv_conf(namespace: &str) -> String {
-    format!("{}nameserver 127.0.0.1\noptions ndots:5\n", search(namespace))
+/// The `/etc/resolv.conf` of `pod`. Where queries are turned, whatever server is named is the sidecar; elsewhere its hosts
+/// file knows the mesh, and there is a `server` for the rest, or nobody.
+pub(crate) fn resolv_conf(pod: &Pod, server: Option<Ipv4Addr>) -> String {
+    let asks_sidecar = pod.is_turned() && pod.proxy.answers_dns();
+    let server = server.filter(|_| !asks_sidecar).unwrap_or(Ipv4Addr::LOCALHOST);
+    format!("{}nameserver {server}\noptions ndots:5\n", search(&pod.namespace))
 }
 
 /// The same as its sidecar is told it: there is a `server` for what it does not know, or nobody besides itself.

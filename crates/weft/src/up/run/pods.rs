@@ -57,7 +57,7 @@ fn write_names(folder: &Path, plan: &Plan, pod: &Pod, has_server: bool) -> anyho
     let server = has_server.then(|| plan.base.control());
     for (name, text) in [
         ("hosts", named::hosts(&plan.named, pod)),
-        ("resolv.conf", named::resolv_conf(&pod.namespace)),
+        ("resolv.conf", named::resolv_conf(pod, server)),
         (SIDECAR_RESOLV_CONF, named::sidecar_resolv_conf(&pod.namespace, server)),
     ] {
         let path = folder.join(name);

@@ -300,6 +300,11 @@ fn what_was_in_force_is_in_force_again_when_its_successor_does_not_work() {
         let flags: Vec<&str> = INJECTED.into_iter().chain(probed).chain(more.iter().copied()).collect();
         let (good, words) = namespace.redirect(&flags);
         assert!(!good && words.contains("the rules do not work"), "{more:?}: {words}");
+        assert!(
+            words.contains("nft: table ip foreign, chain out: type nat hook output"),
+            "{more:?}: {words}"
+        );
+        assert!(!words.contains("table ip istio-proxy"), "{more:?}: {words}");
         assert_eq!(sorted(&namespace.rules()), sorted(&before), "{more:?}");
     }
     // One mode after the other leaves nothing of the first.

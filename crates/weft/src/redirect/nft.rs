@@ -38,6 +38,35 @@ pub(crate) fn cleanup(families: &[Family]) -> String {
     table_names(families).into_iter().map(away).collect()
 }
 
+/// Chains of others at which the kernel comes by where it does at ours, of all chains as nft told them. Those of iptables'
+/// tables are no news where iptables was asked.
+pub(crate) fn foreign(told: &str, iptables_was_asked: bool) -> Vec<String> {
+    let ours = table_names(&Family::BOTH);
+    let is_iptables = |table: &str| {
+        table.split_once(' ').is_some_and(|(family, name)| {
+            matches!(family, "ip" | "ip6") && matches!(name, "nat" | "mangle" | "raw" | "filter" | "security")
+        })
+    };
+    let named = |line: &str, what: &str| {
+        line.strip_prefix(what).and_then(|rest| rest.strip_suffix(" {")).map(str::to_owned)
+    };
+    let (mut table, mut chain, mut foreign) = (String::new(), String::new(), Vec::new());
+    for line in told.lines().map(str::trim) {
+        if let Some(name) = named(line, "table ") {
+            table = name;
+        } else if let Some(name) = named(line, "chain ") {
+            chain = name;
+        } else if (line.contains("hook output") || line.contains("hook prerouting"))
+            && !ours.contains(&table)
+            && !(iptables_was_asked && is_iptables(&table))
+        {
+            let hook = line.split(';').next().unwrap_or_default();
+            foreign.push(format!("nft: table {table}, chain {chain}: {hook}"));
+        }
+    }
+    foreign
+}
+
 /// The script that puts the rules of each family in force.
 pub(crate) fn script(families: &[(Family, Vec<Rule>)]) -> String {
     let mut text = cleanup(&families.iter().map(|(family, _)| *family).collect::<Vec<_>>());

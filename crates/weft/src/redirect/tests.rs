@@ -267,6 +267,18 @@ fn nft_says_the_same() {
 }
 
 #[test]
+fn of_all_chains_those_of_others_that_see_what_ours_see_are_told() {
+    let told = "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t}\n}\n\
+                table ip istio-proxy-nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t}\n}\n\
+                table inet mine {\n\tchain plain {\n\t}\n\tchain early {\n\t\ttype filter hook prerouting priority -200; policy accept;\n\t}\n\
+                \tchain late {\n\t\ttype filter hook input priority 0; policy accept;\n\t}\n}\n";
+    let mine = "nft: table inet mine, chain early: type filter hook prerouting priority -200";
+    assert_eq!(nft::foreign(told, true), [mine]);
+    let of_iptables = "nft: table ip nat, chain OUTPUT: type nat hook output priority -100";
+    assert_eq!(nft::foreign(told, false), [of_iptables, mine]);
+}
+
+#[test]
 fn where_no_socket_takes_it_tproxy_drops_under_nft_too() {
     let rules = chains::rules(&settings(&with(&["-m", "TPROXY"])), Family::V4);
     let text = nft::script(&[(Family::V4, rules)]);

@@ -65,10 +65,12 @@ impl Undo {
         self.before.iter().find(|(_, of, _)| *of == family).map_or("", |(.., text)| text)
     }
 
-    /// Rules of others where ours are.
+    /// Rules and chains of others where ours are.
     pub(crate) fn foreign(&self) -> Vec<String> {
         let told = self.before.iter();
-        told.flat_map(|(_, family, text)| read(text, *family, &self.settings).foreign()).collect()
+        let of_iptables = told.flat_map(|(_, family, text)| read(text, *family, &self.settings).foreign());
+        let chains = ask("nft", &["list", "chains"], "").unwrap_or_default();
+        of_iptables.chain(nft::foreign(&chains, self.back_end != BackEnd::Nft)).collect()
     }
 
     /// Everything as it was before. What can be put back is, whatever else fails; the first that fails is told.

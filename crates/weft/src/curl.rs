@@ -105,13 +105,6 @@ const NO_ANSWER: u8 = 52;
 #[derive(Debug)]
 struct Failed(u8, String);
 
-/// An answer that was shown.
-#[derive(Debug)]
-struct Shown {
-    /// Its status is 400 or more.
-    refused: Option<Refused>,
-}
-
 impl Args {
     /// Whether standard error is told what went wrong.
     const fn speaks(&self) -> bool {
@@ -128,13 +121,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let limit = args.max_time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let told = Told::from_now(&running);
     let asked = async {
-        let shown = match limit {
+        let refused = match limit {
             None => ask(args, &running.plan, pod).await,
             Some(limit) => tokio::time::timeout(limit, ask(args, &running.plan, pod))
                 .await
                 .unwrap_or_else(|_| Err(Failed(LATE, format!("no answer within {} s", limit.as_secs_f32())))),
         }?;
-        match shown.refused {
+        match refused {
             None => Ok(()),
             Some(refused) => refused.tell(args, pod, told).await,
         }
@@ -150,7 +143,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Shown, Failed> {
+/// Asks, and shows the answer; says of one of 400 or more what there is to tell.
+async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Option<Refused>, Failed> {
     let target = Target::parse(&args.url).map_err(|reason| Failed(BAD_URL, reason))?;
     let proxied = pod.is_bound();
     let mut request = request::build(args, &target, proxied).map_err(|reason| Failed(BAD_URL, reason))?;
@@ -203,11 +197,7 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Shown, Failed> {
     if let Some(hint) = hint.filter(|_| args.speaks()) {
         crate::say::say!("weft curl: {hint}");
     }
-    let mut shown = answer(args, pod, response, &received, started).await?;
-    if let Some(refused) = &mut shown.refused {
-        refused.id = id;
-    }
-    Ok(shown)
+    answer(args, pod, response, &received, started, id).await
 }
 
 /// Where the pod itself would connect to: from inside its network, to what the name means there.
@@ -249,7 +239,8 @@ async fn answer(
     response: Response<Incoming>,
     received: &Received,
     started: Instant,
-) -> Result<Shown, Failed> {
+    id: Option<String>,
+) -> Result<Option<Refused>, Failed> {
     let (head, body) = response.into_parts();
     let headers = received.headers().unwrap_or_else(|| {
         head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
@@ -308,9 +299,7 @@ async fn answer(
             .replace("%{size_download}", &length.to_string());
         std::io::stdout().write_all(text.as_bytes()).map_err(wrote)?;
     }
-    let refused =
-        (head.status.as_u16() >= 400).then(|| Refused { status: status(&head), id: None, open_line });
-    Ok(Shown { refused })
+    Ok((head.status.as_u16() >= 400).then(|| Refused { status: status(&head), id, open_line }))
 }
 
 fn write_head(

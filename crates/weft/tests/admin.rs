@@ -9,31 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use meshes::{Home, LIMIT, STRICT, text};
-
-/// web and api, of which web calls api.
-fn shop() -> String {
-    let pods = ["web", "api"].map(|name| {
-        format!(
-            r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec: {{ selector: {{ app: {name} }}, ports: [{{ name: http, port: 80, targetPort: 8000 }}] }}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }} }}
-    spec: {{ containers: [{{ name: app, image: {name}, ports: [{{ containerPort: 8000 }}] }}] }}
-"#
-        )
-    });
-    format!("{STRICT}{}", pods.concat())
-}
+use meshes::{Home, LIMIT, STRICT, app, text};
 
 /// The status and the body of a page of web's sidecar.
 fn ask(address: &str, method: &str, page: &str) -> (String, String) {
@@ -50,7 +26,7 @@ fn ask(address: &str, method: &str, page: &str) -> (String, String) {
 
 #[test]
 fn a_sidecars_pages_tell_and_set_what_envoys_do_and_are_its_pods_alone() {
-    let home = Home::new(&shop());
+    let home = Home::new(&[STRICT, &app("web", 8000), &app("api", 8000)].concat());
     let mut up = home.up(&[]);
     up.says("mesh is ready in");
     let status: serde_json::Value =

@@ -7,13 +7,13 @@ mod meshes;
 #[path = "meshes/outsiders.rs"]
 mod outsiders;
 
-use meshes::{Home, LIMIT, text};
+use meshes::{Home, LIMIT, app, text};
 use outsiders::{Dns, Identity, TlsServer, answers_with};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-/// A mesh that knows what it may call, and a pod that calls.
-const MESH: &str = r#"
+/// A mesh that knows what it may call.
+const REGISTRY: &str = r#"
 apiVersion: v1
 kind: Namespace
 metadata: { name: shop, labels: { istio-injection: enabled } }
@@ -24,21 +24,12 @@ metadata: { name: istio, namespace: istio-system }
 data:
   mesh: |
     outboundTrafficPolicy: { mode: REGISTRY_ONLY }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web, namespace: shop }
-spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 8000 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web, namespace: shop }
-spec:
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec: { containers: [{ name: app, image: web, ports: [{ containerPort: 8000 }] }] }
 "#;
+
+/// The same, and a pod that calls.
+fn mesh() -> String {
+    [REGISTRY, &app("web", 8000)].concat()
+}
 
 /// A host whose server listens on this port of this machine, to be spoken to with these settings of TLS.
 fn secure(name: &str, port: u16, tls: &str) -> String {
@@ -132,7 +123,7 @@ fn servers_outside_are_believed_by_the_rules_files_and_names_and_hosts_that_nobo
         ("mutual-nobody", mutual.port, believes(&ca, "api.test", "api.test"), Some("alert")),
     ];
     let hosts: String = cases.iter().map(|(name, port, tls, _)| secure(name, *port, tls)).collect();
-    home.write(&format!("{MESH}{hosts}"));
+    home.write(&format!("{}{hosts}", mesh()));
     let mut up = home.up(&[]);
     up.says("mesh is ready in");
     for (name, _, _, refused) in cases {
@@ -186,7 +177,7 @@ fn a_server_whose_authority_the_system_trusts_is_believed_without_a_file() {
         ),
     ];
     let hosts: String = cases.iter().map(|(name, port, tls, _)| secure(name, *port, tls)).collect();
-    home.write(&format!("{MESH}{hosts}"));
+    home.write(&format!("{}{hosts}", mesh()));
     let mut up = home.up_by(command);
     up.says("mesh is ready in");
     for (name, _, _, refused) in cases {
@@ -213,7 +204,7 @@ fn a_host_whose_addresses_turn_is_called_at_the_first_of_each_answer() {
     let resolv = home.directory.path().join("resolv.conf");
     std::fs::write(&resolv, format!("nameserver {}\noptions timeout:1\n", address(53))).unwrap();
     home.write(&format!(
-        r#"{MESH}---
+        r#"{}---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {{ name: turns, namespace: shop }}
@@ -222,7 +213,8 @@ spec:
   location: MESH_EXTERNAL
   resolution: DNS_ROUND_ROBIN
   ports: [{{ number: 80, name: http, protocol: HTTP, targetPort: {port} }}]
-"#
+"#,
+        mesh()
     ));
     let Some(command) = outsiders::with_resolv_conf(&home, &resolv) else { return };
     let mut up = home.up_by(command);

@@ -7,27 +7,13 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
+use meshes::{Home, LIMIT, STRICT, Up, app, nothing_is_left};
 use pods::{root, run_folder, text};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// `job` gets no sidecar from the mesh: it brings its own. `web` answers mTLS alone.
-const MESH: &str = r#"---
-apiVersion: v1
-kind: Service
-metadata: { name: web, namespace: shop }
-spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web, namespace: shop }
-spec:
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec: { containers: [{ name: app, image: app, ports: [{ containerPort: 8080 }] }] }
----
+/// `job` gets no sidecar from the mesh: it brings its own.
+const JOB: &str = r#"---
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: job, namespace: shop }
@@ -50,7 +36,8 @@ struct Job {
 impl Job {
     /// A mesh, and a pod in it whose connections are turned to a sidecar that is not there yet.
     fn new() -> Self {
-        let home = Home::new(&[STRICT, MESH].concat());
+        // `web` answers mTLS alone.
+        let home = Home::new(&[STRICT, &app("web", 8080), JOB].concat());
         let mut up = home.up(&["--netns"]);
         up.says("mesh is ready in");
         let run = run_folder(&home);

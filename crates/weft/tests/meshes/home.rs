@@ -28,6 +28,27 @@ metadata: { name: default, namespace: shop }
 spec: { mtls: { mode: STRICT } }
 "#;
 
+/// A service of HTTP and its Deployment, whose app listens on this port.
+pub(crate) fn app(name: &str, port: u16) -> String {
+    format!(
+        r#"---
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name}, namespace: shop }}
+spec: {{ selector: {{ app: {name} }}, ports: [{{ name: http, port: 80, targetPort: {port} }}] }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name}, namespace: shop }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: {port} }}] }}] }}
+"#
+    )
+}
+
 /// A folder of YAML and a run directory of its own.
 pub(crate) struct Home {
     /// Holds the YAML and the run directory.

@@ -1,85 +1,67 @@
 //! Rooms for what serves one request after another.
 //!
 //! What serving a request holds is large, and a connection that waits for its next one needs none of it. So it is not part
-//! of the connection's task: it has a room that the worker's requests use one after another. Nor is it moved about before it
-//! begins, as what a task is made of is.
+//! of the connection's task: it has a room that the worker's requests use one after another. In a room lives one future that
+//! serves all of them, and waits in between: what a request needs is neither made anew for each nor moved about.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
-/// A room for what makes an `Out` of an `In`.
-pub(super) trait Room<In, Out> {
-    /// Begins.
-    fn enter(&mut self, with: In);
-    /// Goes on.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Out>;
-    /// Leaves it, at whatever point.
-    fn leave(&mut self);
+/// A room for what makes an `Out` of an `In`, one after another.
+pub(super) struct Room<In, Out> {
+    door: Rc<Door<In, Out>>,
+    resident: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// A new room for the futures that `make` makes.
+/// Through which what is to be done is handed in, and what came of it out.
+struct Door<In, Out> {
+    todo: Cell<Option<In>>,
+    done: Cell<Option<Out>>,
+}
+
+/// A new room, in which `make` says what is done. It is asked by its type, so that its futures are made where they stay.
 pub(super) fn room<In: 'static, Out: 'static, F: Future<Output = Out> + 'static>(
-    make: fn(In) -> F,
-) -> Box<dyn Room<In, Out>> {
-    Box::new(Of { make, future: Box::pin(None) })
+    make: impl Fn(In) -> F + 'static,
+) -> Room<In, Out> {
+    let door = Rc::new(Door { todo: Cell::new(None), done: Cell::new(None) });
+    let resident = Box::pin(live(door.clone(), make));
+    Room { door, resident }
 }
 
-/// Lets `room` be used once, and hands it to `give_back` however that ends.
-pub(super) fn used<In, Out>(
-    mut room: Box<dyn Room<In, Out>>,
-    with: In,
-    give_back: fn(Box<dyn Room<In, Out>>),
-) -> Used<In, Out> {
-    room.enter(with);
+async fn live<In, Out, F: Future<Output = Out>>(door: Rc<Door<In, Out>>, make: impl Fn(In) -> F) {
+    loop {
+        let todo = poll_fn(|_| door.todo.take().map_or(Poll::Pending, Poll::Ready)).await;
+        door.done.set(Some(make(todo).await));
+    }
+}
+
+/// Lets `room` be used once, and hands it to `give_back` when that is over.
+pub(super) fn used<In, Out>(room: Room<In, Out>, todo: In, give_back: fn(Room<In, Out>)) -> Used<In, Out> {
+    room.door.todo.set(Some(todo));
     Used { room: Some(room), give_back }
 }
 
-/// A room for futures whose type has no name.
-struct Of<In, F> {
-    make: fn(In) -> F,
-    future: Pin<Box<Option<F>>>,
-}
-
-impl<In, F: Future> Room<In, F::Output> for Of<In, F> {
-    fn enter(&mut self, with: In) {
-        self.future.set(Some((self.make)(with)));
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let out = ready!(future.poll(cx));
-        self.leave();
-        Poll::Ready(out)
-    }
-
-    fn leave(&mut self) {
-        self.future.set(None);
-    }
-}
-
-/// What goes on in a room. It holds nothing but that: whoever waits for it stays small.
+/// What goes on in a room. It holds nothing but that: whoever waits for it stays small. Who leaves in the middle, or by a
+/// panic, takes the room along, with all that is in it.
 pub(super) struct Used<In, Out> {
-    room: Option<Box<dyn Room<In, Out>>>,
-    give_back: fn(Box<dyn Room<In, Out>>),
+    room: Option<Room<In, Out>>,
+    give_back: fn(Room<In, Out>),
 }
 
 impl<In, Out> Future for Used<In, Out> {
     type Output = Out;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Out> {
-        match &mut self.room {
-            Some(room) => room.poll(cx),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<In, Out> Drop for Used<In, Out> {
-    fn drop(&mut self) {
-        if let Some(mut room) = self.room.take() {
-            room.leave();
+        let Some(room) = &mut self.room else { return Poll::Pending };
+        let _ = room.resident.as_mut().poll(cx);
+        let Some(done) = room.door.done.take() else { return Poll::Pending };
+        if let Some(room) = self.room.take() {
             (self.give_back)(room);
         }
+        Poll::Ready(done)
     }
 }
 

@@ -192,7 +192,7 @@ struct Stream {
 const MOST_ROOMS: usize = 256;
 
 thread_local! {
-    static ROOMS: RefCell<Shelf<Box<dyn Room<Stream, Ended>>>> = const { RefCell::new(Shelf::new(MOST_ROOMS)) };
+    static ROOMS: RefCell<Shelf<Room<Stream, Ended>>> = const { RefCell::new(Shelf::new(MOST_ROOMS)) };
 }
 
 /// Frees rooms that were not asked for since the last time.

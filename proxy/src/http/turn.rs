@@ -22,7 +22,7 @@ const MOST: usize = 256;
 const LARGE_HEAD: usize = 16 * 1024;
 
 thread_local! {
-    static ROOMS: RefCell<Shelf<Box<dyn Room<Turn, Done>>>> = const { RefCell::new(Shelf::new(MOST)) };
+    static ROOMS: RefCell<Shelf<Room<Turn, Done>>> = const { RefCell::new(Shelf::new(MOST)) };
     static CALLS: RefCell<Shelf<Box<Call>>> = const { RefCell::new(Shelf::new(MOST)) };
 }
 

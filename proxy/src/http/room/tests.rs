@@ -1,11 +1,12 @@
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::Waker;
 
 use super::*;
 
 thread_local! {
-    static GIVEN_BACK: RefCell<Vec<Box<dyn Room<In, u32>>>> = const { RefCell::new(Vec::new()) };
+    static GIVEN_BACK: RefCell<Vec<Room<In, u32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Waits as often as is asked, and tells when it is dropped.
@@ -31,7 +32,7 @@ impl Drop for Held {
     }
 }
 
-fn give_back(room: Box<dyn Room<In, u32>>) {
+fn give_back(room: Room<In, u32>) {
     GIVEN_BACK.with_borrow_mut(|rooms| rooms.push(room));
 }
 
@@ -45,12 +46,22 @@ async fn a_room_is_used_again_once_what_was_in_it_is_over() {
 }
 
 #[test]
-fn who_goes_away_in_the_middle_leaves_an_empty_room_behind() {
+fn who_goes_away_in_the_middle_leaves_nothing_behind() {
     let held = Rc::new(Cell::new(false));
     let mut working = Box::pin(used(room(work), In { waits: 9, held: held.clone() }, give_back));
     assert!(working.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert!(held.get());
     drop(working);
     assert!(!held.get());
-    assert_eq!(GIVEN_BACK.take().len(), 1);
+    assert!(GIVEN_BACK.take().is_empty(), "nobody comes into what was going on");
+}
+
+#[test]
+fn a_room_in_which_something_panicked_is_used_by_nobody_else() {
+    let mut working = Box::pin(used(room(|(): ()| async { panic!("a bug") }), (), |_| panic!("given back")));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _: Poll<()> = working.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }));
+    assert!(panicked.is_err());
+    drop(working);
 }

@@ -1,6 +1,8 @@
 //! A byte stream to or from somebody: TCP with what was already read put back in front, bare or in TLS, or a stream of
 //! somebody's HTTP/2 connection.
 
+mod socket;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use self::socket::Socket;
 use crate::http::stream_io::StreamIo;
 
 /// Room for a ClientHello or a request's first line.
@@ -20,13 +23,13 @@ const LOOK: usize = 2 * 1024;
 #[derive(Debug)]
 pub struct Tcp {
     prefix: BytesMut,
-    socket: TcpStream,
+    socket: Socket,
 }
 
 impl Tcp {
     /// Nothing was read yet.
     pub fn new(socket: TcpStream) -> Self {
-        Self { prefix: BytesMut::new(), socket }
+        Self { prefix: BytesMut::new(), socket: Socket::new(socket) }
     }
 
     /// Reads more into the prefix, which is what will be read first from now on.
@@ -36,9 +39,9 @@ impl Tcp {
     pub async fn look(&mut self) -> io::Result<usize> {
         use tokio::io::AsyncReadExt as _;
         // Memory only for who has something to say.
-        self.socket.readable().await?;
+        self.socket.tcp().readable().await?;
         self.prefix.reserve(LOOK);
-        self.socket.read_buf(&mut self.prefix).await
+        self.socket.tcp_mut().read_buf(&mut self.prefix).await
     }
 
     /// What was read and not yet consumed.
@@ -48,7 +51,7 @@ impl Tcp {
 
     /// The other end's address.
     pub fn peer(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        self.socket.tcp().peer_addr()
     }
 
     /// The socket alone, to be used on any thread; an error, if bytes were read and not used.
@@ -56,12 +59,16 @@ impl Tcp {
     /// # Errors
     /// Those of the system, too.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        if self.prefix.is_empty() { self.socket.into_std() } else { Err(io::ErrorKind::InvalidData.into()) }
+        if self.prefix.is_empty() {
+            self.socket.into_tcp().into_std()
+        } else {
+            Err(io::ErrorKind::InvalidData.into())
+        }
     }
 
     /// The socket itself.
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
+    pub const fn socket(&self) -> &TcpStream {
+        self.socket.tcp()
     }
 
     /// Puts bytes back in front.
@@ -84,7 +91,7 @@ impl AsyncRead for Tcp {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(cx, buf);
+            return self.socket.poll_read(cx, buf);
         }
         let n = self.prefix.len().min(buf.remaining());
         buf.put_slice(&self.prefix[..n]);
@@ -98,7 +105,7 @@ impl AsyncRead for Tcp {
 
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        self.socket.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -108,8 +115,8 @@ impl AsyncWrite for Tcp {
     ) -> Poll<io::Result<usize>> {
         match bufs {
             // A record of TLS is mostly one piece, and to send that costs the kernel less than a vector of one.
-            [one] => Pin::new(&mut self.socket).poll_write(cx, one),
-            several => Pin::new(&mut self.socket).poll_write_vectored(cx, several),
+            [one] => self.socket.poll_write(cx, one),
+            several => self.socket.poll_write_vectored(cx, several),
         }
     }
 
@@ -117,12 +124,13 @@ impl AsyncWrite for Tcp {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket holds nothing back.
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        self.socket.poll_shutdown(cx)
     }
 }
 

@@ -4,12 +4,14 @@
 //! workers, on any thread and any runtime. Work that must be waited for holds a [`DrainGuard`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 struct Shared {
+    /// The same as `draining`, for who asks often: to borrow from the channel locks it.
+    begun: AtomicBool,
     draining: watch::Sender<bool>,
     active: AtomicUsize,
     idle: Notify,
@@ -46,8 +48,12 @@ pub enum Drained {
 impl Drain {
     /// A drain that has not started.
     pub fn new() -> Self {
-        let shared =
-            Shared { draining: watch::Sender::new(false), active: AtomicUsize::new(0), idle: Notify::new() };
+        let shared = Shared {
+            begun: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            active: AtomicUsize::new(0),
+            idle: Notify::new(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -58,6 +64,8 @@ impl Drain {
 
     /// Tells every watch to finish; returns at once. Telling twice is telling once.
     pub fn begin(&self) {
+        // Before those who wait are woken: they look here.
+        self.shared.begun.store(true, Ordering::Release);
         self.shared.draining.send_replace(true);
     }
 
@@ -108,7 +116,7 @@ impl Drop for Drain {
 impl DrainWatch {
     /// Whether the drain has started; cheap enough to ask for each request.
     pub fn is_draining(&self) -> bool {
-        *self.shared.draining.borrow()
+        self.shared.begun.load(Ordering::Acquire)
     }
 
     /// Waits until the drain starts; returns at once if it has.
@@ -136,7 +144,7 @@ impl Drop for DrainGuard {
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
-            .field("draining", &*self.draining.borrow())
+            .field("begun", &self.begun.load(Ordering::Relaxed))
             .field("active", &self.active.load(Ordering::Relaxed))
             .finish()
     }

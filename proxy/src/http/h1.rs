@@ -40,12 +40,12 @@ pub struct H1 {
 /// A piece of body at the start of the input.
 #[derive(Debug, Default, Clone, Copy)]
 struct Piece {
-    /// Framing before it.
-    skip: usize,
+    /// Framing before it; what is read at once is far less than this can hold.
+    skip: u32,
+    /// Framing behind it.
+    behind: u32,
     /// Body.
     len: usize,
-    /// Framing behind it.
-    behind: usize,
 }
 
 impl H1 {
@@ -247,7 +247,9 @@ impl Inlet for H1 {
             }
             match self.body.next(self.input.unread())? {
                 BodyEvent::Data { range, consumed } => {
-                    self.piece = Piece { skip: range.start, len: range.len(), behind: consumed - range.end };
+                    let framing = |len| u32::try_from(len).map_err(|_| Broken::Closed);
+                    let (skip, behind) = (framing(range.start)?, framing(consumed - range.end)?);
+                    self.piece = Piece { skip, behind, len: range.len() };
                 }
                 BodyEvent::End { consumed } => {
                     self.input.consume(consumed);
@@ -268,16 +270,16 @@ impl Inlet for H1 {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.input.piece(self.piece.skip, self.piece.len)
+        self.input.piece(self.piece.skip as usize, self.piece.len)
     }
 
     fn consume(&mut self, n: usize) {
         let n = n.min(self.piece.len);
-        self.input.consume(self.piece.skip + n);
+        self.input.consume(self.piece.skip as usize + n);
         self.piece.skip = 0;
         self.piece.len -= n;
         if self.piece.len == 0 {
-            self.input.consume(self.piece.behind);
+            self.input.consume(self.piece.behind as usize);
             self.piece = Piece::default();
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 use weft_http1::{Framing, Refusal, request_framing};
+use weft_runtime::drain::DrainWatch;
 use weft_telemetry::Protocol;
 
 use super::call::Call;
@@ -41,7 +42,8 @@ pub(super) async fn serve(conn: Rc<Conn>, mut h1: Box<H1>) {
     let mut draining = std::pin::pin!(conn.drain.draining());
     loop {
         let mut begun = None;
-        let next = poll_fn(|cx| poll_next(&mut h1, &mut begun, &mut waits, draining.as_mut(), cx));
+        let next =
+            poll_fn(|cx| poll_next(&mut h1, &mut begun, &mut waits, &conn.drain, draining.as_mut(), cx));
         let (framing, call) = match next.await {
             Next::Request(framing, call) => (framing, call),
             Next::End => break,
@@ -103,6 +105,7 @@ fn poll_next(
     h1: &mut H1,
     begun: &mut Option<Box<Call>>,
     waits: &mut Waits,
+    drain: &DrainWatch,
     mut draining: Pin<&mut impl Future<Output = ()>>,
     cx: &mut Context<'_>,
 ) -> Poll<Next> {
@@ -111,7 +114,7 @@ fn poll_next(
             Ok(head)
         } else {
             let has_begun = h1.has_input();
-            if !has_begun && !waits.draining && draining.as_mut().poll(cx).is_ready() {
+            if !has_begun && waits.is_told(drain, draining.as_mut(), cx) {
                 waits.drain();
             }
             Err(ready!(waits.poll(cx, has_begun)))
@@ -162,12 +165,18 @@ struct Waits {
     head: Duration,
     idle: Option<Duration>,
     life_by: Option<Instant>,
+    /// Since when it waits for what it waits for.
     since: Instant,
-    head_by: Option<Instant>,
+    /// A head has begun.
+    begun: bool,
     drained_by: Option<Instant>,
     draining: bool,
+    /// The task has asked whether it should drain, and is woken by it: from then on it is enough to look.
+    asked: bool,
     rested: bool,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// The same of the timer, as it is set now.
+    set: bool,
 }
 
 impl Waits {
@@ -178,18 +187,31 @@ impl Waits {
             idle: bounds.idle,
             life_by: bounds.life.and_then(|life| now.checked_add(life)),
             since: now,
-            head_by: None,
+            begun: false,
             drained_by: None,
             draining: false,
+            asked: false,
             rested: false,
             sleep: None,
+            set: false,
         }
     }
 
     fn next_request(&mut self) {
         self.since = Instant::now();
-        self.head_by = None;
+        self.begun = false;
         self.rested = false;
+    }
+
+    /// Is it time to end, for the first time?
+    fn is_told(
+        &mut self,
+        drain: &DrainWatch,
+        draining: Pin<&mut impl Future<Output = ()>>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let asked = std::mem::replace(&mut self.asked, true);
+        !self.draining && if asked { drain.is_draining() } else { draining.poll(cx).is_ready() }
     }
 
     fn drain(&mut self) {
@@ -204,7 +226,10 @@ impl Waits {
     fn poll(&mut self, cx: &mut Context<'_>, begun: bool) -> Poll<Waited> {
         loop {
             let by = if begun {
-                *self.head_by.get_or_insert_with(|| Instant::now() + self.head)
+                if !std::mem::replace(&mut self.begun, true) {
+                    self.since = Instant::now();
+                }
+                self.since + self.head
             } else {
                 let rest = (!self.rested).then(|| self.since + REST);
                 let idle = self.idle.and_then(|idle| self.since.checked_add(idle));
@@ -215,8 +240,13 @@ impl Waits {
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
             if sleep.deadline() > by {
                 sleep.as_mut().reset(by);
+            } else if self.set && !sleep.is_elapsed() {
+                return Poll::Pending;
             }
-            ready!(sleep.as_mut().poll(cx));
+            self.set = sleep.as_mut().poll(cx).is_pending();
+            if self.set {
+                return Poll::Pending;
+            }
             if by > Instant::now() {
                 sleep.as_mut().reset(by);
                 continue;

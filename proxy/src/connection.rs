@@ -24,7 +24,7 @@ use weft_runtime::drain::DrainWatch;
 use self::asked::Asked;
 use self::habit::Habit;
 use crate::http::hop::Element;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Current, Local, Snapshot};
 use crate::tls::names::PeerNames;
 use crate::upstream::connect::OriginalSource;
 use crate::worker::Worker;
@@ -93,7 +93,7 @@ pub struct Conn {
     /// It is known that requests on it are answered in HTTP.
     answered: Cell<bool>,
     /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
-    current: RefCell<(Weak<Snapshot>, Arc<Chain>)>,
+    current: RefCell<(Weak<Snapshot>, Local<Chain>)>,
 }
 
 impl Deref for Conn {
@@ -108,7 +108,7 @@ impl Deref for Conn {
 #[derive(Debug)]
 pub enum Standing {
     /// This chain takes it.
-    Taken(Arc<Snapshot>, Arc<Chain>),
+    Taken(Rc<Current>, Local<Chain>),
     /// Its listener is gone: what has begun may end by itself, until [`Conn::drain_deadline`].
     Draining,
     /// No chain takes it any more, or one that carries connections otherwise: it has to end.
@@ -141,7 +141,7 @@ impl Conn {
             id,
             tunnel: None,
             answered: Cell::new(false),
-            current: RefCell::new((Arc::downgrade(snapshot), chain)),
+            current: RefCell::new((Arc::downgrade(snapshot), Rc::new(chain))),
         }
     }
 
@@ -170,7 +170,7 @@ impl Conn {
     /// more, or one that carries connections otherwise; then the connection has to end.
     ///
     /// So a changed policy is in force for the next request of an open connection, and only a changed transport costs it.
-    pub fn current(&self) -> Option<(Arc<Snapshot>, Arc<Chain>)> {
+    pub fn current(&self) -> Option<(Rc<Current>, Local<Chain>)> {
         match self.standing() {
             Standing::Taken(snapshot, chain) => Some((snapshot, chain)),
             Standing::Draining | Standing::Untaken => None,
@@ -178,7 +178,7 @@ impl Conn {
     }
 
     /// The chain that takes the connection, or the last that did: who writes down how it ended asks for that.
-    pub fn last_chain(&self) -> Arc<Chain> {
+    pub fn last_chain(&self) -> Local<Chain> {
         match self.standing() {
             Standing::Taken(_, chain) => chain,
             Standing::Draining | Standing::Untaken => self.current.borrow().1.clone(),
@@ -194,7 +194,7 @@ impl Conn {
         }
         let Some(view) = snapshot.listener(&self.listener) else { return Standing::Draining };
         let chain = match self.arrived.chain(&view.listener) {
-            Some(chain) if chain.settings.transport == current.1.settings.transport => chain.clone(),
+            Some(chain) if chain.settings.transport == current.1.settings.transport => Rc::new(chain.clone()),
             _ => return Standing::Untaken,
         };
         *current = (Arc::downgrade(&snapshot), chain.clone());

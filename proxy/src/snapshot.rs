@@ -1,6 +1,7 @@
 //! The configuration in force, as connections and requests read it: the compiled table, and beside each part what the
 //! proxy itself adds to it (TLS ready for handshakes, what is remembered of endpoints). Published by one atomic store.
 
+mod current;
 mod memory;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,7 @@ use weft_policy::health::Verdict;
 use weft_policy::{breaker, outlier};
 use weft_telemetry::{Peer, Service};
 
+pub use self::current::{Current, Local};
 pub use self::memory::Memory;
 use crate::tls::secrets::Secrets;
 use crate::tls::server::Acceptor;
@@ -42,7 +44,7 @@ pub struct ClusterView {
     /// The compiled cluster.
     pub cluster: Arc<Cluster>,
     /// In the order of the cluster's endpoints.
-    pub endpoints: Vec<EndpointView>,
+    pub endpoints: Vec<Arc<EndpointView>>,
     /// What is remembered of it.
     pub state: Arc<ClusterState>,
     /// How much of it may be under way.

@@ -22,7 +22,7 @@ use weft_telemetry::{ResponseFlag, ResponseFlags};
 use crate::connection::silence::Silence;
 use crate::connection::{Conn, Standing};
 use crate::observe::{Over, words};
-use crate::snapshot::{ClusterView, EndpointView};
+use crate::snapshot::{ClusterView, EndpointView, Local};
 use crate::sniff::is_http2_server;
 use crate::stream::Io;
 use crate::tunnel::{self, Cut, Ended};
@@ -189,7 +189,7 @@ async fn watched(conn: &Conn) -> String {
 /// A connection to an endpoint.
 struct Reached {
     io: Io,
-    endpoint: EndpointView,
+    endpoint: Arc<EndpointView>,
     in_flight: InFlight,
     /// Counted among the cluster's connections.
     place: Place,
@@ -202,7 +202,7 @@ pub struct Opened {
     idle: Option<Duration>,
     started: (Instant, SystemTime),
     /// The chain that it was made for.
-    chain: Arc<Chain>,
+    chain: Local<Chain>,
 }
 
 impl Opened {
@@ -307,7 +307,7 @@ async fn reach(
     let mut tried = Vec::new();
     loop {
         let picked = pick(&conn.worker, id, cluster, hash, Before::endpoints(&tried), original);
-        let (place, mut endpoint) =
+        let (place, endpoint) =
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
         let mut in_flight = endpoint.state.begin();
@@ -323,7 +323,8 @@ async fn reach(
             Ok(Connected { io, peer, .. }) => {
                 note(cluster, &endpoint, Outcome::CONNECTED);
                 let principal = peer.as_ref().and_then(|names| names.uris.first());
-                endpoint.peer = conn.worker.observer.proven(&endpoint.peer, principal.map(String::as_str));
+                let peer = conn.worker.observer.proven(&endpoint.peer, principal.map(String::as_str));
+                let endpoint = Arc::new(EndpointView { peer, ..(*endpoint).clone() });
                 return Ok(Reached { io, endpoint, in_flight, place: counted });
             }
             Err(error) => {

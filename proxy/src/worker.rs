@@ -22,8 +22,8 @@ use crate::http::mirror::Copies;
 use crate::http::watch::Running;
 use crate::observe::Observer;
 use crate::overload::Overload;
-use crate::snapshot::Snapshot;
-use crate::tls::secrets::Secrets;
+use crate::snapshot::{Current, Snapshot};
+use crate::tls::secrets::{CachedSvid, Secrets};
 use crate::upstream::dial::Dials;
 use crate::upstream::line::{Line, Reclaim};
 use crate::upstream::names::Names;
@@ -66,7 +66,9 @@ pub struct Shared {
 pub struct Worker {
     /// What all share.
     pub shared: Arc<Shared>,
-    snapshot: RefCell<LiveCache<Snapshot>>,
+    snapshot: RefCell<(LiveCache<Snapshot>, Rc<Current>)>,
+    /// Our own certificate.
+    pub svid: RefCell<CachedSvid>,
     /// Idle connections.
     pub pools: RefCell<Pools>,
     /// Connections that are being made and will be shared.
@@ -93,7 +95,8 @@ impl Worker {
     /// A worker of `shared`.
     pub fn new(shared: Arc<Shared>) -> Self {
         Self {
-            snapshot: RefCell::new(shared.live.cached()),
+            snapshot: RefCell::new((shared.live.cached(), Rc::new(Current::new(shared.live.load())))),
+            svid: RefCell::new(shared.secrets.cached_svid()),
             pools: RefCell::default(),
             dials: Dials::default(),
             rng: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
@@ -110,8 +113,13 @@ impl Worker {
     }
 
     /// The configuration of this moment.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.borrow_mut().load().clone()
+    pub fn snapshot(&self) -> Rc<Current> {
+        let (newest, known) = &mut *self.snapshot.borrow_mut();
+        let newest = newest.load();
+        if !Arc::ptr_eq(newest, known) {
+            *known = Rc::new(Current::new(newest.clone()));
+        }
+        known.clone()
     }
 
     /// Why a new request, connection or copy is not taken, if it is not: the process uses too much memory.

@@ -1,6 +1,6 @@
 //! Istio's metrics, in Prometheus's text.
 //!
-//! A hit is atomics only: every worker keeps a [`RequestMetrics`] with handles it has looked up once. What a
+//! A hit is numbers of the worker's own: every worker keeps a [`RequestMetrics`] with parts of series it has looked up once. What a
 //! stranger can vary (peer metadata, statuses) cannot make it grow without end: at most
 //! [`MetricsSettings::max_series`] label sets live at a time, what comes beyond is counted under `other`, and
 //! what nobody used for [`MetricsSettings::idle`] is forgotten.
@@ -15,6 +15,7 @@ mod tcp;
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
@@ -64,6 +65,8 @@ struct Shared {
     process: PrometheusRecorder,
     process_handle: PrometheusHandle,
     requests: Table<RequestSeries>,
+    /// How many have asked for handles.
+    workers: AtomicUsize,
     tcp: Table<TcpSeries>,
 }
 
@@ -89,6 +92,7 @@ impl Metrics {
             series_handle: series.handle(),
             process_handle: process.handle(),
             requests: Table::new(settings.max_series, Self::overflow(&process, "requests")),
+            workers: AtomicUsize::new(0),
             tcp: Table::new(settings.max_series, Self::overflow(&process, "tcp")),
             series,
             process,
@@ -172,8 +176,10 @@ impl Metrics {
         self.shared.process_handle.run_upkeep();
     }
 
-    /// Tells the tables the time; says whether anything was forgotten, now or not long ago.
+    /// Tells the exporter what was counted, and the tables the time; says whether anything was forgotten, now or not long ago.
     fn tick(&self, now: Instant) -> bool {
+        // Before any is forgotten.
+        self.shared.requests.all().iter().for_each(|series| series.tell());
         let age = now.saturating_duration_since(self.shared.started);
         let requests = self.shared.requests.forget(age, self.shared.settings.idle);
         let tcp = self.shared.tcp.forget(age, self.shared.settings.idle);

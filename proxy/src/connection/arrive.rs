@@ -17,7 +17,7 @@ use super::origin::{self, Origin};
 use super::secure::secure;
 use super::stage::Stage;
 use super::{Arrived, Conn};
-use crate::snapshot::{ListenerView, Snapshot};
+use crate::snapshot::{Current, ListenerView};
 use crate::sniff::{self, Protocol};
 use crate::stream::{Io, Tcp};
 use crate::tcp::{First, Opened};
@@ -198,7 +198,7 @@ fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
 }
 
 /// The listener as it is at this moment, and the snapshot that says so.
-fn view_of(worker: &Worker, listener: &Arc<str>) -> Option<(Arc<ListenerView>, Arc<Snapshot>)> {
+fn view_of(worker: &Worker, listener: &Arc<str>) -> Option<(Arc<ListenerView>, Rc<Current>)> {
     let snapshot = worker.snapshot();
     let view = snapshot.listener(listener)?.clone();
     Some((view, snapshot))

@@ -58,8 +58,8 @@ pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut Sm
             }
         }
     }
-    let own = conn.worker.shared.secrets.svid();
-    let own_uri = own.as_ref().and_then(|svid| svid.names.uris.first()).map_or("", String::as_str);
+    let mut own = conn.worker.svid.borrow_mut();
+    let own_uri = own.load().and_then(|svid| svid.names.uris.first()).map_or("", String::as_str);
     let hop = hop::Hop {
         manager: settings,
         tls: conn.tls,

@@ -55,7 +55,7 @@ pub struct Sent {
     /// Its stream.
     pub upstream: Upstream,
     /// The endpoint.
-    pub endpoint: EndpointView,
+    pub endpoint: Arc<EndpointView>,
     /// Counted as in flight.
     pub in_flight: InFlight,
 }
@@ -69,7 +69,7 @@ pub struct Been {
     /// could be sent to.
     pub avoided: Places,
     /// Where a connection is being made for it at the moment.
-    pub dialling: Option<(usize, EndpointView)>,
+    pub dialling: Option<(usize, Arc<EndpointView>)>,
 }
 
 impl Been {
@@ -136,7 +136,7 @@ async fn to_endpoint(
 ) -> Result<Upstream, Failure> {
     let cluster = &ask.plan.cluster;
     let way = reach::reach(ask, chosen, head, been).await?;
-    if let Err(full) = chosen.in_flight.count(&cluster.state, cluster.limits.requests) {
+    if let Err(full) = chosen.in_flight.count(cluster) {
         // It is of use to others.
         if let Way::H1(spare) = way {
             let now = Instant::now();

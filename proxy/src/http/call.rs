@@ -11,7 +11,7 @@ use weft_model::route::HeaderOperations;
 use weft_telemetry::{Fields, Peer, ResponseFlags};
 
 use super::clock::Timer;
-use crate::snapshot::ClusterView;
+use crate::snapshot::{ClusterView, Local};
 
 /// The heads are used again for the next request of the connection.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ pub struct Ledger {
     /// What its route does to its answer, whoever gives it; innermost first.
     pub on_response: Vec<HeaderOperations>,
     /// The cluster it went to, or was to go to.
-    pub cluster: Option<Arc<ClusterView>>,
+    pub cluster: Option<Local<ClusterView>>,
     /// The endpoint it went to.
     pub upstream: Option<SocketAddr>,
     /// The client told who it is, and wants to be told.

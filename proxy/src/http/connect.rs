@@ -3,6 +3,7 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use weft_telemetry::ResponseFlag;
 
 use super::call::{Call, Ledger};
 use super::downstream::{DownH1, DownH2};
-use super::exchange::{changed, refuse, routes};
+use super::exchange::{changed, refuse, routes, table};
 use super::h1::H1;
 use super::message::Outlet as _;
 use super::plan::plan;
@@ -124,9 +125,10 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
     }
     call.ledger.remote = Some(hop::remote(&call.request, &manager.settings, conn.source.ip()));
     admit::authorize(conn, manager, call, "http")?;
-    let (snapshot, table) = routes(conn, manager, snapshot).await?;
+    let snapshot = routes(conn, manager, snapshot).await?;
+    let table = table(manager, &snapshot)?;
     let authority = call.request.target().to_owned();
-    let plan = plan(conn, manager, &snapshot, &table, call, "http")?;
+    let plan = plan(conn, manager, &snapshot, table, call, "http")?;
     let asked = Rc::new(Asked::new(&authority, call.ledger.route.as_deref()));
     let original = if plan.cluster.cluster.settings.discovery == Discovery::OriginalDst {
         let resolved = crate::upstream::outside::resolve(&authority, 443, conn, &plan.cluster).await;
@@ -137,8 +139,8 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
     } else {
         None
     };
-    let by_server_name = ByServerName::of(&table, &authority).filter(|_| asked.is_bytes());
-    let way = Way { id: plan.id, cluster: plan.cluster, hash: plan.hash, original, idle: None };
+    let by_server_name = ByServerName::of(table, &authority).filter(|_| asked.is_bytes());
+    let way = Way { id: plan.id, cluster: Arc::clone(&plan.cluster), hash: plan.hash, original, idle: None };
     Ok(Tunnel { way, asked, by_server_name })
 }
 

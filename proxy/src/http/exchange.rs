@@ -1,7 +1,7 @@
 //! The life of a request: prepare, authorize, route, try (again), relay, write down. Decide, then do.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use weft_model::table::RouteTable;
 use weft_model::table::chain::{HttpManager, RouteSource, Terminal};
@@ -17,7 +17,7 @@ use super::tries::forward;
 use super::watch::Watch;
 use super::{admit, local, peers};
 use crate::connection::Conn;
-use crate::snapshot::{ClusterView, Snapshot};
+use crate::snapshot::{ClusterView, Current, Local, Snapshot};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::places::Place;
 
@@ -117,9 +117,9 @@ async fn run<D: Downstream>(
         call.ledger.cluster = only_cluster(manager, &snapshot);
         return Err(reply.into());
     }
-    let (snapshot, table) = routes(conn, manager, snapshot).await?;
-    let plan = plan(conn, manager, &snapshot, &table, call, scheme);
-    drop((snapshot, table));
+    let snapshot = routes(conn, manager, snapshot).await?;
+    let plan = plan(conn, manager, &snapshot, table(manager, &snapshot)?, call, scheme);
+    drop(snapshot);
     held_up(call, down).await?;
     let plan = plan.map_err(|reply| reply.besides(&call.ledger.reason))?;
     peers::to_upstream(conn, manager, call, &plan.cluster);
@@ -134,13 +134,13 @@ fn overloaded(why: String) -> Reply {
 }
 
 /// Where all requests of an inbound port go: those that are denied are its service's, too.
-fn only_cluster(manager: &HttpManager, snapshot: &Snapshot) -> Option<Arc<ClusterView>> {
+fn only_cluster(manager: &HttpManager, snapshot: &Current) -> Option<Local<ClusterView>> {
     let RouteSource::Inline(table) = &manager.routes else { return None };
     let [host] = &table.hosts[..] else { return None };
     let [route] = &host.routes[..] else { return None };
     let Action::Forward(forward) = &route.action else { return None };
     let Target::Cluster(only) = &forward.target else { return None };
-    snapshot.cluster(only.cluster.id).cloned()
+    snapshot.keep_cluster(only.cluster.id)
 }
 
 /// Waits as long as a fault asks for, whatever comes then; a client that goes away meanwhile is waited for no longer.
@@ -174,31 +174,39 @@ pub(super) fn changed(why: &'static str) -> Reply {
     Reply::new(503, "", "listener_changed").because(why)
 }
 
-/// The route configuration; one that has not arrived yet is waited for, and then refused.
+/// The route configuration, if it has arrived.
+fn known<'a>(manager: &'a HttpManager, snapshot: &'a Snapshot) -> Option<&'a RouteTable> {
+    match &manager.routes {
+        RouteSource::Inline(table) => Some(table),
+        RouteSource::Named(named) => snapshot.table.routes(named.id).map(|table| &**table),
+    }
+}
+
+/// The route configuration, in a snapshot that has it.
+pub(super) fn table<'a>(manager: &'a HttpManager, snapshot: &'a Snapshot) -> Result<&'a RouteTable, Reply> {
+    known(manager, snapshot).ok_or_else(|| changed("the route configuration has just gone: try again"))
+}
+
+/// A snapshot that has the route configuration; one that has not arrived yet is waited for, and then refused.
 pub(super) async fn routes(
     conn: &Conn,
     manager: &HttpManager,
-    mut snapshot: Arc<Snapshot>,
-) -> Result<(Arc<Snapshot>, Arc<RouteTable>), Reply> {
-    let (id, name) = match &manager.routes {
-        RouteSource::Inline(table) => return Ok((snapshot, table.clone())),
-        RouteSource::Named(named) => (named.id, &named.name),
-    };
-    if let Some(table) = snapshot.table.routes(id) {
-        let table = table.clone();
-        return Ok((snapshot, table));
+    mut snapshot: Rc<Current>,
+) -> Result<Rc<Current>, Reply> {
+    if known(manager, &snapshot).is_some() {
+        return Ok(snapshot);
     }
     let hold = conn.worker.shared.bootstrap.hold;
     let deadline = tokio::time::Instant::now() + hold;
     let mut changes = conn.worker.shared.live.changes();
     loop {
         snapshot = conn.worker.snapshot();
-        if let Some(table) = snapshot.table.routes(id) {
-            let table = table.clone();
-            return Ok((snapshot, table));
+        if known(manager, &snapshot).is_some() {
+            return Ok(snapshot);
         }
         let waited = tokio::time::timeout_at(deadline, changes.changed()).await;
         if !matches!(waited, Ok(true)) {
+            let name = if let RouteSource::Named(named) = &manager.routes { &*named.name } else { "" };
             return Err(Reply::new(503, "", "route_configuration_missing")
                 .flag(ResponseFlag::NoRouteFound)
                 .because(format!(

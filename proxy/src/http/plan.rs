@@ -1,5 +1,6 @@
 //! Where a request goes and how, decided once on one snapshot; what is kept of the decision is owned by the request.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::exchange::called;
 use super::reply::Reply;
 use super::{filters, hop, mirror, operations};
 use crate::connection::Conn;
-use crate::snapshot::{ClusterView, Snapshot};
+use crate::snapshot::{ClusterView, Current, Local, Snapshot};
 
 /// Envoy's default for routes that say nothing.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,7 +33,7 @@ pub struct Plan {
     /// Which cluster.
     pub id: ClusterId,
     /// The cluster.
-    pub cluster: Arc<ClusterView>,
+    pub cluster: Local<ClusterView>,
     /// The key of consistent hashing.
     pub hash: Option<u64>,
     /// A cookie that the client gets, so that it comes back to the same endpoint.
@@ -54,7 +55,7 @@ impl Plan {
     pub(super) fn for_copy(id: ClusterId, cluster: Arc<ClusterView>, allowed: Allowed) -> Self {
         Self {
             id,
-            cluster,
+            cluster: Rc::new(cluster),
             hash: None,
             cookie: None,
             allowed,
@@ -73,7 +74,7 @@ impl Plan {
 pub fn plan(
     conn: &Conn,
     manager: &HttpManager,
-    snapshot: &Snapshot,
+    snapshot: &Current,
     table: &RouteTable,
     call: &mut Call,
     scheme: &str,
@@ -116,9 +117,10 @@ pub fn plan(
         }
     };
     let found = match id {
-        Some(id) => snapshot.cluster(id).map(|view| (id, view)),
-        None => snapshot.cluster_by_name(name),
+        Some(id) => Some(id),
+        None => snapshot.cluster_by_name(name).map(|(id, _)| id),
     };
+    let found = found.and_then(|id| Some((id, snapshot.keep_cluster(id)?)));
     let Some((id, cluster)) = found else {
         return Err(no_cluster(settings.cluster_not_found, name));
     };
@@ -147,7 +149,7 @@ pub fn plan(
     if no_upgrade {
         weft_http1::strip_hop_by_hop(&mut call.request.headers, weft_http1::Upgrade::Drop);
     }
-    call.ledger.cluster = Some(cluster.clone());
+    call.ledger.cluster = Some(cluster);
     let alters = |o: &&HeaderOperations| !o.request_set.is_empty() || !o.request_remove.is_empty();
     if rewritten || host.is_some() || plan.auto_host || layers().any(|o| alters(&o)) {
         // Authorization has seen this one, and would see it again.
@@ -180,10 +182,10 @@ pub fn plan(
 }
 
 /// The cluster that a request was on its way to, even if it never gets there: who refuses it counts it as the service's.
-fn leads_to(decision: &Decision<'_>, snapshot: &Snapshot) -> Option<Arc<ClusterView>> {
+fn leads_to(decision: &Decision<'_>, snapshot: &Current) -> Option<Local<ClusterView>> {
     match decision {
         Decision::Forward(Forwarding { to: Choice::Cluster(destination), .. }) => {
-            snapshot.cluster(destination.cluster.id).cloned()
+            snapshot.keep_cluster(destination.cluster.id)
         }
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! A connection to an endpoint: one that is there, or a new one, or, where the cluster may have no more of them, the next
 //! that becomes free. Whoever waits is counted, stands in line, and waits no longer than the request may take.
 
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::upstream::spare::Spare;
 pub(super) struct Chosen {
     /// Its place in the cluster's set.
     pub(super) place: usize,
-    pub(super) endpoint: EndpointView,
+    pub(super) endpoint: Arc<EndpointView>,
     pub(super) in_flight: InFlight,
 }
 
@@ -201,7 +202,7 @@ fn leave_the_ill(ask: &Ask<'_>, chosen: &mut Chosen, avoided: &[usize]) {
 }
 
 /// The endpoints that a request which waits may go to in place of the one that was chosen, with their places.
-fn others<'a>(ask: &'a Ask<'_>, chosen: usize, avoided: &[usize]) -> Vec<(usize, &'a EndpointView)> {
+fn others<'a>(ask: &'a Ask<'_>, chosen: usize, avoided: &[usize]) -> Vec<(usize, &'a Arc<EndpointView>)> {
     if ask.plan.hash.is_some() || ask.original.is_some() {
         return Vec::new();
     }

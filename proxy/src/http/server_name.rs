@@ -12,7 +12,7 @@ use weft_model::table::chain::Terminal;
 use weft_policy::route::{self, Choice, Decision};
 
 use super::call::{Call, View};
-use super::exchange::routes;
+use super::exchange::{routes, table};
 use super::h1::H1;
 use crate::connection::Conn;
 use crate::sniff::{self, Protocol};
@@ -61,10 +61,10 @@ impl ByServerName {
         let gone = || "the listener changed: connect again".to_owned();
         let (snapshot, chain) = conn.current().ok_or_else(gone)?;
         let Terminal::Http(manager) = &chain.terminal else { return Err(gone()) };
-        let Ok((snapshot, table)) = routes(conn, manager, snapshot).await else { return Ok(()) };
+        let Ok(snapshot) = routes(conn, manager, snapshot).await else { return Ok(()) };
+        let Ok(table) = table(manager, &snapshot) else { return Ok(()) };
         let view = View { head: &call.request, scheme: "http" };
-        let decision =
-            route::route_at(&table, &self.domain(&name), &view, &mut *conn.worker.rng.borrow_mut());
+        let decision = route::route_at(table, &self.domain(&name), &view, &mut *conn.worker.rng.borrow_mut());
         let Decision::Forward(forwarding) = decision else { return Ok(()) };
         // An edit meanwhile may have taken the names away.
         if port_of(&forwarding.host.name) != &*self.port {

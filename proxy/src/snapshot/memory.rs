@@ -85,13 +85,13 @@ impl Memory {
             (None, Some(before)) => before.carrier.clone(),
             (None, None) => Arc::new(Carrier::Broken("no transport".into())),
         };
-        let known: HashMap<SocketAddr, &EndpointView> =
+        let known: HashMap<SocketAddr, &Arc<EndpointView>> =
             same_transport.iter().flat_map(|b| &b.endpoints).map(|e| (e.address, e)).collect();
         let mut endpoints = Vec::with_capacity(cluster.endpoints.endpoints.len());
         for endpoint in &cluster.endpoints.endpoints {
             let Address::Socket(address) = endpoint.settings.address else {
                 // Names were resolved before; a pipe cannot be reached from here and keeps its place as broken.
-                endpoints.push(self.unreachable(&settings.name, &endpoint.settings.address));
+                endpoints.push(Arc::new(self.unreachable(&settings.name, &endpoint.settings.address)));
                 continue;
             };
             let old = known.get(&address);
@@ -105,9 +105,11 @@ impl Memory {
             });
             if let (Some(old), true) = (old, transport_same) {
                 let told = PeerMetadata::from_endpoint(&endpoint.settings.workload);
-                let same = *old.peer.metadata() == told;
-                let peer = if same { old.peer.clone() } else { Arc::new(Peer::new(told, None)) };
-                endpoints.push(EndpointView { peer, ..(*old).clone() });
+                endpoints.push(if *old.peer.metadata() == told {
+                    Arc::clone(old)
+                } else {
+                    Arc::new(EndpointView { peer: Arc::new(Peer::new(told, None)), ..(***old).clone() })
+                });
                 continue;
             }
             let fresh;
@@ -118,13 +120,13 @@ impl Memory {
                     &fresh
                 }
             };
-            endpoints.push(EndpointView {
+            endpoints.push(Arc::new(EndpointView {
                 address,
                 state: self.state(&settings.name, address),
                 carrier: carriers.of(&endpoint.settings.transport_match),
                 pool: self.pool(),
                 peer: Arc::new(Peer::new(PeerMetadata::from_endpoint(&endpoint.settings.workload), None)),
-            });
+            }));
         }
         let pool_base = same_transport.map_or_else(|| self.pool().id, |b| b.pool_base);
         // Who goes where the connection was going has no choice.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Cache};
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -38,6 +38,17 @@ pub struct Svid {
     pub serial: String,
     /// Since when we have it.
     pub since: SystemTime,
+}
+
+/// What one thread last saw of our own certificate.
+#[derive(Debug)]
+pub struct CachedSvid(Cache<Arc<ArcSwapOption<Svid>>, Option<Arc<Svid>>>);
+
+impl CachedSvid {
+    /// The certificate in force, if there is one yet.
+    pub fn load(&mut self) -> Option<&Svid> {
+        self.0.load().as_deref()
+    }
 }
 
 /// Whom we believe.
@@ -122,6 +133,11 @@ impl Secrets {
     /// Secrets that stand in files.
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// Our certificate for one thread that asks for it often: to ask costs a comparison.
+    pub fn cached_svid(&self) -> CachedSvid {
+        CachedSvid(Cache::new(self.own.clone()))
     }
 
     /// Our certificate, if there is one yet.

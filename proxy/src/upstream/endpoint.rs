@@ -10,8 +10,7 @@ use weft_policy::breaker::{Full, Resource};
 use weft_policy::outlier::Streaks;
 
 use super::health::Known;
-
-use super::cluster::ClusterState;
+use crate::snapshot::{ClusterView, Local};
 
 /// One endpoint of one cluster.
 #[derive(Debug)]
@@ -95,7 +94,7 @@ impl EndpointState {
 pub struct InFlight {
     endpoint: Arc<EndpointState>,
     /// The cluster among whose requests it counts.
-    requests: Option<Arc<ClusterState>>,
+    requests: Option<Local<ClusterView>>,
     /// It counts among what the endpoint was asked.
     asked: bool,
 }
@@ -105,8 +104,8 @@ impl InFlight {
     ///
     /// # Errors
     /// If too many are in flight.
-    pub fn count(&mut self, cluster: &Arc<ClusterState>, limit: u32) -> Result<(), Full> {
-        cluster.requests.enter(Resource::Requests, limit)?;
+    pub fn count(&mut self, cluster: &Local<ClusterView>) -> Result<(), Full> {
+        cluster.state.requests.enter(Resource::Requests, cluster.limits.requests)?;
         self.requests = Some(cluster.clone());
         self.asked();
         Ok(())
@@ -124,7 +123,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.endpoint.active.fetch_sub(1, Ordering::Relaxed);
         if let Some(cluster) = &self.requests {
-            cluster.requests.leave();
+            cluster.state.requests.leave();
         }
     }
 }

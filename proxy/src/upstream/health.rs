@@ -67,7 +67,7 @@ pub async fn run(shared: Arc<Shared>) {
     let mut changes = shared.live.changes();
     loop {
         let snapshot = shared.live.load();
-        let mut wanted: HashMap<Key, (Arc<ClusterView>, EndpointView)> = HashMap::new();
+        let mut wanted: HashMap<Key, (Arc<ClusterView>, Arc<EndpointView>)> = HashMap::new();
         for view in snapshot.clusters() {
             let settings = &view.cluster.settings;
             if settings.health_check.is_none() || settings.discovery == Discovery::OriginalDst {
@@ -99,7 +99,7 @@ pub async fn run(shared: Arc<Shared>) {
 }
 
 /// Probes one endpoint.
-async fn watch(way: Way, endpoint: EndpointView, check: HealthCheck) {
+async fn watch(way: Way, endpoint: Arc<EndpointView>, check: HealthCheck) {
     let health = &endpoint.state.health;
     let mut patient = Patient::known(health.verdict());
     loop {

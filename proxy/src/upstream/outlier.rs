@@ -220,7 +220,7 @@ impl Window {
     }
 
     fn close(&self, view: &Arc<ClusterView>, settings: &Settings) {
-        let within = |endpoint: &EndpointView| {
+        let within = |endpoint: &Arc<EndpointView>| {
             let (now, then) = (totals(&endpoint.state), self.totals.get(&endpoint.address));
             let then = then.copied().unwrap_or_default();
             let [requests, failures, unanswered] = std::array::from_fn(|n| now[n].saturating_sub(then[n]));

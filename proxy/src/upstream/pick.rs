@@ -73,10 +73,10 @@ pub fn pick(
     hash: Option<u64>,
     before: Before<'_>,
     original: Option<SocketAddr>,
-) -> Result<(usize, EndpointView), NoEndpoint> {
+) -> Result<(usize, Arc<EndpointView>), NoEndpoint> {
     if view.cluster.settings.discovery == Discovery::OriginalDst {
         let address = original.ok_or(NoEndpoint::Empty)?;
-        return Ok((0, original_destination(view, address)));
+        return Ok((0, Arc::new(original_destination(view, address))));
     }
     let mut turns = worker.turns.borrow_mut();
     let turn = turns.entry(id).or_default();

@@ -2,15 +2,13 @@
 //!
 //! The exporter's own histogram keeps every sample until somebody drains it: at tens of thousands of requests
 //! a second that is megabytes between two scrapes, and an allocation now and then on the hot path. This one
-//! is a fixed row of atomics.
+//! is a fixed row of numbers, which one thread writes and others read: a worker's own.
 
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::HistogramFn;
-
-use super::series::RequestSeries;
+use super::series::{Lane, RequestSeries};
 
 /// Upper bounds of the buckets, in thousandths of the unit (milliseconds, bytes).
 const BOUNDS: [u64; 19] = [
@@ -35,53 +33,72 @@ const BOUNDS: [u64; 19] = [
     3_600_000_000,
 ];
 
-/// One histogram of one series.
+/// A number that one thread adds to while others read it: that costs what a number costs, and not what it costs to have a
+/// cache line to oneself.
+#[derive(Debug, Default)]
+pub(super) struct Own(AtomicU64);
+
+impl Own {
+    pub(super) fn add(&self, more: u64) {
+        self.0.store(self.now().wrapping_add(more), Ordering::Relaxed);
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One worker's part of one histogram of one series, or the sum of several.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
     /// One more than there are bounds: the last is what exceeds them all.
-    counts: [AtomicU64; BOUNDS.len() + 1],
-    sum: AtomicU64,
+    counts: [Own; BOUNDS.len() + 1],
+    sum: Own,
 }
 
 impl Histogram {
     /// Records a value in thousandths of the unit.
     pub(super) fn record_thousandths(&self, value: u64) {
         let bucket = BOUNDS.partition_point(|bound| *bound < value);
-        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum.fetch_add(value, Ordering::Relaxed);
+        self.counts[bucket].add(1);
+        self.sum.add(value);
+    }
+
+    /// Puts another's values in.
+    pub(super) fn add(&self, other: &Self) {
+        self.counts.iter().zip(&other.counts).for_each(|(count, more)| count.add(more.now()));
+        self.sum.add(other.sum.now());
+    }
+
+    /// How many values it holds.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().map(Own::now).sum()
     }
 
     fn render(&self, text: &mut String, name: &str, labels: &str) {
         let mut total = 0;
         for (bound, count) in BOUNDS.iter().zip(&self.counts) {
-            total += count.load(Ordering::Relaxed);
+            total += count.now();
             let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{}\"}} {total}", Thousandths(*bound));
         }
-        total += self.counts[BOUNDS.len()].load(Ordering::Relaxed);
+        total += self.counts[BOUNDS.len()].now();
         let _ = writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
-        let _ = writeln!(text, "{name}_sum{{{labels}}} {}", Thousandths(self.sum.load(Ordering::Relaxed)));
+        let _ = writeln!(text, "{name}_sum{{{labels}}} {}", Thousandths(self.sum.now()));
         let _ = writeln!(text, "{name}_count{{{labels}}} {total}");
-    }
-}
-
-impl HistogramFn for Histogram {
-    fn record(&self, value: f64) {
-        // Negative and NaN become zero, what is too large the largest: a cast saturates.
-        self.record_thousandths((value * 1000.0) as u64);
     }
 }
 
 /// Writes the histograms of all requests.
 pub(super) fn render_all(text: &mut String, series: &[Arc<RequestSeries>]) {
-    type Family = (&'static str, &'static str, fn(&RequestSeries) -> &Histogram);
+    type Family = (&'static str, &'static str, fn(&Lane) -> &Histogram);
     const FAMILIES: [Family; 3] = [
         (
             "istio_request_duration_milliseconds",
             "From the first byte of the request to the last of the response",
-            |series| &series.duration,
+            |lane| &lane.duration,
         ),
-        ("istio_request_bytes", "Size of the request, head and body", |series| &series.request_bytes),
-        ("istio_response_bytes", "Size of the response, head and body", |series| &series.response_bytes),
+        ("istio_request_bytes", "Size of the request, head and body", |lane| &lane.request_bytes),
+        ("istio_response_bytes", "Size of the response, head and body", |lane| &lane.response_bytes),
     ];
     if series.is_empty() {
         return;
@@ -89,7 +106,9 @@ pub(super) fn render_all(text: &mut String, series: &[Arc<RequestSeries>]) {
     for (name, help, histogram) in FAMILIES {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
         for series in series {
-            histogram(series).render(text, name, &series.labels);
+            let sum = Histogram::default();
+            series.lanes().iter().for_each(|lane| sum.add(histogram(lane)));
+            sum.render(text, name, &series.labels);
         }
         text.push('\n');
     }

@@ -4,10 +4,11 @@ mod asked;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Metrics;
 use super::labels::Labels;
-use super::series::RequestSeries;
+use super::series::{Lane, RequestSeries};
 use crate::flags::ResponseFlags;
 use crate::identifier::{Identifier, NumberHash};
 use crate::record::{ConnectionSecurity, Record, Reporter};
@@ -17,7 +18,9 @@ use asked::Asked;
 #[derive(Debug)]
 pub struct RequestMetrics {
     metrics: Metrics,
-    pub(super) series: HashMap<RequestKey, Arc<RequestSeries>, NumberHash>,
+    /// The worker's number.
+    worker: usize,
+    pub(super) series: HashMap<RequestKey, (Arc<RequestSeries>, Arc<Lane>), NumberHash>,
     generation: u64,
     asked: Asked,
 }
@@ -38,7 +41,8 @@ pub(super) struct RequestKey {
 
 impl RequestMetrics {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { metrics, series: HashMap::default(), generation: 0, asked: Asked::default() }
+        let worker = metrics.shared.workers.fetch_add(1, Ordering::Relaxed);
+        Self { metrics, worker, series: HashMap::default(), generation: 0, asked: Asked::default() }
     }
 
     /// Counts one request that ended.
@@ -53,17 +57,17 @@ impl RequestMetrics {
         let key = RequestKey::of(record);
         let table = &self.metrics.shared.requests;
         if self.generation == table.generation()
-            && let Some(series) = self.series.get(&key)
+            && let Some((series, lane)) = self.series.get(&key)
             && !series.usage.is_forgotten()
         {
             series.usage.touch(table.age());
-            series.record(record);
+            lane.record(record);
             return;
         }
         self.look_up(key, record).record(record);
     }
 
-    fn look_up(&mut self, key: RequestKey, record: &Record<'_>) -> Arc<RequestSeries> {
+    fn look_up(&mut self, key: RequestKey, record: &Record<'_>) -> Arc<Lane> {
         let shared = &self.metrics.shared;
         let generation = shared.requests.generation();
         if self.generation != generation {
@@ -76,8 +80,9 @@ impl RequestMetrics {
             self.series.clear();
         }
         let series = shared.requests.series(&Labels::of_request(record), &shared.series);
-        self.series.insert(key, Arc::clone(&series));
-        series
+        let lane = series.lane(self.worker);
+        self.series.insert(key, (series, Arc::clone(&lane)));
+        lane
     }
 }
 

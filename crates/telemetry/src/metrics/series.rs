@@ -1,11 +1,13 @@
 //! One label set's metrics: the handles that a hit touches.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use metrics::{Counter, Key, Recorder};
+use parking_lot::Mutex;
 
 use super::METADATA;
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Own};
 use super::labels::Labels;
 use crate::record::Record;
 
@@ -38,7 +40,10 @@ pub(super) struct Use {
 impl Use {
     /// Marks a use at `age` seconds of the metrics' life.
     pub(super) fn touch(&self, age: u64) {
-        self.last.store(age, Ordering::Relaxed);
+        // Workers share the line that it stands in.
+        if self.last() != age {
+            self.last.store(age, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn last(&self) -> u64 {
@@ -71,41 +76,94 @@ pub(super) trait Series: Send + Sync {
 pub(super) struct RequestSeries {
     pub(super) usage: Use,
     pub(super) labels: Box<str>,
+    /// Whose part, by the worker's number, and the part.
+    lanes: Mutex<Vec<(usize, Arc<Lane>)>>,
+    requests: Told,
+    request_messages: Option<Told>,
+    response_messages: Option<Told>,
+}
+
+/// One worker's part of a series. Nobody else writes there, so what one worker counts takes nothing from another.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
     pub(super) duration: Histogram,
     pub(super) request_bytes: Histogram,
     pub(super) response_bytes: Histogram,
-    requests: Counter,
-    request_messages: Option<Counter>,
-    response_messages: Option<Counter>,
+    request_messages: Own,
+    response_messages: Own,
+}
+
+/// A counter, and how much of what was counted it has been told.
+#[derive(Debug)]
+struct Told {
+    counter: Counter,
+    told: AtomicU64,
+}
+
+impl Told {
+    fn tell(&self, now: u64) {
+        let news = now.saturating_sub(self.told.fetch_max(now, Ordering::Relaxed));
+        // To be told of nothing would keep it from being forgotten.
+        if news > 0 {
+            self.counter.increment(news);
+        }
+    }
 }
 
 impl RequestSeries {
+    /// A worker's part.
+    pub(super) fn lane(&self, worker: usize) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock();
+        if let Some((_, lane)) = lanes.iter().find(|(whose, _)| *whose == worker) {
+            return Arc::clone(lane);
+        }
+        let lane = Arc::<Lane>::default();
+        lanes.push((worker, Arc::clone(&lane)));
+        lane
+    }
+
+    /// All parts.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.lanes.lock().iter().map(|(_, lane)| Arc::clone(lane)).collect()
+    }
+
+    /// Tells the exporter's counters what was counted.
+    pub(super) fn tell(&self) {
+        let lanes = self.lanes();
+        let sum = |of: fn(&Lane) -> u64| lanes.iter().map(|lane| of(lane)).sum();
+        self.requests.tell(sum(|lane| lane.duration.count()));
+        if let Some(messages) = &self.request_messages {
+            messages.tell(sum(|lane| lane.request_messages.now()));
+        }
+        if let Some(messages) = &self.response_messages {
+            messages.tell(sum(|lane| lane.response_messages.now()));
+        }
+    }
+}
+
+impl Lane {
     /// Counts one request.
     pub(super) fn record(&self, record: &Record<'_>) {
-        self.requests.increment(1);
         self.duration.record_thousandths(u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX));
         let size = |head: Option<u64>, body: u64| head.unwrap_or(0).saturating_add(body).saturating_mul(1000);
         self.request_bytes.record_thousandths(size(record.request_headers_bytes, record.bytes_received));
         self.response_bytes.record_thousandths(size(record.response_headers_bytes, record.bytes_sent));
-        if let Some(messages) = &self.request_messages {
-            messages.increment(record.request_messages);
-        }
-        if let Some(messages) = &self.response_messages {
-            messages.increment(record.response_messages);
+        if record.grpc {
+            self.request_messages.add(record.request_messages);
+            self.response_messages.add(record.response_messages);
         }
     }
 }
 
 impl Series for RequestSeries {
     fn register(labels: &Labels, recorder: &dyn Recorder) -> Self {
-        let counter = |name: &'static str| counter(name, labels, recorder);
+        let counter =
+            |name: &'static str| Told { counter: counter(name, labels, recorder), told: AtomicU64::new(0) };
         let grpc = labels.is_grpc();
         Self {
             usage: Use::default(),
             labels: labels.for_exposition().into(),
-            duration: Histogram::default(),
-            request_bytes: Histogram::default(),
-            response_bytes: Histogram::default(),
+            lanes: Mutex::default(),
             requests: counter(REQUESTS),
             request_messages: grpc.then(|| counter(REQUEST_MESSAGES)),
             response_messages: grpc.then(|| counter(RESPONSE_MESSAGES)),

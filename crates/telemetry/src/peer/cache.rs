@@ -16,6 +16,8 @@ const CAPACITY: usize = 1024;
 #[derive(Debug)]
 pub struct PeerCache {
     peers: HashMap<u64, Entry, NumberHash>,
+    /// The place of the last: mostly the next is the same again, and to hash a header costs more than to compare it.
+    last: u64,
     /// Of chance, so that nobody can aim two headers at one place.
     places: RandomState,
 }
@@ -29,19 +31,19 @@ struct Entry {
 impl PeerCache {
     /// An empty cache.
     pub fn new() -> Self {
-        Self { peers: HashMap::default(), places: RandomState::default() }
+        Self { peers: HashMap::default(), last: 0, places: RandomState::default() }
     }
 
     /// The peer that sent `header` over a connection on which it proved to be `principal`. A header that
     /// cannot be read is an unknown peer: labels must not fail a request.
     pub fn peer(&mut self, header: Option<&[u8]>, principal: Option<&str>) -> Arc<Peer> {
+        if let Some(peer) = self.known(self.last, header, principal) {
+            return peer;
+        }
         let place = self.places.hash_one((header, principal));
-        if let Some(entry) = self.peers.get(&place)
-            // The place is only a hash; the bytes decide.
-            && entry.header.as_deref() == header
-            && entry.peer.principal() == principal
-        {
-            return Arc::clone(&entry.peer);
+        self.last = place;
+        if let Some(peer) = self.known(place, header, principal) {
+            return peer;
         }
         let metadata = header.and_then(|header| PeerMetadata::decode(header).ok()).unwrap_or_default();
         let peer = Arc::new(Peer::new(metadata, principal));
@@ -53,6 +55,13 @@ impl PeerCache {
         }
         self.peers.insert(place, Entry { header: header.map(Into::into), peer: Arc::clone(&peer) });
         peer
+    }
+
+    /// What stands at that place, if it is what is looked for: the place is only a hash, the bytes decide.
+    fn known(&self, place: u64, header: Option<&[u8]>, principal: Option<&str>) -> Option<Arc<Peer>> {
+        let entry = self.peers.get(&place)?;
+        let same = entry.header.as_deref() == header && entry.peer.principal() == principal;
+        same.then(|| Arc::clone(&entry.peer))
     }
 }
 

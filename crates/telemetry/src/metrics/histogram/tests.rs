@@ -32,10 +32,15 @@ fn the_sum_keeps_its_decimals() {
 }
 
 #[test]
-fn odd_floats_do_not_panic() {
-    let histogram = Histogram::default();
-    for value in [f64::NAN, -1.0, f64::INFINITY, 0.25] {
-        histogram.record(value);
-    }
-    assert_eq!(histogram.counts[0].load(Ordering::Relaxed), 3);
+fn histograms_are_added_up() {
+    let (one, other) = (Histogram::default(), Histogram::default());
+    one.record_thousandths(250);
+    other.record_thousandths(250);
+    other.record_thousandths(7_000);
+    one.add(&other);
+    let mut text = String::new();
+    one.render(&mut text, "h", "a=\"b\"");
+    assert!(text.contains("le=\"0.5\"} 2\n") && text.contains("le=\"10\"} 3\n"), "{text}");
+    assert!(text.contains("h_sum{a=\"b\"} 7.5\n"), "{text}");
+    assert_eq!(one.count(), 3);
 }

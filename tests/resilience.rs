@@ -29,6 +29,8 @@ mod deadlines;
 mod soak;
 #[path = "resilience/sockets.rs"]
 mod sockets;
+#[path = "resilience/spent.rs"]
+mod spent;
 #[path = "resilience/spread.rs"]
 mod spread;
 #[path = "resilience/storms.rs"]

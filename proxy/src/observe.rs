@@ -242,6 +242,9 @@ pub fn words(cut: &Cut) -> String {
         Cut::Downstream(error) => format!("the client's connection failed: {error}"),
         Cut::Upstream(error) => format!("the upstream's connection failed: {error}"),
         Cut::Idle(limit) => format!("nothing moved for {} s (idle timeout)", limit.as_secs()),
+        Cut::Spent(limit) => {
+            format!("it has lasted for {limit:?}, which is as long as it may (maxConnectionDuration)")
+        }
         Cut::Judged(why) => why.clone(),
     }
 }

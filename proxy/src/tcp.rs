@@ -25,7 +25,7 @@ use crate::observe::{Over, words};
 use crate::snapshot::{ClusterView, EndpointView, Local};
 use crate::sniff::is_http2_server;
 use crate::stream::Io;
-use crate::tunnel::{self, Cut, Ended};
+use crate::tunnel::{self, Bounds, Cut, Ended};
 use crate::upstream::connect::{Connected, SocketSettings, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::outlier::note;
@@ -71,6 +71,8 @@ pub struct Way {
     pub original: Option<SocketAddr>,
     /// How long nothing may move; `None`: an hour, zero: for ever.
     pub idle: Option<Duration>,
+    /// How long it may last.
+    pub life: Option<Duration>,
 }
 
 /// Why a connection goes nowhere.
@@ -119,7 +121,9 @@ impl Way {
             None
         };
         let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
-        Ok(Self { id: target.id, cluster, hash, original, idle: proxy.settings.idle_timeout })
+        let settings = &proxy.settings;
+        let life = settings.max_connection_duration.filter(|life| !life.is_zero());
+        Ok(Self { id: target.id, cluster, hash, original, idle: settings.idle_timeout, life })
     }
 
     /// Connects to an endpoint. A failure is written down here; there is nothing more to do then.
@@ -130,6 +134,7 @@ impl Way {
                 reached,
                 cluster: self.cluster,
                 idle: self.idle,
+                life: self.life,
                 started,
                 chain: conn.last_chain(),
             }),
@@ -200,6 +205,7 @@ pub struct Opened {
     reached: Reached,
     cluster: Arc<ClusterView>,
     idle: Option<Duration>,
+    life: Option<Duration>,
     started: (Instant, SystemTime),
     /// The chain that it was made for.
     chain: Local<Chain>,
@@ -226,13 +232,14 @@ impl Opened {
 
     /// The same, where the caller says nothing as yet, and may leave for that.
     async fn carry(self, conn: &Conn, mut io: Io, silence: Option<Silence>) {
-        let Self { reached, cluster, idle, started, .. } = self;
+        let Self { reached, cluster, idle, life, started, .. } = self;
         let Reached { io: mut up, endpoint, in_flight, place } = reached;
         let _guard = conn.drain.guard();
         let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
+        let bounds = Bounds { idle, life: life.map(|life| (life, started.0)) };
         let left = match &silence {
-            Some(_) => first::is_left_in_silence(conn, &mut io, &mut up, idle).await,
+            Some(_) => first::is_left_in_silence(conn, &mut io, &mut up, &bounds).await,
             None => false,
         };
         let ended = if left {
@@ -241,7 +248,7 @@ impl Opened {
             Ended { sent: 0, received: 0, why: None }
         } else {
             drop(silence);
-            let ended = tunnel::run(&mut io, &mut up, idle, watched(conn)).await;
+            let ended = tunnel::run(&mut io, &mut up, bounds, watched(conn)).await;
             drop((up, place));
             ended
         };
@@ -267,6 +274,7 @@ pub fn flag(cut: &Cut) -> ResponseFlag {
         Cut::Downstream(_) => ResponseFlag::DownstreamConnectionTermination,
         Cut::Upstream(_) => ResponseFlag::UpstreamConnectionTermination,
         Cut::Idle(_) => ResponseFlag::StreamIdleTimeout,
+        Cut::Spent(_) => ResponseFlag::DurationTimeout,
         Cut::Judged(_) => ResponseFlag::UnauthorizedExternalService,
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -33,24 +33,50 @@ pub enum Cut {
     Upstream(io::Error),
     /// Nothing moved for so long.
     Idle(Duration),
+    /// It has lasted for as long as it may.
+    Spent(Duration),
     /// The one who watches over it said so.
     Judged(String),
 }
 
-/// Copies until both directions ended, nothing moves for `idle`, or `judge` ends it with a reason.
-pub async fn run(
-    down: &mut Io,
-    up: &mut Io,
-    idle: Option<Duration>,
-    judge: impl Future<Output = String>,
-) -> Ended {
+/// How long a tunnel may last.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// Without a byte.
+    pub idle: Option<Duration>,
+    /// In all, and since when.
+    pub life: Option<(Duration, Instant)>,
+}
+
+impl Bounds {
+    /// When its life is over; `None` is never.
+    fn end(&self) -> Option<(Duration, Instant)> {
+        let (life, began) = self.life?;
+        Some((life, began.checked_add(life)?))
+    }
+
+    /// What is left before it would be ended for having said nothing at all.
+    pub fn patience(&self, now: Instant) -> Option<Duration> {
+        let left = self.end().map(|(_, end)| end.saturating_duration_since(now));
+        [self.idle, left].into_iter().flatten().min()
+    }
+}
+
+/// Copies until both directions ended, its bounds are over, or `judge` ends it with a reason.
+pub async fn run(down: &mut Io, up: &mut Io, bounds: Bounds, judge: impl Future<Output = String>) -> Ended {
     let (mut there, mut back) = (Half::default(), Half::default());
     let mut judge = std::pin::pin!(judge);
-    let mut timer = idle.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+    let mut timer = bounds.idle.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+    let mut end = bounds.end().map(|(life, end)| (life, Box::pin(tokio::time::sleep_until(end.into()))));
     let mut moved = 0;
     let why = std::future::poll_fn(|cx| {
         if let Poll::Ready(why) = judge.as_mut().poll(cx) {
             return Poll::Ready(Some(Cut::Judged(why)));
+        }
+        if let Some((life, sleep)) = &mut end
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Cut::Spent(*life)));
         }
         let forth = there.poll(cx, down, up);
         let home = back.poll(cx, up, down);
@@ -76,7 +102,7 @@ pub async fn run(
         Poll::Pending
     })
     .await;
-    if let Some(Cut::Downstream(_) | Cut::Upstream(_) | Cut::Judged(_)) = &why {
+    if let Some(Cut::Downstream(_) | Cut::Upstream(_) | Cut::Spent(_) | Cut::Judged(_)) = &why {
         // What one side broke off, or was cut within, must not look to the other as if it had ended in order.
         down.break_off();
         up.break_off();

@@ -191,6 +191,7 @@ pub(crate) fn listener() -> Listener {
         clusters: vec![("static".to_owned(), 1), ("names".to_owned(), 2)],
         weighted: true,
         idle_timeout: Some(Duration::ZERO),
+        max_connection_duration: Some(Duration::from_secs(7)),
         hash: vec![HashPolicy { key: HashKey::SourceIp, terminal: false }],
         max_connect_attempts: Some(3),
         ..TcpProxy::default()

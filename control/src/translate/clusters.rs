@@ -20,6 +20,7 @@ use super::names::{self, BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
 use super::traffic::Traffic;
 use super::{Proxy, endpoints, upstream_tls};
 use crate::annotations;
+use crate::resources::destination_rule::ConnectionPool;
 use crate::resources::mesh_config::InboundMode;
 use crate::world::destination_rules::MergedRule;
 use crate::world::service::{Port, Resolution, Service};
@@ -124,9 +125,8 @@ fn inbound(proxy: &Proxy<'_>, port: &InboundPort) -> Cluster {
     };
     let rule = port.service.as_ref().and_then(|(service, _)| proxy.rule(service));
     let of_service = port.service.as_ref().map(|(_, number)| Traffic::of(rule, "", *number));
-    // A Sidecar speaks of what its own app can take, a DestinationRule of what each caller may ask for.
     let traffic = of_service.unwrap_or_default();
-    let pool = proxy.scope.inbound_pool.as_ref().or(traffic.pool);
+    let pool = inbound_pool(proxy, &traffic);
     settings::pool(&mut cluster, &Traffic { pool, ..traffic }, &proxy.world.mesh);
     let said = proxy.world.mesh.config.inbound_traffic_policy.as_ref();
     let by_localhost = said.is_some_and(|policy| policy.mode == InboundMode::Localhost);
@@ -141,6 +141,11 @@ fn inbound(proxy: &Proxy<'_>, port: &InboundPort) -> Cluster {
     cluster.istio.services = port.service.iter().map(|(service, _)| noted(service)).collect();
     cluster.istio.config = rule.map(MergedRule::config).unwrap_or_default();
     cluster
+}
+
+/// A Sidecar speaks of what its own app can take, a DestinationRule of what each caller may ask for.
+pub(super) fn inbound_pool<'a>(proxy: &'a Proxy<'a>, of_service: &Traffic<'a>) -> Option<&'a ConnectionPool> {
+    proxy.scope.inbound_pool.as_ref().or(of_service.pool)
 }
 
 fn single(cluster: &str, address: SocketAddr) -> LoadAssignment {

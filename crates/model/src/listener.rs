@@ -178,6 +178,8 @@ pub struct TcpProxy {
     pub weighted: bool,
     /// `None`: Envoy's hour; zero: never.
     pub idle_timeout: Option<Duration>,
+    /// A connection ends after so long, whatever it does (`max_downstream_connection_duration`).
+    pub max_connection_duration: Option<Duration>,
     /// What consistent hashing goes by (source IP).
     pub hash: Vec<HashPolicy>,
     /// Who writes down what happened.

@@ -140,7 +140,8 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
         None
     };
     let by_server_name = ByServerName::of(table, &authority).filter(|_| asked.is_bytes());
-    let way = Way { id: plan.id, cluster: Arc::clone(&plan.cluster), hash: plan.hash, original, idle: None };
+    let cluster = Arc::clone(&plan.cluster);
+    let way = Way { id: plan.id, cluster, hash: plan.hash, original, idle: None, life: None };
     Ok(Tunnel { way, asked, by_server_name })
 }
 

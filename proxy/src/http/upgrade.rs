@@ -13,7 +13,7 @@ use super::h1::H1;
 use super::watch;
 use crate::connection::Conn;
 use crate::stream::Io;
-use crate::tunnel;
+use crate::tunnel::{self, Bounds};
 
 /// What RFC 6455 appends to a key before it is digested.
 const SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -59,7 +59,7 @@ pub(super) async fn run(conn: &Conn, mut down: Io, to: Tunnel, call: &mut Call, 
     let Tunnel { up, in_flight, place } = to;
     let mut up = whole(up);
     let judge = watch::upgraded(conn, call);
-    let ended = tunnel::run(&mut down, &mut up, None, judge).await;
+    let ended = tunnel::run(&mut down, &mut up, Bounds::default(), judge).await;
     drop((in_flight, up, place));
     call.ledger.received += ended.sent;
     call.ledger.sent += ended.received;

@@ -5,7 +5,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
@@ -20,6 +20,7 @@ use crate::connection::silence::Silence;
 use crate::http::h1::H1;
 use crate::snapshot::EndpointView;
 use crate::stream::{Io, Tcp};
+use crate::tunnel::Bounds;
 use crate::upstream::connect::Carrier;
 use crate::upstream::places::Place;
 use crate::upstream::pool::MadeFor;
@@ -43,7 +44,8 @@ pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
     let server = {
         let mut opening = pin!(async {
             let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
-            let opened = Opened { reached, cluster: way.cluster, idle: way.idle, started, chain };
+            let (idle, life) = (way.idle, way.life);
+            let opened = Opened { reached, cluster: way.cluster, idle, life, started, chain };
             made.insert(Box::new(opened)).hear().await;
             Some(())
         });
@@ -115,14 +117,9 @@ pub(super) fn silence(conn: &Conn, io: &Io) -> Option<Silence> {
 
 /// Waits for the first word of either side: `true`, if the caller left without having heard or said one. Its request may
 /// be about to follow, on a connection of its own.
-pub(super) async fn is_left_in_silence(
-    conn: &Conn,
-    io: &mut Io,
-    up: &mut Io,
-    idle: Option<Duration>,
-) -> bool {
+pub(super) async fn is_left_in_silence(conn: &Conn, io: &mut Io, up: &mut Io, bounds: &Bounds) -> bool {
     let (mut said, mut heard) = ([0; 64], [0; 64]);
-    let patience = tokio::time::sleep(idle.unwrap_or(IDLE));
+    let patience = tokio::time::sleep(bounds.patience(Instant::now()).unwrap_or(IDLE));
     let (mut of_client, mut of_server) = (0, 0);
     let mut left = false;
     tokio::select! {

@@ -30,14 +30,23 @@ fn tcp_proxy() -> BoxedStrategy<TcpProxy> {
         vec((name(), any::<u32>()), 1..3).prop_map(|clusters| (clusters, true)),
     ];
     let hash = vec(Just(HashPolicy { key: HashKey::SourceIp, terminal: false }), 0..=1);
-    (text(), clusters, of(duration()), hash, vec(access_log(), 0..2), of(any::<u32>()))
+    (text(), clusters, of(duration()), of(duration()), hash, vec(access_log(), 0..2), of(any::<u32>()))
         .prop_map(
-            |(stat_prefix, (clusters, weighted), idle_timeout, hash, access_log, max_connect_attempts)| {
+            |(
+                stat_prefix,
+                (clusters, weighted),
+                idle_timeout,
+                max_connection_duration,
+                hash,
+                access_log,
+                max_connect_attempts,
+            )| {
                 TcpProxy {
                     stat_prefix,
                     clusters,
                     weighted,
                     idle_timeout,
+                    max_connection_duration,
                     hash,
                     access_log,
                     max_connect_attempts,

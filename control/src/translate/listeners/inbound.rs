@@ -20,7 +20,8 @@ use weft_model::tls::{DownstreamTls, SanKind, SanMatcher, Transport};
 use crate::annotations;
 use crate::translate::access_log::{self, Side};
 use crate::translate::inbound_port::InboundPort;
-use crate::translate::{Proxy, gates, http, names, upstream_tls};
+use crate::translate::traffic::Traffic;
+use crate::translate::{Proxy, clusters, gates, http, names, upstream_tls};
 use crate::world::peer_authentication::MutualTls;
 use crate::world::protocol::Protocol;
 use crate::world::service::Service;
@@ -80,6 +81,8 @@ pub(super) struct Chains<'a> {
     destination_port: Option<u16>,
     cluster: String,
     stat_prefix: String,
+    /// How long a connection may last that is only passed on.
+    life: Option<Duration>,
     routes: RouteConfiguration,
     limit: Option<LocalRateLimit>,
 }
@@ -92,12 +95,16 @@ impl<'a> Chains<'a> {
             Some((service, number)) => (*number, service.at(*number)),
             None => (port.number, format!(":{}", port.number)),
         };
+        let of_service =
+            port.service.as_ref().map(|(service, number)| Traffic::of(proxy.rule(service), "", *number));
+        let pool = clusters::inbound_pool(proxy, &of_service.unwrap_or_default());
         let retries = !matches!(port.protocol, Protocol::Grpc | Protocol::GrpcWeb);
         Self {
             proxy,
             name: name.to_owned(),
             destination_port: None,
             stat_prefix: format!("inbound_0.0.0.0_{};", port.number),
+            life: pool.and_then(|pool| pool.tcp.as_ref()?.max_connection_duration).map(|span| span.0),
             routes: routes(&cluster, &cluster, number, &operation, retries),
             limit: limit(proxy, port.service.as_ref().map(|(service, _)| &**service)),
             cluster,
@@ -112,6 +119,7 @@ impl<'a> Chains<'a> {
             name: String::new(),
             destination_port: None,
             stat_prefix: format!("{cluster};"),
+            life: None,
             routes: routes(&cluster, &cluster, 0, ":0", true),
             limit: limit(proxy, None),
             cluster,
@@ -180,6 +188,7 @@ impl<'a> Chains<'a> {
         filters.push(NetworkFilter::TcpProxy(TcpProxy {
             stat_prefix: self.cluster.clone(),
             clusters: vec![(self.cluster.clone(), 1)],
+            max_connection_duration: self.life,
             access_log: access_log::logs(self.proxy, Side::Server),
             ..TcpProxy::default()
         }));

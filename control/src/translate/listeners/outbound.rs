@@ -196,6 +196,8 @@ fn bytes(
         clusters,
         weighted,
         idle_timeout: pool.and_then(|pool| pool.idle_timeout).map(|span| span.0),
+        // Istio says it of the cluster alone, where Envoy heeds it for HTTP.
+        max_connection_duration: pool.and_then(|pool| pool.max_connection_duration).map(|span| span.0),
         // A connection has no header to go by.
         hash: traffic.hash().into_iter().filter(|hash| hash.key == HashKey::SourceIp).collect(),
         access_log: access_log::logs(proxy, Side::Client),

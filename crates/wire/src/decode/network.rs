@@ -72,8 +72,9 @@ fn known(at: &At<'_>, packed: &Packed<'_>) -> Decoded<Option<(&'static str, Netw
 fn tcp_proxy(at: &At<'_>, value: tcp_proxy::TcpProxy) -> Decoded<Option<TcpProxy>> {
     use tcp_proxy::tcp_proxy::ClusterSpecifier;
     unpack!(at, value, tcp_proxy::TcpProxy {
-        stat_prefix, cluster_specifier, idle_timeout, access_log, max_connect_attempts, hash_policy, tunneling_config
-    } else { on_demand, metadata_match, downstream_idle_timeout, upstream_idle_timeout, backoff_options, max_downstream_connection_duration, max_downstream_connection_duration_jitter_percentage, access_log_flush_interval, flush_access_log_on_connected, access_log_options, proxy_protocol_tlvs, proxy_protocol_tlv_merge_policy, upstream_connect_mode, max_early_data_bytes, check_drain_close });
+        stat_prefix, cluster_specifier, idle_timeout, access_log, max_connect_attempts, hash_policy, tunneling_config,
+        max_downstream_connection_duration
+    } else { on_demand, metadata_match, downstream_idle_timeout, upstream_idle_timeout, backoff_options, max_downstream_connection_duration_jitter_percentage, access_log_flush_interval, flush_access_log_on_connected, access_log_options, proxy_protocol_tlvs, proxy_protocol_tlv_merge_policy, upstream_connect_mode, max_early_data_bytes, check_drain_close });
     if tunneling_config.is_some() {
         return Ok(None);
     }
@@ -108,6 +109,11 @@ fn tcp_proxy(at: &At<'_>, value: tcp_proxy::TcpProxy) -> Decoded<Option<TcpProxy
         clusters,
         weighted,
         idle_timeout: duration(at, "idle_timeout", idle_timeout)?,
+        max_connection_duration: duration(
+            at,
+            "max_downstream_connection_duration",
+            max_downstream_connection_duration,
+        )?,
         hash,
         access_log: access_logs(at, access_log)?,
         max_connect_attempts: max_connect_attempts.map(|value| value.value),

@@ -53,6 +53,7 @@ fn tcp_proxy(value: &TcpProxy) -> tcp_proxy::TcpProxy {
         stat_prefix: value.stat_prefix.clone(),
         cluster_specifier: Some(cluster),
         idle_timeout: maybe_duration(value.idle_timeout),
+        max_downstream_connection_duration: maybe_duration(value.max_connection_duration),
         // TCP knows one key: the source IP.
         hash_policy: if value.hash.is_empty() { Vec::new() } else { vec![hash] },
         access_log: access_logs(&value.access_log),

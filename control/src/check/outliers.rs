@@ -114,8 +114,8 @@ impl Checked<'_> {
 fn counts(outlier: &OutlierDetection) -> bool {
     outlier.consecutive_5xx_errors != Some(0)
         || outlier.consecutive_gateway_errors.is_some_and(|n| n > 0)
-        // What is not said is Envoy's 5.
-        || (outlier.split_external_local_origin_errors && outlier.consecutive_local_origin_failures != Some(0))
+        // What is not said is Envoy's 5, and 0 says nothing.
+        || outlier.split_external_local_origin_errors
 }
 
 fn percent(outlier: &OutlierDetection) -> i32 {

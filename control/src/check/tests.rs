@@ -158,7 +158,9 @@ fn outlier_detection_that_can_never_act_is_named() {
     );
     assert_eq!(rule("trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}"), [""; 0]);
     let apart = "consecutive5xxErrors: 0, splitExternalLocalOriginErrors: true, maxEjectionPercent: 100";
-    assert_eq!(rule(&format!("trafficPolicy: {{outlierDetection: {{{apart}}}}}")), [""; 0]);
+    for local in ["", ", consecutiveLocalOriginFailures: 0"] {
+        assert_eq!(rule(&format!("trafficPolicy: {{outlierDetection: {{{apart}{local}}}}}")), [""; 0]);
+    }
     assert_eq!(
         rule("trafficPolicy: {outlierDetection: {consecutive5xxErrors: 0, maxEjectionPercent: 100}}"),
         ["spec.trafficPolicy.outlierDetection: no number of failures is set: nobody is ever ejected"]

@@ -208,6 +208,10 @@ fn destination_rules() {
                 "error: spec.trafficPolicy.outlierDetection.maxEjectionPercent: 101 is not a percentage",
             ),
             (
+                "{host: a, trafficPolicy: {outlierDetection: {splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 0}}}",
+                "warning: spec.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: 0 says nothing here: Envoy's default of 5 holds",
+            ),
+            (
                 "{host: a, trafficPolicy: {outlierDetection: {consecutiveErrors: 5}}}",
                 "warning: spec.trafficPolicy.outlierDetection.consecutiveErrors: Istio no longer looks at this",
             ),

@@ -283,6 +283,13 @@ fn outlier_detection(outlier: &OutlierDetection, at: &Path<'_>, into: &mut Findi
         into.warning(&at.key("consecutiveErrors"), "Istio no longer looks at this");
         into.hint("use consecutive5xxErrors or consecutiveGatewayErrors");
     }
+    if outlier.consecutive_local_origin_failures == Some(0) && outlier.split_external_local_origin_errors {
+        into.warning(
+            &at.key("consecutiveLocalOriginFailures"),
+            "0 says nothing here: Envoy's default of 5 holds",
+        );
+        into.hint("a number too large to be reached keeps these failures from ejecting anybody");
+    }
     if outlier.consecutive_local_origin_failures.is_some_and(|failures| failures > 0)
         && !outlier.split_external_local_origin_errors
     {

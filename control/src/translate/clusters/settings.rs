@@ -86,7 +86,8 @@ fn slow_start(balancer: &LoadBalancer) -> Option<SlowStart> {
 fn outlier(settings: &Outlier) -> OutlierDetection {
     let enforced = |count: Option<u32>| count.map(|count| if count > 0 { 100 } else { 0 });
     let apart = settings.split_external_local_origin_errors;
-    let local = settings.consecutive_local_origin_failures.filter(|_| apart);
+    // As Istio has it: 0 is not said, so that Envoy's default of 5 holds.
+    let local = settings.consecutive_local_origin_failures.filter(|failures| apart && *failures > 0);
     OutlierDetection {
         consecutive_5xx: settings.consecutive_5xx_errors,
         enforcing_consecutive_5xx: enforced(settings.consecutive_5xx_errors),

@@ -117,6 +117,14 @@ fn outlier_detection_enforces_what_is_set_and_ends_the_panic_threshold() {
     );
     assert_eq!((outlier.max_ejection_percent, outlier.enforcing_success_rate), (Some(80), Some(0)));
     assert_eq!(cluster.balancing.panic_threshold, Some(0.0));
+    let apart = |said: &str| {
+        let said = format!("outlierDetection: {{splitExternalLocalOriginErrors: true{said}}}");
+        let outlier = web(&said).outlier_detection.unwrap();
+        (outlier.consecutive_local_origin_failure, outlier.enforcing_consecutive_local_origin_failure)
+    };
+    assert_eq!(apart(", consecutiveLocalOriginFailures: 2"), (Some(2), Some(100)));
+    // Envoy's 5.
+    assert_eq!((apart(", consecutiveLocalOriginFailures: 0"), apart("")), ((None, None), (None, None)));
 }
 
 #[test]

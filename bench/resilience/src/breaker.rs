@@ -142,6 +142,6 @@ async fn trip(of: &Breaker, kind: Kind, number: usize) -> anyhow::Result<Tripped
         }
         tokio::time::sleep(EVERY).await;
     };
-    drop(proxy);
+    proxy.forget();
     Ok(Tripped { failures: seen - before, failover: failover.unwrap_or_default(), closed })
 }

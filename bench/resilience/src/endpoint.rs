@@ -11,6 +11,10 @@ use tokio::sync::watch;
 
 /// What it thinks about a request.
 const THINKS: Duration = Duration::from_millis(5);
+/// So many failures in a row eject it.
+pub(crate) const FAILURES: u64 = 3;
+/// Until whoever has been answered knows what that was.
+const HEARING: Duration = Duration::from_millis(1);
 
 /// How it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +36,30 @@ pub(crate) struct Endpoint {
     began: Instant,
     /// Microseconds after `began` at which the last request or connection came.
     last: Arc<AtomicU64>,
+    failures: Arc<Failures>,
+}
+
+/// Its answers of 503.
+#[derive(Debug, Default)]
+struct Failures {
+    all: AtomicU64,
+    /// Microseconds after the begin at which the last of [`FAILURES`] left.
+    enough: AtomicU64,
+    /// Those to requests that had been sent by then.
+    inevitable: AtomicU64,
 }
 
 impl Endpoint {
     pub(crate) async fn serve(at: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(at).await?;
         let state = Arc::new(watch::Sender::new(State::Well));
-        let this = Self { state, seen: Arc::default(), began: Instant::now(), last: Arc::default() };
+        let this = Self {
+            state,
+            seen: Arc::default(),
+            began: Instant::now(),
+            last: Arc::default(),
+            failures: Arc::default(),
+        };
         let mut changes = this.state.subscribe();
         let own = this.clone();
         tokio::spawn(async move {
@@ -70,9 +91,28 @@ impl Endpoint {
         self.began + Duration::from_micros(self.last.load(Ordering::Relaxed))
     }
 
-    fn note(&self) {
+    /// How many requests it failed that no outlier detection could have kept from it.
+    pub(crate) fn inevitable(&self) -> u64 {
+        self.failures.inevitable.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) -> u64 {
         let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.last.fetch_max(now, Ordering::Relaxed);
+        now
+    }
+
+    /// It has answered 503 to what came at that moment.
+    fn failed(&self, came: u64) {
+        let Failures { all, enough, inevitable } = &*self.failures;
+        if all.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            let now = u64::try_from((self.began.elapsed() + HEARING).as_micros()).unwrap_or(u64::MAX);
+            enough.store(now, Ordering::Relaxed);
+        }
+        let by = enough.load(Ordering::Relaxed);
+        if by == 0 || came <= by {
+            inevitable.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// A connection, broken off when its process is killed.
@@ -97,7 +137,7 @@ impl Endpoint {
                 }
             }
             buffer.clear();
-            self.note();
+            let came = self.note();
             self.seen.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(THINKS).await;
             let state = *self.state.borrow();
@@ -109,6 +149,9 @@ impl Endpoint {
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
             if socket.write_all(answer.as_bytes()).await.is_err() {
                 return;
+            }
+            if state == State::Failing {
+                self.failed(came);
             }
         }
     }

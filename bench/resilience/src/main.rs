@@ -4,6 +4,7 @@
 mod breaker;
 mod endpoint;
 mod load;
+mod log;
 mod mesh;
 mod proxy;
 mod trial;
@@ -56,6 +57,9 @@ fn main() -> anyhow::Result<ExitCode> {
         let [Some(weft), Some(envoy)] = both else { continue };
         for (kind, result) in [(Kind::Weft, &weft), (Kind::Envoy, &envoy)] {
             writeln!(out, "{:44} {kind:5?} {result}", settings.name)?;
+        }
+        for line in weft.why() {
+            writeln!(out, "  weft: {line}")?;
         }
         missed.extend(settings.missed(&weft, &envoy));
     }

@@ -45,6 +45,11 @@ impl Net {
         self.ip(101).into()
     }
 
+    /// Where weft's proxy answers who looks after it.
+    pub(crate) fn admin(self) -> SocketAddr {
+        SocketAddr::from((self.localhost(), 15000))
+    }
+
     /// Where the proxy takes its client's requests.
     pub(crate) fn proxy(self) -> SocketAddr {
         SocketAddr::from((self.localhost(), 15007))

@@ -19,6 +19,7 @@ use weft_control::world::World;
 use weft_testkit::envoy::{self, Envoy};
 use weft_testkit::plane::Plane;
 
+use crate::log::{Log, Why};
 use crate::mesh::{self, CLUSTER, Net};
 
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -32,7 +33,7 @@ pub(crate) enum Kind {
 
 /// One that runs; it ends with this.
 pub(crate) enum Proxy {
-    Weft { child: Child, admin: std::net::SocketAddr, _folder: TempDir, control: tokio::task::AbortHandle },
+    Weft { child: Child, net: Net, log: Log, _folder: TempDir, control: tokio::task::AbortHandle },
     Envoy { envoy: Envoy, _plane: Plane },
 }
 
@@ -62,9 +63,11 @@ impl Proxy {
     /// If the page cannot be had, or does not tell: what is missing is not zero.
     pub(crate) fn count(&self, statistic: &str) -> anyhow::Result<u64> {
         let (page, before, after) = match self {
-            Self::Weft { admin, .. } => {
-                (page(*admin), format!("envoy_cluster_{statistic}{{cluster_name=\"{CLUSTER}\"}} "), "")
-            }
+            Self::Weft { net, .. } => (
+                page(std::net::SocketAddr::new(net.client(), 15090)),
+                format!("envoy_cluster_{statistic}{{cluster_name=\"{CLUSTER}\"}} "),
+                "",
+            ),
             Self::Envoy { envoy, .. } => {
                 let statistic = statistic.replace("detection_", "detection.");
                 (
@@ -80,6 +83,23 @@ impl Proxy {
         let found =
             page.lines().find_map(|line| line.strip_prefix(&before)?.strip_suffix(after)?.parse().ok());
         found.with_context(|| format!("no line of the proxy's statistics begins with {before:?}"))
+    }
+}
+
+impl Proxy {
+    /// Why requests failed, in weft's words; of Envoy nothing is asked.
+    pub(crate) fn why(&self) -> anyhow::Result<Why> {
+        match self {
+            Self::Weft { net, log, .. } => log.why(net.admin()),
+            Self::Envoy { .. } => Ok(Why::default()),
+        }
+    }
+
+    /// Nobody will ask why.
+    pub(crate) fn forget(&self) {
+        if let Self::Weft { log, .. } = self {
+            log.forget();
+        }
     }
 }
 
@@ -124,15 +144,15 @@ async fn weft(net: Net, world: World) -> anyhow::Result<Proxy> {
     let listener = TcpListener::bind(net.control()).await?;
     let serving = weft_certs::serve(listener, tls, routes, Limits::default(), std::future::pending());
     let control = tokio::spawn(serving).abort_handle();
+    let log = Log::of(net)?;
     let child = Command::new(program)
         .args(["proxy", "sidecar", "--domain", "bench.svc.cluster.local"])
         .envs(mesh::environment(net))
         .env("TOKEN_PATH", token_path)
         .env("XDS_ROOT_CA", root)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(log.output()?)
         .stderr(Stdio::null())
         .spawn()?;
-    let admin = std::net::SocketAddr::new(net.client(), 15090);
-    Ok(Proxy::Weft { child, admin, _folder: folder, control })
+    Ok(Proxy::Weft { child, net, log, _folder: folder, control })
 }

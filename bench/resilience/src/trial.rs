@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::Missed;
 use crate::endpoint::{Endpoint, State};
 use crate::load::{Outcome, load};
+use crate::log::Why;
 use crate::mesh::{self, Net};
 use crate::proxy::{Kind, Proxy};
 
@@ -26,7 +27,7 @@ pub(crate) struct Trial {
 /// What weft has to reach.
 #[derive(Debug, Clone, Copy)]
 enum Goal {
-    /// No more requests fail than before Envoy.
+    /// No more requests fail than before Envoy, but for those that must: they came before there were failures enough.
     NoMoreFail,
     /// No request fails.
     NoneFails,
@@ -119,9 +120,14 @@ pub(crate) const TRIALS: &[Trial] = &[
 #[derive(Debug)]
 pub(crate) struct Outcomes {
     load: Outcome,
+    why: Why,
     upstream: u64,
     /// Since the fault.
     ejected: Option<Duration>,
+    /// So many failed as no outlier detection could have helped.
+    inevitable: u64,
+    /// Rounds in which nothing was.
+    unejected: u32,
     last_failure: Option<Duration>,
     /// Of a killed one: when a connection to it failed last.
     last_there: Option<Duration>,
@@ -137,10 +143,35 @@ impl Outcomes {
         Self {
             upstream: self.upstream + other.upstream,
             ejected: self.ejected.max(other.ejected),
+            inevitable: self.inevitable + other.inevitable,
+            unejected: self.unejected + other.unejected,
             last_failure: self.last_failure.max(other.last_failure),
             last_there: self.last_there.max(other.last_there),
+            why: self.why.and(other.why),
             load: self.load,
         }
+    }
+
+    /// Why requests failed, in weft's words.
+    pub(crate) fn why(&self) -> Vec<String> {
+        self.why.lines()
+    }
+
+    /// Why it cannot be said that traffic was off the endpoint within one interval.
+    fn kept_on(&self) -> Option<String> {
+        if self.unejected > 0 {
+            return Some(format!("in {} rounds nothing was ejected", self.unejected));
+        }
+        let late = |what, at: Option<Duration>| {
+            let at = at.filter(|at| *at > INTERVAL)?;
+            Some(format!("it was {what} after {at:?}, not {INTERVAL:?}"))
+        };
+        late("ejected", self.ejected).or_else(|| late("asked last", self.last_there))
+    }
+
+    /// So many failed that need not have.
+    fn beyond(&self) -> u64 {
+        (self.load.failed.len() as u64).saturating_sub(self.inevitable)
     }
 
     /// How much more went upstream than came.
@@ -154,14 +185,15 @@ impl Outcomes {
 impl Trial {
     /// What of it was to be reached and was not.
     pub(crate) fn missed(&self, weft: &Outcomes, envoy: &Outcomes) -> Missed {
-        let (name, failed, theirs) = (self.name, weft.load.failed.len(), envoy.load.failed.len());
+        let (name, failed) = (self.name, weft.load.failed.len());
+        let (own, theirs) = (weft.beyond(), envoy.beyond());
         let missed = |goal: &Goal| match goal {
-            Goal::NoMoreFail => (failed > theirs).then(|| format!("{failed} failed, {theirs} before Envoy")),
+            Goal::NoMoreFail => (own > theirs).then(|| {
+                let need = failed as u64 - own;
+                format!("{own} failed beside {need} that had to, {theirs} before Envoy")
+            }),
             Goal::NoneFails => (failed > 0).then(|| format!("{failed} failed")),
-            Goal::Off => weft
-                .last_there
-                .is_some_and(|last| last > INTERVAL)
-                .then(|| format!("it was asked last after {:?}, not {INTERVAL:?}", weft.last_there)),
+            Goal::Off => weft.kept_on(),
             Goal::Below(most) => (weft.ratio() >= *most)
                 .then(|| format!("upstream/asked {:.3}, not below {most}", weft.ratio())),
         };
@@ -242,9 +274,16 @@ pub(crate) async fn trial(of: &Trial, kind: Kind, number: u8, length: Duration) 
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let load = loading.await?;
+    // That all fail where all endpoints do is no news.
+    let why = if one && !load.failed.is_empty() { proxy.why()? } else { Why::default() };
+    if why.lines().is_empty() {
+        proxy.forget();
+    }
     let since = |moment: Instant| moment.checked_duration_since(fault);
     Ok(Outcomes {
         upstream: endpoints.iter().map(Endpoint::seen).sum::<u64>() - before,
+        inevitable: if one { sick[0].inevitable() } else { 0 },
+        unejected: u32::from(ejected.is_none()),
         ejected,
         last_failure: load.failed.last().copied().filter(|_| one).and_then(since),
         last_there: if state == State::Killed {
@@ -252,6 +291,7 @@ pub(crate) async fn trial(of: &Trial, kind: Kind, number: u8, length: Duration) 
         } else {
             one.then(|| sick[0].last()).and_then(since)
         },
+        why,
         load,
     })
 }

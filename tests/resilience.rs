@@ -10,6 +10,8 @@ mod endless;
 mod events;
 #[path = "resilience/hostile.rs"]
 mod hostile;
+#[path = "resilience/killed.rs"]
+mod killed;
 #[path = "resilience/memory.rs"]
 mod memory;
 #[path = "resilience/outliers.rs"]
@@ -37,6 +39,8 @@ mod spread;
 mod storms;
 #[path = "resilience/told.rs"]
 mod told;
+#[path = "resilience/unread.rs"]
+mod unread;
 #[path = "resilience/vanished.rs"]
 mod vanished;
 

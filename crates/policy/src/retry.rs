@@ -10,7 +10,7 @@ use rand::{Rng, RngExt};
 use weft_model::request::RequestView;
 use weft_model::table::retry::{Retry, Word};
 
-pub use self::again::{MOST_UNASKED, Standing, Wanted, elsewhere, wanted};
+pub use self::again::{Lost, MOST_UNASKED, Standing, Wanted, elsewhere, wanted};
 use crate::route::header_matches;
 
 /// What became of one try.

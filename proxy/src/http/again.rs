@@ -20,7 +20,7 @@ pub(super) fn elsewhere(
     tried: &[usize],
 ) -> Wanted {
     let Some(outcome) = failure.outcome() else { return Wanted::No };
-    let of = Standing { tried: tried.len(), raced: failure.is_race(), ..standing(plan, call, upload) };
+    let of = Standing { tried: tried.len(), lost: failure.lost(), ..standing(plan, call, upload) };
     retry::elsewhere(&of, outcome)
 }
 
@@ -37,7 +37,7 @@ fn standing<'a>(plan: &'a Plan, call: &Call, upload: &Upload) -> Standing<'a> {
         endpoints: plan.cluster.endpoints.len(),
         replayable: upload.can_replay(),
         idempotent: is_idempotent(call.request.method()),
-        raced: false,
+        lost: None,
     }
 }
 

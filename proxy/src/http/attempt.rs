@@ -66,13 +66,20 @@ pub struct Been {
     /// In the order of the tries.
     pub places: Places,
     /// Of these, where it had better not go again: all, if the route says so (`previous_hosts`), else those that nothing
-    /// could be sent to.
+    /// could be sent to, or that died.
     pub avoided: Places,
     /// Where a connection is being made for it at the moment.
     pub dialling: Option<(usize, Arc<EndpointView>)>,
 }
 
 impl Been {
+    /// Who was tried last has died: it is left alone by the next try, be it the one that a key leads to.
+    pub fn has_died(&mut self) {
+        if let Some(place) = self.places.last().filter(|place| !self.avoided.contains(place)) {
+            self.avoided.push(*place);
+        }
+    }
+
     /// The try's time is over. An endpoint to which a connection was still being made has failed it, and is left alone by
     /// the next: else one that takes nobody in would be asked for ever, by each request for as long as it may take.
     pub fn ran_out(&mut self, cluster: &Arc<ClusterView>) {
@@ -149,7 +156,7 @@ async fn to_endpoint(
         follow_host(ask.plan, chosen.place, head);
     }
     let address = chosen.endpoint.address;
-    let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, race: false };
+    let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, lost: None };
     match way {
         Way::H1(spare) => {
             head.version = weft_http1::Version::Http11;

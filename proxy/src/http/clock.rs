@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use super::relay::Held;
+
 /// How long an exchange may take; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowed {
@@ -46,6 +48,8 @@ pub struct Clock {
     whole_by: Option<Instant>,
     idle_by: Option<Instant>,
     moved: u64,
+    /// Where the upload stands that its upstream takes no more of.
+    held: Option<Held>,
     timer: Timer,
 }
 
@@ -66,6 +70,7 @@ impl Clock {
             whole_by: by(allowed.whole),
             idle_by: by(allowed.idle),
             moved: 0,
+            held: None,
             timer,
             allowed,
         }
@@ -79,12 +84,30 @@ impl Clock {
     /// Another try begins.
     pub fn try_again(&mut self) {
         self.try_by = None;
+        self.held = None;
+    }
+
+    /// The upstream takes no more of a request that has not ended, or does so again. Until it does, the limits of its answer
+    /// count as if all of the request had been sent: it may read nothing for no longer than it may take to answer.
+    pub fn hold(&mut self, at: Option<Held>) {
+        if at == self.held {
+            return;
+        }
+        if self.held.is_some() {
+            (self.answer_by, self.try_by) = (None, None);
+        }
+        self.held = at;
+        if at.is_some() {
+            self.expect_answer(&mut Now::default());
+        }
     }
 
     /// The answer's head is here: a try's own limit counts no more.
     pub fn answered(&mut self) {
         self.allowed.per_try = None;
         self.try_by = None;
+        // Who has begun to answer may read on as it likes.
+        self.hold(None);
     }
 
     /// Waits for a limit to be over. `sent`: the request has ended; `moved`: bytes so far, both ways.
@@ -112,17 +135,22 @@ impl Clock {
         let mut now = Now::default();
         if sent {
             self.request_by = None;
-            for (by, limit) in
-                [(&mut self.answer_by, self.allowed.answer), (&mut self.try_by, self.allowed.per_try)]
-            {
-                if let (None, Some(limit)) = (&by, limit) {
-                    *by = now.and(limit);
-                }
-            }
+            self.expect_answer(&mut now);
         }
         if moved != self.moved {
             self.moved = moved;
             self.idle_by = self.allowed.idle.and_then(|limit| now.and(limit));
+        }
+    }
+
+    /// From now on an answer is to come.
+    fn expect_answer(&mut self, now: &mut Now) {
+        for (by, limit) in
+            [(&mut self.answer_by, self.allowed.answer), (&mut self.try_by, self.allowed.per_try)]
+        {
+            if let (None, Some(limit)) = (&by, limit) {
+                *by = now.and(limit);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weft_policy::balance::NoEndpoint;
 use weft_policy::breaker::Full;
-use weft_policy::retry::Outcome;
+use weft_policy::retry::{Lost, Outcome};
 use weft_telemetry::ResponseFlag;
 
 use super::clock::Over;
@@ -58,7 +58,7 @@ pub enum Failure {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The upstream ended it before an answer.
-    #[error("{endpoint} ended the connection before it answered ({broken}){}", said(*race))]
+    #[error("{endpoint} ended the connection before it answered ({broken}){}", said(*lost))]
     Reset {
         /// Which.
         endpoint: SocketAddr,
@@ -66,8 +66,8 @@ pub enum Failure {
         broken: Broken,
         /// An app may have seen the request.
         sent: bool,
-        /// The connection had been idle, and no byte of an answer came.
-        race: bool,
+        /// It ended before a byte of an answer: what it had been used for.
+        lost: Option<Lost>,
     },
     /// No answer within a try's limit.
     #[error("{} did not answer within {limit:?} (perTryTimeout)", named(*endpoint))]
@@ -92,8 +92,11 @@ impl std::fmt::Display for Most {
     }
 }
 
-const fn said(race: bool) -> &'static str {
-    if race { "; it had been idle before, so this is likely the keep-alive race" } else { "" }
+const fn said(lost: Option<Lost>) -> &'static str {
+    match lost {
+        Some(Lost::Idle) => "; it had been idle before, so this is likely the keep-alive race",
+        Some(Lost::Busy) | None => "",
+    }
 }
 
 fn named(endpoint: Option<SocketAddr>) -> String {
@@ -114,7 +117,7 @@ fn limited(over: Over) -> String {
 impl Failure {
     /// Is it likely that the connection was being closed as the request was on its way?
     pub fn is_race(&self) -> bool {
-        matches!(self, Self::Reset { race: true, .. })
+        matches!(self, Self::Reset { lost: Some(Lost::Idle), .. })
     }
 
     /// It says something of the endpoint that was tried, rather than of how busy the proxy is.
@@ -134,6 +137,11 @@ impl Failure {
             Self::PerTryTimeout { endpoint, .. } => endpoint.is_some(),
             _ => false,
         }
+    }
+
+    /// What the connection had been used for that ended before a byte of an answer.
+    pub fn lost(&self) -> Option<Lost> {
+        if let Self::Reset { lost, .. } = self { *lost } else { None }
     }
 
     /// As the retry policy sees it; `None` is never tried again.

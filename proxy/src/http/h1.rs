@@ -145,6 +145,11 @@ impl H1 {
         self.left
     }
 
+    /// How much waits to be written.
+    pub fn unsent(&self) -> usize {
+        self.output.len() - self.written
+    }
+
     /// Does more wait to be written than should?
     pub fn is_clogged(&self) -> bool {
         self.output.len() >= WRITE_HIGH

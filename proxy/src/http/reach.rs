@@ -105,7 +105,7 @@ async fn shared(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> R
             Over::Failed(error) => return Err(error.into()),
             Over::Refused(why) => {
                 let broken = std::io::Error::other(&*why).into();
-                return Err(Failure::Reset { endpoint: endpoint.address, broken, sent: false, race: false });
+                return Err(Failure::Reset { endpoint: endpoint.address, broken, sent: false, lost: None });
             }
             Over::GivenUp => {}
         }
@@ -324,7 +324,7 @@ async fn dial(
         Err(broken) => {
             view.state.cannot_connect(&endpoint.state);
             tell(Over::Refused(broken.to_string().into()));
-            Err(Failure::Reset { endpoint: address, broken, sent: false, race: false })
+            Err(Failure::Reset { endpoint: address, broken, sent: false, lost: None })
         }
     }
 }

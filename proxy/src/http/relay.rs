@@ -10,6 +10,20 @@ use crate::upstream::stream::Upstream;
 /// A body is kept for another try as long as it fits. Envoy's default is the same order (a 1 MiB connection buffer).
 pub const REPLAY: usize = 64 * 1024;
 
+/// How far an upload has come that its upstream takes no more of for now. Another, once that has taken something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    taken: u64,
+    unsent: usize,
+}
+
+impl Held {
+    /// So many bytes were taken, and so many of these have not left yet.
+    pub const fn at(taken: u64, unsent: usize) -> Self {
+        Self { taken, unsent }
+    }
+}
+
 /// The upload of one request, over all its tries.
 #[derive(Debug)]
 pub struct Upload {
@@ -22,6 +36,7 @@ pub struct Upload {
     ended: bool,
     finished: bool,
     flushed: bool,
+    held: Option<Held>,
     /// Copies take what comes from the client, once, however often it is sent on.
     copies: Vec<Tap>,
     /// Bytes of body from the client.
@@ -39,6 +54,7 @@ impl Upload {
             ended: !has_body,
             finished: !has_body,
             flushed: false,
+            held: None,
             copies,
             bytes: 0,
         }
@@ -54,6 +70,7 @@ impl Upload {
         self.at = 0;
         self.finished = !has_body;
         self.flushed = false;
+        self.held = None;
     }
 
     /// Has all of it left?
@@ -64,6 +81,11 @@ impl Upload {
     /// Has the client sent all of it?
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Does the upstream take no more for now, of what the client may not even have sent to its end?
+    pub fn held(&self) -> Option<Held> {
+        self.held
     }
 
     /// Takes what the client sends while there is no connection to send it on, as much as is kept for another try: else nobody
@@ -100,14 +122,15 @@ impl Upload {
         down: &mut impl Downstream,
         up: &mut Upstream,
     ) -> Poll<Result<(), PumpError>> {
+        self.held = None;
         while self.at < self.kept.len() {
-            let room = ready!(up.poll_room(cx)).map_err(PumpError::To)?;
+            let room = ready!(self.room(cx, up)).map_err(PumpError::To)?;
             let n = room.min(self.kept.len() - self.at);
             up.push(&self.kept[self.at..self.at + n]).map_err(PumpError::To)?;
             self.at += n;
         }
         while !self.ended {
-            let room = ready!(up.poll_room(cx)).map_err(PumpError::To)?;
+            let room = ready!(self.room(cx, up)).map_err(PumpError::To)?;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(Event::Data)) => {
                     let n = down.chunk().len().min(room);
@@ -137,6 +160,15 @@ impl Upload {
             self.flushed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// How much the upstream takes. That it takes nothing is noted, as long as it is not known that the request has ended.
+    fn room(&mut self, cx: &mut Context<'_>, up: &mut Upstream) -> Poll<Result<usize, Broken>> {
+        let room = up.poll_room(cx);
+        if room.is_pending() && !self.ended {
+            self.held = Some(Held::at(self.bytes + self.at as u64, up.unsent()));
+        }
+        room
     }
 
     /// A piece has come from the client.

@@ -10,7 +10,7 @@ use weft_http1::{Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
 use weft_policy::outlier;
-use weft_policy::retry::{self, Wanted};
+use weft_policy::retry::{self, Lost, Wanted};
 use weft_telemetry::ResponseFlag;
 
 use super::again::{elsewhere, is_idempotent, may_go_again, wanted};
@@ -111,7 +111,13 @@ async fn answer<D: Downstream>(
                 }
                 let wanted = elsewhere(plan, &failure, call, &upload, &been.places);
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
-                    let reply = failure.reply(call.ledger.attempts > 1);
+                    let mut reply = failure.reply(call.ledger.attempts > 1);
+                    if upload.held().is_some() {
+                        let bytes = upload.bytes;
+                        reply = reply.besides(&format!(
+                            "it reads no more of the request, whose body has come to {bytes} bytes so far"
+                        ));
+                    }
                     return Err(reply.besides(&call.ledger.reason).into());
                 }
                 if failure.may_have_been_seen() {
@@ -119,6 +125,9 @@ async fn answer<D: Downstream>(
                 }
                 tracing::debug!(attempt = call.ledger.attempts, %failure, "tried again");
                 ask.fresh |= failure.is_race();
+                if failure.lost() == Some(Lost::Busy) {
+                    been.has_died();
+                }
             }
         }
         upload.restart(has_body);
@@ -300,6 +309,7 @@ async fn wait<D: Downstream>(
                     Poll::Ready(Err(PumpError::To(broken))) => deaf = Some(broken),
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
+                clock.hold(upload.held());
             }
             match sent.upstream.poll_head(cx, request.method(), response) {
                 Poll::Ready(Ok(Answer::Informational)) => {
@@ -338,9 +348,10 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
     let endpoint = sent.map(|sent| sent.endpoint.address);
     let why = match (halt, sent) {
         (Halt::Upstream(broken), Some(sent)) => {
-            let race = sent.upstream.is_reused() && sent.upstream.is_unanswered() && broken.is_end();
+            let lost = (sent.upstream.is_unanswered() && broken.is_end())
+                .then(|| if sent.upstream.is_reused() { Lost::Idle } else { Lost::Busy });
             let (endpoint, seen) = (sent.endpoint.address, sent.upstream.may_have_left());
-            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, race }));
+            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, lost }));
         }
         (Halt::Over(Over::PerTry(limit)), _) => {
             return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));

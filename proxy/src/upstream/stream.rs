@@ -46,6 +46,8 @@ pub struct UpH2 {
     peer: Option<Arc<PeerNames>>,
     /// The connection had carried others before, and was idle.
     reused: bool,
+    /// Something of an answer has come, be it informational.
+    answered: bool,
     guard: Streaming,
 }
 
@@ -103,6 +105,7 @@ impl Upstream {
             outgoing,
             peer: client.peer().cloned(),
             reused,
+            answered: false,
             guard,
         })))
     }
@@ -120,15 +123,8 @@ impl Upstream {
         match self {
             Self::H1(up) => {
                 let poll = up.spare.conn.poll_response(cx, head);
-                up.answered |= up.spare.conn.has_input() || poll.is_ready();
-                match ready!(poll) {
-                    Ok(()) => {}
-                    Err(Broken::Closed) if !up.spare.conn.has_input() => {
-                        up.answered = false;
-                        return Poll::Ready(Err(Broken::Closed));
-                    }
-                    Err(broken) => return Poll::Ready(Err(broken)),
-                }
+                up.answered |= up.spare.conn.has_input() || matches!(poll, Poll::Ready(Ok(())));
+                ready!(poll)?;
                 let framing = response_framing(method, head)?;
                 if (100..200).contains(&head.status) && head.status != 101 {
                     return Poll::Ready(Ok(Answer::Informational));
@@ -146,8 +142,10 @@ impl Upstream {
             Self::H2(up) => {
                 let Some(response) = up.response.as_mut() else { return Poll::Ready(Err(Broken::Closed)) };
                 if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
+                    let informational = informational?;
+                    up.answered = true;
                     head.clear();
-                    response_head(&informational?.into_parts().0, head)?;
+                    response_head(&informational.into_parts().0, head)?;
                     return Poll::Ready(Ok(Answer::Informational));
                 }
                 let answer = ready!(Pin::new(response).poll(cx)).inspect_err(|error| {
@@ -156,6 +154,7 @@ impl Upstream {
                     }
                 })?;
                 up.response = None;
+                up.answered = true;
                 let (parts, body) = answer.into_parts();
                 response_head(&parts, head)?;
                 up.incoming = Incoming::new(body);
@@ -171,12 +170,13 @@ impl Upstream {
         }
     }
 
-    /// Has the server certainly seen nothing of the request's answerable part: no byte of an answer came?
+    /// Has no byte of an answer come, be it informational?
     pub fn is_unanswered(&self) -> bool {
-        match self {
-            Self::H1(up) => !up.answered,
-            Self::H2(up) => up.response.is_some(),
-        }
+        let answered = match self {
+            Self::H1(up) => up.answered,
+            Self::H2(up) => up.answered,
+        };
+        !answered
     }
 
     /// Had the connection carried requests before this one? Then its end may be the keep-alive race.
@@ -192,6 +192,14 @@ impl Upstream {
         match self {
             Self::H1(up) => up.spare.conn.has_left(),
             Self::H2(_) => true,
+        }
+    }
+
+    /// What was taken of the request and has not left for the server. HTTP/2 takes no more than may leave.
+    pub fn unsent(&self) -> usize {
+        match self {
+            Self::H1(up) => up.spare.conn.unsent(),
+            Self::H2(_) => 0,
         }
     }
 

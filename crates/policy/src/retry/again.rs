@@ -23,8 +23,17 @@ pub struct Standing<'a> {
     pub replayable: bool,
     /// Once or several times is the same (RFC 9110 9.2.2).
     pub idempotent: bool,
-    /// The last try's connection had been idle and ended before a byte of an answer: the keep-alive race.
-    pub raced: bool,
+    /// The last try's connection ended before a byte of an answer.
+    pub lost: Option<Lost>,
+}
+
+/// A connection that ended before a byte of an answer, by what it had been used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It had been idle: the server was closing it as the request was on its way, the keep-alive race.
+    Idle,
+    /// It was new, or others were under way on it: the server has died, be it of this very request.
+    Busy,
 }
 
 /// Whether there is to be another try.
@@ -65,11 +74,25 @@ pub fn elsewhere(of: &Standing<'_>, outcome: Outcome) -> Wanted {
         Outcome::RefusedStream | Outcome::Reset { sent: false } => {
             asked == Wanted::No && (untried || of.tried < 2)
         }
-        // The connection was closed as the request was on its way; what is idempotent may go again.
-        Outcome::Reset { sent: true } => of.raced && of.idempotent,
+        // What is idempotent may go again.
+        Outcome::Reset { sent: true } => of.idempotent && may_be_repeated(of, asked, untried),
         Outcome::PerTryTimeout | Outcome::Response { .. } => false,
     };
     if safe { Wanted::Yes } else { asked }
+}
+
+/// Whether to ask again what an app may have executed, where twice is the same as once and no byte of an answer has come.
+fn may_be_repeated(of: &Standing<'_>, asked: Wanted, untried: bool) -> bool {
+    match of.lost {
+        Some(Lost::Idle) => true,
+        // Once, at another endpoint, and never against a route that wants no second try: what an app dies of is not to end
+        // one after the other.
+        Some(Lost::Busy) => {
+            let retries = of.policy.is_some_and(|policy| policy.times > 0);
+            retries && asked == Wanted::No && untried && of.tried < 2
+        }
+        None => false,
+    }
 }
 
 #[cfg(test)]

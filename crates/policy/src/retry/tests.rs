@@ -113,7 +113,7 @@ fn istios_default_leaves_a_plain_503_alone() {
         endpoints: 1,
         replayable: true,
         idempotent: true,
-        raced: false,
+        lost: None,
     };
     let tries = [1, 2, 3].map(|n| wanted(&standing(n), Outcome::ConnectFailure, None::<&Request>));
     assert_eq!(tries, [Wanted::Yes, Wanted::Yes, Wanted::Exhausted], "three tries in all");

@@ -53,3 +53,49 @@ fn grpc_deadlines_are_read_and_nonsense_is_none() {
         assert_eq!(grpc_timeout(nonsense), None, "{nonsense}");
     }
 }
+
+fn held(unsent: usize) -> Option<Held> {
+    Some(Held::at(1, unsent))
+}
+
+/// When the limits of the answer are over, if they count.
+fn due(clock: &Clock) -> (Option<Instant>, Option<Instant>) {
+    (clock.answer_by, clock.try_by)
+}
+
+#[tokio::test]
+async fn who_reads_no_more_of_a_request_has_as_long_as_for_its_answer_and_whoever_reads_on_has_it_anew() {
+    let allowed = Allowed { answer: Some(NEVER), per_try: Some(SOON), ..Allowed::default() };
+    let mut clock = Clock::start(allowed, Timer::default());
+    clock.hold(held(9));
+    let first = due(&clock);
+    clock.hold(held(9));
+    assert_eq!(due(&clock), first, "nothing moved");
+    clock.hold(held(8));
+    assert!(due(&clock).0 > first.0 && due(&clock).1 > first.1, "it has read something");
+    assert_eq!(next(&mut clock, false).await, Over::PerTry(SOON));
+    clock.hold(None);
+    assert_eq!(due(&clock), (None, None), "it reads on, so the client may take its time");
+    clock.note(true, 0);
+    assert!(due(&clock).0 > first.0 && due(&clock).1 > first.1, "all its time is for the answer");
+}
+
+#[test]
+fn who_has_begun_to_answer_may_leave_the_rest_unread() {
+    let mut clock = Clock::start(Allowed { answer: Some(NEVER), ..Allowed::default() }, Timer::default());
+    clock.hold(held(9));
+    clock.answered();
+    assert_eq!(due(&clock), (None, None));
+}
+
+#[test]
+fn another_try_of_what_nobody_reads_has_a_limit_of_its_own_within_the_routes() {
+    let allowed = Allowed { answer: Some(NEVER), per_try: Some(NEVER), ..Allowed::default() };
+    let mut clock = Clock::start(allowed, Timer::default());
+    clock.hold(held(9));
+    let first = due(&clock);
+    clock.try_again();
+    clock.hold(held(9));
+    assert_eq!(due(&clock).0, first.0);
+    assert!(due(&clock).1 > first.1);
+}

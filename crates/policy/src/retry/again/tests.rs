@@ -63,6 +63,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn lost() -> impl Strategy<Value = Option<Lost>> {
+    proptest::option::of(prop::sample::select(vec![Lost::Idle, Lost::Busy]))
+}
+
 /// An app may have executed it.
 const fn reached_the_app(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Reset { sent: true } | Outcome::PerTryTimeout | Outcome::Response { .. })
@@ -75,8 +79,8 @@ struct Request {
     idempotent: bool,
     replayable: bool,
     endpoints: usize,
-    /// Of each try: what came of it, whether in the keep-alive race.
-    tries: Vec<(Outcome, bool)>,
+    /// Of each try: what came of it, and what its connection had been used for if that ended without a word.
+    tries: Vec<(Outcome, Option<Lost>)>,
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -86,7 +90,7 @@ fn request() -> impl Strategy<Value = Request> {
         any::<bool>(),
         prop::bool::weighted(0.8),
         1_usize..7,
-        prop::collection::vec((outcome(), any::<bool>()), 8),
+        prop::collection::vec((outcome(), lost()), 8),
     )
         .prop_map(|(words, times, idempotent, replayable, endpoints, tries)| Request {
             words,
@@ -109,7 +113,7 @@ impl Request {
         }))
     }
 
-    fn standing<'a>(&self, policy: Option<&'a Retry>, attempts: u32, raced: bool) -> Standing<'a> {
+    fn standing<'a>(&self, policy: Option<&'a Retry>, attempts: u32, lost: Option<Lost>) -> Standing<'a> {
         Standing {
             policy,
             attempts,
@@ -117,7 +121,7 @@ impl Request {
             endpoints: self.endpoints,
             replayable: self.replayable,
             idempotent: self.idempotent,
-            raced,
+            lost,
         }
     }
 
@@ -142,17 +146,21 @@ proptest! {
     fn nothing_is_executed_twice_by_accident(request in request()) {
         let policy = request.policy();
         let mut executed = 0;
-        for (attempts, (outcome, raced)) in (1..).zip(&request.tries) {
+        for (attempts, (outcome, lost)) in (1..).zip(&request.tries) {
             executed += u32::from(reached_the_app(*outcome));
-            let of = request.standing(policy.as_ref(), attempts, *raced);
+            let of = request.standing(policy.as_ref(), attempts, *lost);
             if decided(&of, *outcome) != Wanted::Yes {
                 break;
             }
             prop_assert!(of.replayable, "half a body would go");
             if reached_the_app(*outcome) {
                 let asked = request.has(&AFTER_THE_APP);
-                let race = *raced && of.idempotent && matches!(outcome, Outcome::Reset { .. });
-                prop_assert!(asked || race, "{outcome:?} again, unasked");
+                let ended = of.idempotent && matches!(outcome, Outcome::Reset { .. });
+                let race = ended && *lost == Some(Lost::Idle);
+                // What an app may have died of: once more, elsewhere, where the route has other tries at all.
+                let died = ended && *lost == Some(Lost::Busy) && attempts == 1 && request.endpoints > 1;
+                let died = died && request.words.is_some() && request.times > 0;
+                prop_assert!(asked || race || died, "{outcome:?} again, unasked");
                 prop_assert!(!asked || race || attempts <= request.times, "{attempts} tries of {}", request.times);
             }
         }
@@ -166,9 +174,9 @@ proptest! {
         request.idempotent = false;
         let policy = request.policy();
         let mut executed = 0;
-        for (attempts, (outcome, raced)) in (1..).zip(&request.tries) {
+        for (attempts, (outcome, lost)) in (1..).zip(&request.tries) {
             executed += u32::from(reached_the_app(*outcome));
-            if decided(&request.standing(policy.as_ref(), attempts, *raced), *outcome) != Wanted::Yes {
+            if decided(&request.standing(policy.as_ref(), attempts, *lost), *outcome) != Wanted::Yes {
                 break;
             }
         }
@@ -180,9 +188,9 @@ proptest! {
     fn tries_never_exceed_what_there_may_be(request in request()) {
         let policy = request.policy();
         let made = Cell::new(0);
-        for (attempts, (outcome, raced)) in (1..).zip(&request.tries) {
+        for (attempts, (outcome, lost)) in (1..).zip(&request.tries) {
             made.set(attempts);
-            if decided(&request.standing(policy.as_ref(), attempts, *raced), *outcome) != Wanted::Yes {
+            if decided(&request.standing(policy.as_ref(), attempts, *lost), *outcome) != Wanted::Yes {
                 break;
             }
         }
@@ -261,7 +269,7 @@ fn a_word_that_asks_for_it_is_heard_after_the_app_and_others_are_not() {
                 endpoints: 2,
                 replayable: true,
                 idempotent: false,
-                raced: true,
+                lost: Some(Lost::Idle),
             };
             let grpc = [1, 4, 8, 13, 14].map(|code| Outcome::Response {
                 status: 200,
@@ -281,4 +289,32 @@ fn a_word_that_asks_for_it_is_heard_after_the_app_and_others_are_not() {
     let said: BTreeSet<&str> =
         AFTER_THE_APP.into_iter().filter(|word| *word != "retriable-headers").collect();
     assert_eq!(after, said);
+}
+
+#[test]
+fn what_a_server_may_have_died_of_is_asked_of_one_other_and_only_where_a_route_has_second_tries() {
+    let istios = policy(RetryPolicy {
+        retry_on: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes".into(),
+        num_retries: Some(2),
+        ..RetryPolicy::default()
+    });
+    let of = Standing {
+        policy: Some(&istios),
+        attempts: 1,
+        tried: 1,
+        endpoints: 3,
+        replayable: true,
+        idempotent: true,
+        lost: Some(Lost::Busy),
+    };
+    let died = |of| elsewhere(&of, Outcome::Reset { sent: true });
+    assert_eq!(died(of), Wanted::Yes);
+    assert_eq!(died(Standing { attempts: 2, tried: 2, ..of }), Wanted::No, "nor does it end all, one by one");
+    assert_eq!(died(Standing { endpoints: 1, ..of }), Wanted::No, "nor the same again");
+    assert_eq!(died(Standing { policy: None, ..of }), Wanted::No);
+    let never = Retry { times: 0, ..istios.clone() };
+    assert_eq!(died(Standing { policy: Some(&never), ..of }), Wanted::No);
+    assert_eq!(died(Standing { idempotent: false, ..of }), Wanted::No);
+    assert_eq!(died(Standing { replayable: false, ..of }), Wanted::No);
+    assert_eq!(died(Standing { lost: None, ..of }), Wanted::No, "an answer had begun");
 }

@@ -53,6 +53,17 @@ impl Checked<'_> {
             if let Some(first) = said {
                 self.unheard(object, first, "spec.trafficPolicy".to_owned(), &rule.host, "a trafficPolicy");
             }
+            if let Some(first) = aged.widened_by() {
+                let message = format!(
+                    "this is for callers with {}, but an older DestinationRule of {}, {} ({}), is for all and has no trafficPolicy: as in Istio it takes this one",
+                    written(&rule.selector),
+                    rule.host,
+                    first.meta.name,
+                    first.source
+                );
+                let hint = format!("give {} a trafficPolicy of its own", first.meta.name);
+                self.warn("DestinationRule", object, "spec.trafficPolicy".to_owned(), message, Some(hint));
+            }
             for (place, subset) in rule.subsets.iter().enumerate() {
                 let said = aged.older_with_subset(&subset.name);
                 if let Some((first, _)) = said.filter(|(_, older)| *older != subset) {

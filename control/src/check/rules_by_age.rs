@@ -40,6 +40,18 @@ impl<'r, 's> Aged<'r, 's> {
             .map(|(object, rule)| (*object, rule))
     }
 
+    /// The one for all callers that has no policy and takes the one of this, which is for some callers alone.
+    pub(super) fn widened_by(&self) -> Option<&'r Object<DestinationRule>> {
+        if self.rule.selector.is_empty() || self.rule.traffic_policy.is_none() {
+            return None;
+        }
+        let for_all = |older: &MergedRule| older.selector.is_empty() && older.is_put_with(self.rule);
+        let (first, everybody) = self.before.iter().find(|(_, older)| for_all(older))?;
+        // It may have one by now, of whoever came before.
+        let mut given = self.before.iter().filter(|(_, older)| everybody.is_put_with(older));
+        given.all(|(_, older)| older.traffic_policy.is_none()).then_some(*first)
+    }
+
     /// The one that takes the subset `name` away from it, and what it says of that.
     pub(super) fn older_with_subset(&self, name: &str) -> Option<(&'r Object<DestinationRule>, &'s Subset)> {
         self.older().find_map(|(object, rule)| Some((object, rule.subset(name)?)))

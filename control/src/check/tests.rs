@@ -374,3 +374,18 @@ fn a_subset_that_an_older_rule_of_the_same_host_has_is_told_as_ignored_and_not_a
     let apart = found(&format!("{}{selects}", rule("first", "v1")));
     assert!(apart.len() == 1 && apart[0].contains("subset one is empty"), "{apart:#?}");
 }
+
+#[test]
+fn a_policy_for_some_that_an_older_rule_takes_for_all_is_named() {
+    let rule = |name: &str, more: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: web{more}}}\n"
+        )
+    };
+    let policy = ", trafficPolicy: {loadBalancer: {simple: RANDOM}}";
+    let some = rule("some", &format!("{policy}, workloadSelector: {{matchLabels: {{app: web}}}}"));
+    let said = "spec.trafficPolicy: this is for callers with app=web, but an older DestinationRule of web.shop.svc.cluster.local, all (mesh.yaml:21), is for all and has no trafficPolicy: as in Istio it takes this one";
+    assert_eq!(found(&format!("{}{some}", rule("all", ""))), [said]);
+    assert_eq!(found(&format!("{}{some}", rule("all", policy))), Vec::<String>::new());
+    assert_eq!(found(&format!("{some}{}", rule("all", ""))), Vec::<String>::new());
+}

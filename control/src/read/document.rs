@@ -18,7 +18,7 @@ use super::kind::{self, Found, Handling, Kind};
 use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
-use super::shape::{self, Rules};
+use super::shape::{self, Fitted, Rules};
 use super::{Reading, boolean_key, emptied, encoding, json, kustomize, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
 
@@ -302,10 +302,11 @@ impl Reader {
     ) where
         T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
     {
+        // Wholly: what is checked here holds far parts against each other, a selector against its template.
         let whole: Option<T> =
             shape::fit(document.node, &Path::ROOT, Rules::Kubernetes, &mut document.findings);
-        let fitted = whole.map(|whole| (whole.metadata().clone(), spec(whole)));
-        self.store(document, fitted, check, list);
+        let value = whole.map(|whole| (whole.metadata().clone(), spec(whole)));
+        self.store(document, Fitted::from(value), check, list);
     }
 
     fn istio<S: DeserializeOwned + Default>(
@@ -314,31 +315,33 @@ impl Reader {
         check: fn(&S, &mut Findings),
         list: fn(&mut Resources) -> &mut Vec<Object<S>>,
     ) {
-        let whole: Option<Envelope<S>> =
-            shape::fit(document.node, &Path::ROOT, Rules::Istio, &mut document.findings);
-        let fitted = whole.map(|whole| (whole.metadata, Some(whole.spec.unwrap_or_default())));
-        self.store(document, fitted, check, list);
+        let Fitted { value, misfits } =
+            shape::fit_part(document.node, &Path::ROOT, Rules::Istio, &mut document.findings);
+        let value = value.map(|whole: Envelope<S>| (whole.metadata, Some(whole.spec.unwrap_or_default())));
+        self.store(document, Fitted { value, misfits }, check, list);
     }
 
+    /// Checks what fitted, so that one reading tells of both: what does not fit and what no value may be. Kept is what
+    /// has no error.
     fn store<S>(
         &mut self,
         mut document: Document<'_>,
-        fitted: Option<(ObjectMeta, Option<S>)>,
+        fitted: Fitted<(ObjectMeta, Option<S>)>,
         check: fn(&S, &mut Findings),
         list: fn(&mut Resources) -> &mut Vec<Object<S>>,
     ) {
         let mut object = None;
-        if let Some((metadata, spec)) = fitted {
-            validate::names::labels(&metadata, &mut document.findings);
+        if let Some((metadata, spec)) = fitted.value {
             let annotations = metadata.annotations.clone().unwrap_or_default();
-            validate::names::annotations(document.kind, &annotations, &Path::ROOT, &mut document.findings);
-            match spec {
-                None => document.findings.error(&Path::ROOT, "`spec` is missing"),
-                Some(spec) => {
-                    check(&spec, &mut document.findings);
-                    object = Some((metadata, spec));
+            fitted.misfits.checked(&mut document.findings, |findings| {
+                validate::names::labels(&metadata, findings);
+                validate::names::annotations(document.kind, &annotations, &Path::ROOT, findings);
+                match &spec {
+                    None => findings.error(&Path::ROOT, "`spec` is missing"),
+                    Some(spec) => check(spec, findings),
                 }
-            }
+            });
+            object = spec.map(|spec| (metadata, spec));
         }
         if self.is_duplicate(&mut document) {
             object = None;

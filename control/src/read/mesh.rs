@@ -10,7 +10,7 @@ use super::document::{Document, Reader};
 use super::finding::Findings;
 use super::node::{Entry, Meaning, Node, Value};
 use super::path::Path;
-use super::shape::{self, Rules};
+use super::shape::{self, Fitted, Rules};
 use super::{not_honoured, validate, yaml};
 use crate::resources::Object;
 use crate::resources::istio_operator::IstioOperator;
@@ -69,7 +69,7 @@ impl Reader {
     pub(super) fn bare_mesh(&mut self, node: &Node) {
         let mut findings = Findings::default();
         not_honoured::check("MeshConfig", node, &mut findings);
-        let fitted = shape::fit(node, &Path::ROOT, Rules::ProtoJson, &mut findings);
+        let fitted = shape::fit_part(node, &Path::ROOT, Rules::ProtoJson, &mut findings);
         let document = Document {
             node,
             kind: "MeshConfig",
@@ -86,9 +86,11 @@ impl Reader {
         if let Some(spec) = document.node.key("spec") {
             not_honoured::check("MeshConfig", spec, &mut document.findings);
         }
-        let whole: Option<Wrapped<MeshConfig>> =
-            shape::fit(document.node, &root, Rules::ProtoJson, &mut document.findings);
-        let (metadata, mesh) = whole.map(|whole| (whole.metadata, whole.spec.unwrap_or_default())).unzip();
+        let Fitted { value, misfits } =
+            shape::fit_part(document.node, &root, Rules::ProtoJson, &mut document.findings);
+        let value: Option<Wrapped<MeshConfig>> = value;
+        let (metadata, value) = value.map(|whole| (whole.metadata, whole.spec.unwrap_or_default())).unzip();
+        let mesh = Fitted { value, misfits };
         self.take_mesh(document, &root.key("spec"), metadata.unwrap_or_default(), mesh);
     }
 
@@ -96,14 +98,16 @@ impl Reader {
     pub(super) fn operator(&mut self, mut document: Document<'_>) {
         let root = Path::ROOT;
         let spec = root.key("spec");
-        let whole: Option<Wrapped<IstioOperator>> =
-            shape::fit(document.node, &root, Rules::ProtoJson, &mut document.findings);
+        let Fitted { value, misfits } =
+            shape::fit_part(document.node, &root, Rules::ProtoJson, &mut document.findings);
+        let whole: Option<Wrapped<IstioOperator>> = value;
         let Some(whole) = whole else { return self.close(document) };
         let Some(mesh) = whole.spec.unwrap_or_default().mesh_config else { return self.close(document) };
         if let Some(node) = document.node.key("spec").and_then(|spec| spec.key("meshConfig")) {
             not_honoured::check_below("MeshConfig", node, &spec.key("meshConfig"), &mut document.findings);
         }
-        self.take_mesh(document, &spec.key("meshConfig"), whole.metadata, Some(mesh));
+        let mesh = Fitted { value: Some(mesh), misfits };
+        self.take_mesh(document, &spec.key("meshConfig"), whole.metadata, mesh);
     }
 
     /// The key `mesh` of the ConfigMap that istiod reads its settings from.
@@ -133,10 +137,13 @@ impl Reader {
         mut document: Document<'_>,
         at: &Path<'_>,
         metadata: ObjectMeta,
-        mesh: Option<MeshConfig>,
+        mesh: Fitted<MeshConfig>,
     ) {
-        if let Some(mesh) = mesh {
-            validate::mesh_config::check(&mesh, at, &mut document.findings);
+        let Fitted { value, misfits } = mesh;
+        if let Some(mesh) = value {
+            misfits.checked(&mut document.findings, |findings| {
+                validate::mesh_config::check(&mesh, at, findings);
+            });
             let source = self.source(document.node);
             if let Some(first) = &self.resources().mesh {
                 let first = first.source.clone();

@@ -18,9 +18,11 @@ use super::node::{Entry, Meaning, Node, Value};
 use super::path::Path;
 
 mod fault;
+mod fitted;
 mod key;
 
 use fault::Fault;
+pub(crate) use fitted::{Fitted, Misfits};
 use key::KeyShape;
 
 /// More misfits than these in one document say nothing new.
@@ -40,14 +42,26 @@ pub(crate) enum Rules {
     ProtoJson,
 }
 
-/// Fits `node` into a `T`. A value that did not fit yields `None`; unknown fields are left out of the value.
+/// Fits `node` into a `T`, wholly: a value that did not fit yields `None`.
 pub(crate) fn fit<T: DeserializeOwned>(
     node: &Node,
     root: &Path<'_>,
     rules: Rules,
     into: &mut Findings,
 ) -> Option<T> {
+    let fitted = fit_part(node, root, rules, into);
+    fitted.value.filter(|_| fitted.misfits.is_empty())
+}
+
+/// Fits of `node` into a `T` what fits. Each misfit is an error in `into`.
+pub(crate) fn fit_part<T: DeserializeOwned>(
+    node: &Node,
+    root: &Path<'_>,
+    rules: Rules,
+    into: &mut Findings,
+) -> Fitted<T> {
     let mut aside = HashSet::new();
+    let mut misfits = Misfits::default();
     loop {
         let scope = Scope { rules, aside: &aside, unknown: RefCell::default() };
         let outcome = T::deserialize(Shape { node, path: root, scope: &scope });
@@ -55,16 +69,17 @@ pub(crate) fn fit<T: DeserializeOwned>(
         let fault = match outcome {
             Ok(value) => {
                 into.0.extend(unknown);
-                return aside.is_empty().then_some(value);
+                return Fitted { value: Some(value), misfits };
             }
             Err(fault) => fault,
         };
         let (misfit, finding) = fault.into_finding(node, root);
+        misfits.add(&finding.trail);
         into.0.push(finding);
         // A misfit met again cannot be set aside: it is the document itself.
         if !aside.insert(misfit) || aside.len() >= MOST_FAULTS {
             into.0.extend(unknown);
-            return None;
+            return Fitted { value: None, misfits };
         }
     }
 }

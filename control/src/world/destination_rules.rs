@@ -1,5 +1,8 @@
 //! Which DestinationRule holds for a client and a service: looked up in the client's namespace, the service's, and the
 //! root namespace, in this order; several of one host in one namespace are one.
+//!
+//! One with a `workloadSelector` and one without are put together, too, as Istio does: the older gets what it has not from
+//! the younger, and the younger stands beside it as it is. So what is put together depends on which is older.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,10 +66,13 @@ impl DestinationRules {
         for object in sorted {
             let rule = MergedRule::new(object, mesh);
             let here = merged.entry(object.meta.namespace.clone()).or_default();
-            let same = here.iter_mut().find(|known| known.is_one_with(&rule));
-            match same {
-                Some(known) => known.absorb(rule),
-                None => here.push(rule),
+            let mut stands_alone = true;
+            for known in here.iter_mut().filter(|known| known.is_put_with(&rule)) {
+                known.absorb(&rule);
+                stands_alone &= !known.is_one_with(&rule);
+            }
+            if stands_alone {
+                here.push(rule);
             }
         }
         let shared = |rules: Vec<MergedRule>| rules.into_iter().map(Arc::new).collect();
@@ -122,22 +128,30 @@ impl MergedRule {
         }
     }
 
-    /// Whether both are put together: of one namespace, for the same host and the same callers.
-    pub(crate) fn is_one_with(&self, other: &Self) -> bool {
+    /// Whether the older gets what the younger has beyond it: of one namespace, for the same host, exported alike, and
+    /// not each for callers of its own.
+    pub(crate) fn is_put_with(&self, other: &Self) -> bool {
+        let callers =
+            self.selector.is_empty() || other.selector.is_empty() || self.selector == other.selector;
         self.namespace == other.namespace
             && self.host == other.host
-            && self.selector == other.selector
             && self.export_to == other.export_to
             && self.at_home == other.at_home
+            && callers
     }
 
-    fn absorb(&mut self, younger: Self) {
+    /// Whether nothing is left of the younger: both are for the same callers, too.
+    pub(crate) fn is_one_with(&self, other: &Self) -> bool {
+        self.is_put_with(other) && self.selector == other.selector
+    }
+
+    fn absorb(&mut self, younger: &Self) {
         if self.traffic_policy.is_none() {
-            self.traffic_policy = younger.traffic_policy;
+            self.traffic_policy.clone_from(&younger.traffic_policy);
         }
-        for subset in younger.subsets {
+        for subset in &younger.subsets {
             if self.subset(&subset.name).is_none() {
-                self.subsets.push(subset);
+                self.subsets.push(subset.clone());
             }
         }
     }

@@ -84,6 +84,65 @@ fn a_rule_for_some_callers_comes_before_the_one_for_all_of_them() {
     assert_eq!(pool("front", &[("app", "cart")], &[some]), None);
 }
 
+/// The subsets that a client of shop with these labels knows of web.
+fn subsets(labels: &[(&str, &str)], rules: &[String]) -> Vec<String> {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n";
+    let world = sample::world(&format!("{service}{}", rules.concat()));
+    let labels: BTreeMap<String, String> =
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let rule = world.destination_rule("shop", &labels, &world.services[0]).unwrap();
+    rule.subsets.iter().map(|subset| subset.name.clone()).collect()
+}
+
+/// A rule of shop for web without a policy.
+fn bare(name: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: web{more}}}\n"
+    )
+}
+
+const CART: &str = ", workloadSelector: {matchLabels: {app: cart}}";
+const CARTS: &[(&str, &str)] = &[("app", "cart")];
+const TILLS: &[(&str, &str)] = &[("app", "till")];
+
+#[test]
+fn an_older_rule_gets_what_it_has_not_from_a_younger_one_for_other_callers_which_stands_beside_it() {
+    let all = bare("all", ", subsets: [{name: v1, labels: {v: '1'}}]");
+    let some = bare("some", &format!("{CART}, subsets: [{{name: v2, labels: {{v: '2'}}}}]"));
+    let older_for_all = [all.clone(), some.clone()];
+    assert_eq!(subsets(TILLS, &older_for_all), ["v1", "v2"]);
+    assert_eq!(subsets(CARTS, &older_for_all), ["v2"]);
+    let older_for_some = [some, all];
+    assert_eq!(subsets(TILLS, &older_for_some), ["v1"]);
+    assert_eq!(subsets(CARTS, &older_for_some), ["v2", "v1"]);
+}
+
+#[test]
+fn an_older_rule_without_a_policy_takes_that_of_a_younger_one_for_other_callers() {
+    let (all, some) = (bare("all", ""), bare("some", CART));
+    assert_eq!(pool("shop", TILLS, &[all, rule("shop", "some", "web", 2, CART)]), Some(2));
+    assert_eq!(pool("shop", CARTS, &[some, rule("shop", "all", "web", 1, "")]), Some(1));
+}
+
+#[test]
+fn rules_each_for_callers_of_its_own_stay_apart() {
+    let till = ", workloadSelector: {matchLabels: {app: till}}";
+    let rules = [bare("carts", CART), rule("shop", "tills", "web", 2, till)];
+    assert_eq!(pool("shop", CARTS, &rules), None);
+    assert_eq!(pool("shop", TILLS, &rules), Some(2));
+}
+
+#[test]
+fn of_three_that_come_together_none_is_there_twice() {
+    let rules = [bare("all", ""), bare("some", CART), rule("shop", "late", "web", 3, "")];
+    assert_eq!(pool("shop", TILLS, &rules), Some(3));
+    assert_eq!(pool("shop", CARTS, &rules), Some(3));
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n";
+    let world = sample::world(&format!("{service}{}", rules.concat()));
+    let names: Vec<&str> = world.destination_rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["all", "some"]);
+}
+
 #[test]
 fn a_rule_that_is_exported_to_others_alone_is_not_used_at_home() {
     let away = rule("shop", "s", "web", 2, ", exportTo: [front]");

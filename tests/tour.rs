@@ -269,23 +269,28 @@ fn metrics(mesh: &Mesh) {
     }
 }
 
+/// By the best of several edits, for what else this machine does may hold up some; none may take long.
 fn edit(mesh: &Mesh) {
     let load = mesh.background("nginx-gateway", "http://auth-service/token");
-    let asked = mesh.curl("graphql-gateway", &["http://auth-service/token"]);
-    assert_eq!(asked["status"], 403);
+    let asked = |mesh: &Mesh| mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"].clone();
+    assert_eq!(asked(mesh), 403);
     let file = mesh.folder().join("security/zz-more.yaml");
+    let other = MORE.replace("graphql-gateway", "qna-service");
+    let mut took = Vec::new();
+    for (policy, status) in [(MORE, 200), (&other, 403)].into_iter().cycle().take(6) {
+        fs::write(&file, policy).unwrap();
+        let written = Instant::now();
+        mesh.eventually("graphql-gateway is let in, and shut out again", || asked(mesh) == status);
+        took.push(written.elapsed());
+    }
+    let listed: Vec<String> = took.iter().map(|took| format!("{} ms", took.as_millis())).collect();
+    println!("tour:   in force after {}", listed.join(", "));
+    assert!(took.iter().min().unwrap() <= &Duration::from_secs(1), "in force after {listed:?}");
+    assert!(took.iter().max().unwrap() <= &Duration::from_secs(3), "in force after {listed:?}");
     fs::write(&file, MORE).unwrap();
-    let written = Instant::now();
-    mesh.eventually("graphql-gateway is let in", || {
-        mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"] == 200
-    });
-    let took = written.elapsed();
-    assert!(took < Duration::from_secs(3), "in force after {took:?}");
-    println!("tour:   in force after {} ms", took.as_millis());
+    mesh.eventually("graphql-gateway is let in", || asked(mesh) == 200);
     fs::remove_file(&file).unwrap();
-    mesh.eventually("graphql-gateway is shut out again", || {
-        mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"] == 403
-    });
+    mesh.eventually("a policy that went is in force no more", || asked(mesh) == 403);
     let (sent, failed) = load.stop();
     assert!(sent > 20 && failed.is_empty(), "{} of {sent} requests failed: {failed:?}", failed.len());
 }

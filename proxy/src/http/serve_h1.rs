@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 use weft_http1::{Framing, Refusal, request_framing};
 use weft_runtime::drain::DrainWatch;
@@ -210,8 +211,12 @@ impl Waits {
         draining: Pin<&mut impl Future<Output = ()>>,
         cx: &mut Context<'_>,
     ) -> bool {
-        let asked = std::mem::replace(&mut self.asked, true);
-        !self.draining && if asked { drain.is_draining() } else { draining.poll(cx).is_ready() }
+        if self.asked || self.draining {
+            return !self.draining && drain.is_draining();
+        }
+        // Whose turn has lasted long enough is not heard, only told to come again.
+        self.asked = coop::has_budget_remaining();
+        draining.poll(cx).is_ready()
     }
 
     fn drain(&mut self) {
@@ -243,10 +248,12 @@ impl Waits {
             } else if self.set && !sleep.is_elapsed() {
                 return Poll::Pending;
             }
-            self.set = sleep.as_mut().poll(cx).is_pending();
-            if self.set {
+            let heard = coop::has_budget_remaining();
+            if sleep.as_mut().poll(cx).is_pending() {
+                self.set = heard;
                 return Poll::Pending;
             }
+            self.set = false;
             if by > Instant::now() {
                 sleep.as_mut().reset(by);
                 continue;

@@ -97,6 +97,49 @@ async fn a_wake_for_nothing_does_not_end_the_wait() {
 }
 
 #[tokio::test]
+async fn whose_turn_was_over_when_it_asked_is_woken_all_the_same() {
+    let (mut socket, mut other) = pair().await;
+    for left in 0..4 {
+        let (mut turn, mut all) = (0, 0);
+        let asks = poll_fn(|cx| {
+            turn += 1;
+            match turn {
+                1 => {
+                    all = spend(u32::MAX);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                2 => _ = spend(all - left),
+                _ => {}
+            }
+            let mut byte = [0];
+            socket.poll_read(cx, &mut ReadBuf::new(&mut byte))
+        });
+        let writes = async {
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            other.write_all(b"!").await.unwrap();
+        };
+        let both = async { tokio::join!(asks, writes) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(20), both).await;
+        both.unwrap_or_else(|_| panic!("with {left} left of its turn it was never woken")).0.unwrap();
+    }
+}
+
+/// Uses up so much of a task's turn, or what there is of it; says how much that was.
+fn spend(most: u32) -> u32 {
+    let mut spent = 0;
+    while spent < most
+        && let Poll::Ready(unit) = coop::poll_proceed(&mut Context::from_waker(Waker::noop()))
+    {
+        unit.made_progress();
+        spent += 1;
+    }
+    spent
+}
+
+#[tokio::test]
 async fn the_last_who_asked_is_woken() {
     let (mut socket, mut other) = pair().await;
     let (first, second) = (Arc::new(Woken::default()), Arc::new(Woken::default()));

@@ -1,8 +1,9 @@
 //! gRPC's own question about health, `grpc.health.v1.Health/Check`: kubelets' probes of the pod's app and active health checks
 //! of endpoints put it alike.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
+use weft_wire::health;
 
 /// An answer is not longer.
 const LONGEST: usize = 16 * 1024;
@@ -31,7 +32,7 @@ async fn ask(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) ->
         .map_err(|error| error.to_string())?;
     let (answer, mut body) =
         send.ready().await.map_err(broke)?.send_request(request, false).map_err(broke)?;
-    body.send_data(message(service), true).map_err(broke)?;
+    body.send_data(health::question(service).into(), true).map_err(broke)?;
     let (parts, mut body) = answer.await.map_err(broke)?.into_parts();
     let mut seen = BytesMut::new();
     while let Some(piece) = body.data().await {
@@ -47,29 +48,7 @@ async fn ask(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) ->
     if status.is_none_or(|status| status.as_bytes() != b"0") {
         return Err(format!("gRPC answered {status:?}"));
     }
-    // status = 1 (SERVING), after five bytes of frame.
-    Ok(matches!(seen.get(5..), Some([0x08, 1, ..])))
-}
-
-/// `HealthCheckRequest { service = 1 }` in gRPC's frame.
-fn message(service: &str) -> Bytes {
-    let mut message = BytesMut::new();
-    if !service.is_empty() {
-        message.put_u8(0x0a);
-        let mut length = service.len();
-        // Seven bits a byte, the lowest first.
-        while length > 0x7f {
-            message.put_u8(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
-            length >>= 7;
-        }
-        message.put_u8(u8::try_from(length).unwrap_or_default());
-        message.extend_from_slice(service.as_bytes());
-    }
-    let mut framed = BytesMut::with_capacity(5 + message.len());
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    framed.extend_from_slice(&message);
-    framed.freeze()
+    health::is_serving(&seen).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ async fn server(io: tokio::io::DuplexStream, service: String, status: u8) {
                 asked.extend_from_slice(&piece);
             }
             let head = ::http::Response::builder().header("content-type", "application/grpc");
-            if asked != message(&service) {
+            if asked != health::question(&service) {
                 respond.send_response(head.header("grpc-status", "5").body(()).unwrap(), true).unwrap();
                 return;
             }
@@ -28,22 +28,6 @@ async fn asked(known: &str, status: u8, service: &str) -> Result<bool, String> {
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::spawn(server(far, known.to_owned(), status));
     is_serving(near, "app", service).await
-}
-
-#[test]
-fn a_service_is_named_whole_however_long_its_name_is() {
-    let of = |length: usize| message(&"a".repeat(length));
-    assert_eq!(of(0)[..], [0; 5], "the server as a whole");
-    for (length, head) in [
-        (1, &[0, 0, 0, 0, 3, 0x0a, 1][..]),
-        (127, &[0, 0, 0, 0, 129, 0x0a, 0x7f]),
-        (128, &[0, 0, 0, 0, 131, 0x0a, 0x80, 1]),
-        (300, &[0, 0, 0, 1, 47, 0x0a, 0xac, 2]),
-        (20_000, &[0, 0, 0, 0x4e, 0x24, 0x0a, 0xa0, 0x9c, 1]),
-    ] {
-        assert_eq!(of(length)[..head.len()], *head, "{length}");
-        assert_eq!(of(length).len(), head.len() + length);
-    }
 }
 
 #[tokio::test]

@@ -45,8 +45,10 @@ pub struct Bootstrap {
     pub least_drain: Duration,
     /// Worker threads; `None`: as many as there are cores.
     pub concurrency: Option<usize>,
-    /// How long a connection waits for a configuration or certificate that is not there yet.
+    /// How long a connection waits for a route configuration or certificate that is not there yet.
     pub hold: Duration,
+    /// How long one waits that the kernel hands over while the sidecar starts (`WEFT_STARTUP_HOLD`).
+    pub startup_hold: Duration,
     /// A client that must speak first, because its port takes nothing but TLS, has so long where the listener sets no limit.
     pub first_byte: Duration,
 }
@@ -156,9 +158,12 @@ impl Bootstrap {
         };
         // Of mode NONE is the sidecar whose app is told to end before it, and waited for by somebody else.
         let usual_least = if interception == Interception::None { Duration::ZERO } else { LEAST_DRAIN };
-        let least_drain = text(LEAST).map(|text| {
-            span(text).map_err(|why| BootstrapError::Wrong { name: LEAST, value: text.to_owned(), why })
-        });
+        let time = |name: &'static str| {
+            text(name).map(|text| {
+                span(text).map_err(|why| BootstrapError::Wrong { name, value: text.to_owned(), why })
+            })
+        };
+        let (least_drain, startup_hold) = (time(LEAST), time("WEFT_STARTUP_HOLD"));
         Ok(Self {
             node: Node {
                 role: Role::Sidecar,
@@ -188,6 +193,7 @@ impl Bootstrap {
             drain: drain.unwrap_or(usual),
             least_drain: least_drain.transpose()?.unwrap_or(usual_least),
             hold: Duration::from_secs(10),
+            startup_hold: startup_hold.transpose()?.unwrap_or(STARTUP_HOLD),
             first_byte: Duration::from_secs(15),
         })
     }
@@ -210,6 +216,8 @@ struct ProxyConfig {
     termination_drain_duration: Option<String>,
 }
 
+/// As long as most clients wait for an answer.
+const STARTUP_HOLD: Duration = Duration::from_secs(60);
 const PROXY_CONFIG: &str = "PROXY_CONFIG";
 
 fn proxy_config(env: &BTreeMap<String, String>) -> Result<ProxyConfig, BootstrapError> {

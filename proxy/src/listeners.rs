@@ -2,9 +2,11 @@
 //! changed what it does keeps its socket, and its connections see the change with their next request.
 
 mod early;
+pub mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,26 +41,34 @@ struct Open {
     drain: Drain,
 }
 
-/// Keeps sockets as the configuration in force wants them, for as long as it is polled. Tells `bound` after each look.
+/// Keeps sockets as the configuration in force wants them, for as long as it is polled. Tells `bound` after each look. What
+/// comes to early sockets is held until `start` is over.
 pub async fn follow(
     shared: Arc<Shared>,
     workers: WorkersHandle<Worker>,
     listeners: Arc<Mutex<Listeners>>,
+    start: impl Future<Output = ()>,
     bound: impl Fn(&Listeners, &Snapshot),
 ) {
     let mut changes = shared.live.changes();
+    let mut start = pin!(start);
+    let mut has_started = false;
     loop {
         let snapshot = shared.live.load();
         let failed = {
             let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.reconcile(&snapshot, &workers, &shared);
+            listeners.reconcile(&snapshot, &workers, &shared, has_started);
             bound(&listeners, &snapshot);
             !listeners.failed.is_empty()
         };
-        if failed {
-            let _ = tokio::time::timeout(AGAIN, changes.changed()).await;
-        } else if !changes.changed().await {
-            return;
+        tokio::select! {
+            () = &mut start, if !has_started => has_started = true,
+            () = tokio::time::sleep(AGAIN), if failed => {}
+            more = changes.changed() => {
+                if !more {
+                    return;
+                }
+            }
         }
     }
 }
@@ -81,7 +91,13 @@ impl Listeners {
         Ok(Self { early, ..Self::default() })
     }
 
-    fn reconcile(&mut self, snapshot: &Snapshot, workers: &WorkersHandle<Worker>, shared: &Arc<Shared>) {
+    fn reconcile(
+        &mut self,
+        snapshot: &Snapshot,
+        workers: &WorkersHandle<Worker>,
+        shared: &Arc<Shared>,
+        has_started: bool,
+    ) {
         let mut wanted = BTreeSet::new();
         for view in snapshot.listeners() {
             let settings = &view.listener.settings;
@@ -103,7 +119,8 @@ impl Listeners {
         let any = !wanted.is_empty();
         let all: Vec<SocketAddr> = wanted.iter().map(|(_, address, _)| *address).collect();
         for (name, address, transparent) in wanted {
-            if self.open.contains_key(&(name.clone(), address)) {
+            let is_held = !has_started && self.early.contains_key(&address);
+            if is_held || self.open.contains_key(&(name.clone(), address)) {
                 continue;
             }
             let socket = match self.early.remove(&address) {
@@ -123,7 +140,7 @@ impl Listeners {
                 }
             }
         }
-        if any {
+        if any && has_started {
             // The configuration listens elsewhere.
             self.early.clear();
         }

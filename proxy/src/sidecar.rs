@@ -24,6 +24,7 @@ use crate::config::subscribe::{self, Conditions};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, Dns, Naming};
 use crate::farewell::{Span, farewell};
+use crate::listeners::whole::{WARMING, whole};
 use crate::listeners::{self, Listeners};
 use crate::probes::{self, Probes, Side};
 use crate::snapshot::Snapshot;
@@ -122,7 +123,7 @@ fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     for own in bootstrap.node.addresses() {
         addresses.extend(INTERCEPTED.map(|port| SocketAddr::new(any(own), port)));
     }
-    Listeners::early(&addresses, interception == Interception::Tproxy, bootstrap.hold)
+    Listeners::early(&addresses, interception == Interception::Tproxy, bootstrap.startup_hold)
 }
 
 /// Where probes are asked for, and `/quitquitquit`.
@@ -157,7 +158,8 @@ async fn run(
         clusters: readiness.expect("clusters", "the control plane's first answer to CDS"),
         listeners: readiness.expect("listeners", "the control plane's first answer to LDS"),
         rest: readiness.expect("configuration", "endpoints and routes"),
-        complete: std::sync::atomic::AtomicBool::new(false),
+        complete: false.into(),
+        refused: false.into(),
         naming: None,
     };
     let sockets = readiness.expect("sockets", "listeners that are bound");
@@ -218,7 +220,8 @@ async fn run(
         None if snapshot.listeners().next().is_some() => sockets.met(),
         None => {}
     };
-    tokio::spawn(listeners::follow(shared.clone(), workers.handle(), listeners.clone(), bound));
+    let start = whole(readiness.clone(), WARMING);
+    tokio::spawn(listeners::follow(shared.clone(), workers.handle(), listeners.clone(), start, bound));
     tokio::spawn(observe::upkeep(shared.clone()));
     tokio::spawn(upstream::outlier::sweep(shared.clone()));
     tokio::spawn(upstream::health::run(shared.clone()));

@@ -1,9 +1,12 @@
 //! What a proxy still lacks is waited for, as long as is stated; then whoever waits is refused, and the log says for what.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use weft_model::access_log::{AccessLog, LogFormat};
+use weft_model::cluster::Discovery;
 use weft_model::http::{HttpConnectionManager, RouteSource};
 use weft_model::listener::{Direction, Listener};
 use weft_model::tls::Transport;
@@ -124,6 +127,33 @@ async fn a_route_configuration_is_waited_for_and_then_its_lack_is_told() {
     let routes =
         settings::routes("80", vec![settings::route("r", "/", settings::forward("outbound|80||app"))]);
     patient.configure(&[], &[], &[], &[routes]).await;
+    let mut app = app.accept().await;
+    app.head().await;
+    app.send(OK).await;
+    assert!(client.response().await.0.starts_with("http/1.1 200"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_sidecar_starts_is_let_in_when_there_is_somebody_to_go_to() {
+    let (mesh, at, app) = (Mesh::new(), free_address(), Puppet::new().await);
+    let start = Arc::new(Notify::new());
+    let started = start.clone();
+    let sidecar = mesh.starting("client", at, async move { started.notified().await });
+    let mut client = Peer::connect(at).await;
+    client.send(GET).await;
+    // The service comes before its endpoints, as it does from any control plane.
+    let mut cluster = settings::cluster("outbound|80||app", &[app.address]);
+    let mut endpoints = cluster.load_assignment.take().unwrap();
+    endpoints.cluster = "outbound|80||app".into();
+    cluster.discovery = Discovery::Eds(String::new());
+    let to = settings::forward("outbound|80||app");
+    let routes = settings::routes("", vec![settings::route("r", "/", to)]);
+    let manager = settings::manager(false, routes, vec![]);
+    let listener = settings::http("out", at, Direction::Outbound, Transport::Raw, manager);
+    sidecar.apply(&[cluster], &[listener]).await;
+    sidecar.configure(&[], &[endpoints], &[], &[]).await;
+    assert_eq!(sidecar.active().iter().sum::<usize>(), 0, "nobody is let in yet");
+    start.notify_one();
     let mut app = app.accept().await;
     app.head().await;
     app.send(OK).await;

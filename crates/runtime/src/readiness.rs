@@ -64,6 +64,14 @@ impl Readiness {
         // The sender lives in `self`, so the channel cannot close.
         let _ = conditions.wait_for(|conditions| state_of(conditions) == ReadinessState::Ready).await;
     }
+
+    /// Waits until each of the conditions of these names is announced and met, whatever the others are.
+    pub async fn met(&self, names: &[&str]) {
+        let mut conditions = self.conditions.subscribe();
+        let is_met =
+            |name: &&str, all: &Conditions| all.iter().any(|(of, waits)| **of == **name && waits.is_none());
+        let _ = conditions.wait_for(|all| names.iter().all(|name| is_met(name, all))).await;
+    }
 }
 
 impl Default for Readiness {
@@ -81,6 +89,11 @@ impl Condition {
     /// The condition is not met, or not any more, and why.
     pub fn unmet(&self, waiting_for: &str) {
         self.set(Some(waiting_for.into()));
+    }
+
+    /// Whether it is met now.
+    pub fn is_met(&self) -> bool {
+        self.conditions.borrow().iter().any(|(name, waits)| *name == self.name && waits.is_none())
     }
 
     fn set(&self, waiting_for: Option<Arc<str>>) {

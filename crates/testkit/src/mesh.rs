@@ -1,9 +1,10 @@
 //! Sidecars within the test's process: real workers, real sockets, real TLS; configuration is put in force by hand.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -99,7 +100,28 @@ impl Mesh {
         Self::start(Secrets::default(), account, change)
     }
 
+    /// One that listens at `at` before it has any configuration, and holds what comes there until `start` is over.
+    pub fn starting(
+        &self,
+        account: &str,
+        at: SocketAddr,
+        start: impl Future<Output = ()> + Send + 'static,
+    ) -> Sidecar {
+        let early = Listeners::early(&[at], false, Duration::from_secs(600)).unwrap();
+        Self::begin(self.secrets(account), account, |_| {}, early, start)
+    }
+
     fn start(secrets: Secrets, account: &str, change: impl FnOnce(&mut Bootstrap)) -> Sidecar {
+        Self::begin(secrets, account, change, Listeners::default(), std::future::ready(()))
+    }
+
+    fn begin(
+        secrets: Secrets,
+        account: &str,
+        change: impl FnOnce(&mut Bootstrap),
+        listeners: Listeners,
+        start: impl Future<Output = ()> + Send + 'static,
+    ) -> Sidecar {
         let env: BTreeMap<String, String> = [
             ("POD_NAME", account),
             ("POD_NAMESPACE", "test"),
@@ -128,11 +150,11 @@ impl Mesh {
         shared.overload.set_workers(count.get());
         let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
-        let open = Arc::new(Mutex::new(Listeners::default()));
+        let open = Arc::new(Mutex::new(listeners));
         tokio::spawn(secrets.files().clone().keep_fresh());
         tokio::spawn(outlier::sweep(shared.clone()));
         tokio::spawn(health::run(shared.clone()));
-        tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), |_, _| {}));
+        tokio::spawn(listeners::follow(shared.clone(), workers.handle(), open.clone(), start, |_, _| {}));
         Sidecar { shared, applier: Mutex::new(Applier::new(secrets)), listeners: open, workers }
     }
 }

@@ -82,6 +82,19 @@ fn beside_an_app_it_stays_for_five_seconds_at_least_or_as_long_as_the_environmen
 }
 
 #[test]
+fn what_comes_while_it_starts_waits_for_a_minute_or_as_long_as_the_environment_says() {
+    let of = |more: &[(&str, &str)]| {
+        let mut env = pod();
+        env.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        Bootstrap::from_environment(&env, "d").map(|bootstrap| bootstrap.startup_hold)
+    };
+    assert_eq!(of(&[]).unwrap(), Duration::from_secs(60));
+    assert_eq!(of(&[("WEFT_STARTUP_HOLD", "5m")]).unwrap(), Duration::from_secs(300));
+    let error = of(&[("WEFT_STARTUP_HOLD", "long")]).unwrap_err().to_string();
+    assert!(error.contains("WEFT_STARTUP_HOLD") && error.contains("no time such as 5s"), "{error}");
+}
+
+#[test]
 fn dns_is_captured_if_the_environment_or_the_proxy_s_metadata_says_so() {
     let of = |more: &[(&str, &str)]| {
         let mut env = pod();

@@ -42,6 +42,8 @@ pub struct Conditions {
     pub rest: Condition,
     /// It was all there once.
     pub complete: AtomicBool,
+    /// Something was refused.
+    pub refused: AtomicBool,
     /// Who answers the pod's DNS and hears of names, where it is captured.
     pub naming: Option<Naming>,
 }
@@ -162,8 +164,11 @@ impl Conditions {
             type_url::LISTENER => self.listeners.met(),
             _ => {}
         }
+        let refused = self.refused.fetch_or(refused, Ordering::Relaxed) || refused;
         match missing {
             Some(missing) if !self.complete.load(Ordering::Relaxed) && !refused => self.rest.unmet(missing),
+            // The other one may refer to more.
+            _ if !(self.clusters.is_met() && self.listeners.is_met()) => {}
             _ => {
                 self.complete.store(true, Ordering::Relaxed);
                 self.rest.met();

@@ -73,7 +73,7 @@ async fn take_in(mut acceptor: Acceptor, held: Waiting, hold: Duration) {
                 if let Some(((_, source), _)) = refused {
                     tracing::info!(
                         ?address, %source,
-                        reason = format!("no configuration has come within {hold:?}; is the control plane up? see /ready"),
+                        reason = format!("this sidecar has not started within {hold:?}; is the control plane up? see /ready"),
                         "connection refused"
                     );
                 }

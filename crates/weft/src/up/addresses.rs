@@ -14,6 +14,7 @@
 //! B is 64 for the first mesh of a machine; a second one that runs at the same time takes the next of
 //! [`BASES`]. Pods count from 1.
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -36,10 +37,29 @@ pub(crate) enum Base {
     Namespaces(u32),
 }
 
+/// Where the mesh has namespaces: the network of the bridge and of all pods.
+pub(crate) const PODS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16);
+/// The same of IPv6.
+pub(crate) const PODS_SIX: Ipv6Net =
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0), 64);
+/// Where services have the addresses that nobody gives them.
+pub(crate) const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+/// The same of IPv6.
+pub(crate) const SERVICES_SIX: Ipv6Net =
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0), 112);
+/// Where hosts of the world outside have them.
+pub(crate) const OUTSIDE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(240, 240, 0, 0), 16);
+
+/// All of a mesh in namespaces: nobody else knows who is at any of these.
+pub(crate) fn ranges() -> [IpNet; 6] {
+    let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    [PODS.into(), SERVICES.into(), OUTSIDE.into(), loopback.into(), PODS_SIX.into(), SERVICES_SIX.into()]
+}
+
 /// The control plane's address where the mesh has namespaces: the bridge's.
-const HUB: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+const HUB: Ipv4Addr = Ipv4Addr::from_bits(PODS.addr().to_bits() + 1);
 /// The bridge's address of IPv6.
-pub(crate) const HUB_SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 1);
+pub(crate) const HUB_SIX: Ipv6Addr = Ipv6Addr::from_bits(PODS_SIX.addr().to_bits() + 1);
 
 impl Base {
     /// The first part of loopback that `is_free`.

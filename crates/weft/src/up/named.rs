@@ -1,5 +1,6 @@
 //! Names and addresses of a mesh in network namespaces: what its DNS would say. Pure.
 
+use super::addresses::{OUTSIDE, SERVICES, SERVICES_SIX};
 use super::plan::Pod;
 use super::pods::Kind;
 use super::services::Service;
@@ -54,8 +55,8 @@ pub(crate) fn all(services: &[Service], pods: &[Pod]) -> Vec<Named> {
     named
 }
 
-/// The services' own addresses, of each family that they have: those that their manifests give, for others one of 10.96/16
-/// or fd00:10:96::/112; for hosts outside, which nobody here could reach by one of theirs, one of 240.240/16.
+/// The services' own addresses, of each family that they have: those that their manifests give, for others one of
+/// [`SERVICES`] or [`SERVICES_SIX`]; for hosts outside, which nobody here could reach by one of theirs, one of [`OUTSIDE`].
 fn addresses(services: &[Service]) -> BTreeMap<String, Vec<IpAddr>> {
     let own: Vec<&Service> =
         services.iter().filter(|s| !s.headless && !s.name.contains('*') && !s.is_pod()).collect();
@@ -78,11 +79,11 @@ fn addresses(services: &[Service]) -> BTreeMap<String, Vec<IpAddr>> {
 /// An address that follows from the name, so that an edit elsewhere moves nobody.
 fn free(service: &Service, host: &str, family: Family, taken: &mut BTreeSet<IpAddr>) -> Option<IpAddr> {
     (0..=u16::MAX).map(|more| hash(host).wrapping_add(more)).find_map(|number| {
-        let [third, fourth] = number.to_be_bytes();
-        let (high, low) = if service.outside { (240, 240) } else { (10, 96) };
+        let [_, fourth] = number.to_be_bytes();
+        let range = if service.outside { OUTSIDE } else { SERVICES };
         let address: IpAddr = match family {
-            Family::V4 => Ipv4Addr::new(high, low, third, fourth).into(),
-            Family::V6 => Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, number).into(),
+            Family::V4 => Ipv4Addr::from_bits(range.addr().to_bits() | u32::from(number)).into(),
+            Family::V6 => Ipv6Addr::from_bits(SERVICES_SIX.addr().to_bits() | u128::from(number)).into(),
         };
         (fourth != 0 && fourth != 255 && taken.insert(address)).then_some(address)
     })

@@ -3,8 +3,10 @@
 //! itself asks. What leaves for those servers leaves the machine as its own: nothing else leads out of the pods' network.
 
 use crate::netns;
+use crate::up::addresses::ranges;
 use anyhow::Context;
-use std::net::{Ipv4Addr, SocketAddr};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 use weft_proxy::dns::resolv_conf::ResolvConf;
@@ -24,20 +26,27 @@ pub(super) fn servers(file: &Path) -> Option<ResolvConf> {
             file.display()
         );
     }
-    servers.map(|servers| ResolvConf { own: OWN.map(str::to_owned).to_vec(), ..servers })
+    servers.map(|servers| ResolvConf { own: own(), ..servers })
 }
 
-/// The cluster's domain, and those of its addresses, about which servers like MariaDB's ask before they answer anybody: pods'
-/// and services', hosts' without one of their own, localhost's.
-const OWN: [&str; 7] = [
-    "cluster.local",
-    "244.10.in-addr.arpa",
-    "96.10.in-addr.arpa",
-    "240.240.in-addr.arpa",
-    "127.in-addr.arpa",
-    "4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa",
-    "6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa",
-];
+/// The cluster's domain, and those of its addresses, about which servers like MariaDB's ask before they answer anybody.
+fn own() -> Vec<String> {
+    ["cluster.local".to_owned()].into_iter().chain(ranges().into_iter().map(reverse)).collect()
+}
+
+/// The domain that tells who is at the addresses of `network`, which ends where a label of theirs does.
+fn reverse(network: IpNet) -> String {
+    let (digits, bits, domain) = match network.addr() {
+        IpAddr::V4(address) => (address.octets().map(|octet| octet.to_string()).to_vec(), 8, "in-addr.arpa"),
+        IpAddr::V6(address) => {
+            let halves = address.octets().into_iter().flat_map(|octet| [octet >> 4, octet & 0xf]);
+            (halves.map(|half| format!("{half:x}")).collect(), 4, "ip6.arpa")
+        }
+    };
+    let labels = digits.into_iter().take(usize::from(network.prefix_len()) / bits);
+    let labels: Vec<String> = labels.collect();
+    labels.into_iter().rev().chain([domain.to_owned()]).collect::<Vec<_>>().join(".")
+}
 
 /// Begins to answer the pods at the hub's `address`, until it is dropped.
 pub(super) fn start(hub: &str, address: Ipv4Addr, servers: ResolvConf) -> anyhow::Result<Dns> {
@@ -50,3 +59,6 @@ pub(super) fn start(hub: &str, address: Ipv4Addr, servers: ResolvConf) -> anyhow
         .with_context(|| format!("cannot answer the pods' DNS at {at}"))?;
     Ok(forward(sockets, servers, &metrics)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command() -> anyhow::Result<ExitCode> {
-    let mut known = Cli::command().mut_subcommand("redirect", redirect::without_empty_variables);
+    let mut known = Cli::command().mut_subcommand("redirect", redirect::with_variables);
     let told = known.get_matches_mut();
     let cli = Cli::from_arg_matches(&told).unwrap_or_else(|error| error.format(&mut known).exit());
     match cli.command {

@@ -6,6 +6,7 @@
 
 mod apply;
 pub(crate) mod chains;
+mod elsewhere;
 mod flags;
 pub(crate) mod iptables;
 mod markers;
@@ -15,10 +16,11 @@ mod routes;
 pub(crate) mod rules;
 pub(crate) mod settings;
 mod undo;
+mod unneeded;
 mod verify;
 
 use apply::BackEnd;
-pub(crate) use flags::{Args, without_empty_variables};
+pub(crate) use flags::{Args, with_variables};
 use rules::{Family, Rule};
 use settings::Settings;
 use std::process::ExitCode;
@@ -32,10 +34,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         verify::ask(address, args.probe_timeout)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.network_namespace.is_empty() {
-        return programs::in_namespace(&args.network_namespace);
+    if args.cni_mode || !args.network_namespace.is_empty() {
+        return elsewhere::run(&args.network_namespace, args.cni_mode);
     }
     let settings = args.settings()?;
+    for remark in args.remarks(&settings) {
+        crate::say::say!("weft redirect: {remark}");
+    }
     if args.dry_run {
         return show(args, &settings);
     }

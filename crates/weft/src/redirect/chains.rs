@@ -67,7 +67,7 @@ impl Chains<'_> {
 
     fn localhost(&self) -> IpNet {
         match self.family {
-            Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+            Family::V4 => self.settings.loopback.into(),
             Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST).into(),
         }
     }

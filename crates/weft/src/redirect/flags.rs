@@ -1,6 +1,7 @@
 //! The flags and variables of `istio-iptables`, by its names.
 
 use super::settings::{self, Dns, Groups, Mode, Settings, Wrong};
+use super::unneeded::Unneeded;
 use anyhow::Context;
 use clap::ArgAction;
 use std::net::SocketAddr;
@@ -9,6 +10,13 @@ use weft_proxy::bootstrap::span;
 
 /// Where the probe's server would be if nothing turned its connections.
 const PROBE_PORT: u16 = 15002;
+/// Who is asked for names here.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// As many groups as one rule takes conditions, everywhere.
+const MOST_GROUPS: usize = 64;
+/// Variables that say the same as an argument's first, where that is not set.
+const ALSO: [(&str, &str); 3] =
+    [("redirect_dns", "REDIRECT_DNS"), ("drop_invalid", "DROP_INVALID"), ("dual_stack", "DUAL_STACK")];
 
 /// `weft redirect`
 #[derive(Debug, clap::Args)]
@@ -77,6 +85,14 @@ pub(crate) struct Args {
         hide_default_value = true
     )]
     istio_local_outbound_ports_exclude: String,
+    /// Of IPv4's loopback, what an app calls its own.
+    #[arg(
+        long,
+        env = "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR",
+        default_value = "127.0.0.1/32",
+        value_name = "NETWORK"
+    )]
+    istio_outbound_ipv4_loopback_cidr: String,
     /// Interfaces of virtual machines, whose traffic counts as outbound.
     #[arg(
         short = 'k',
@@ -141,18 +157,12 @@ pub(crate) struct Args {
         value_name = "PATH"
     )]
     pub(super) network_namespace: String,
-    /// Rules of ours that are there already are always replaced.
-    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = truth)]
-    reconcile: bool,
-    /// As --reconcile.
-    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = truth)]
-    force_apply: bool,
-    /// How loud Istio's own program is, as its template says; what is said here is a line or two.
-    #[arg(long = "log_output_level", hide = true, value_name = "LEVEL")]
-    log_output_level: Option<String>,
-    /// Whether Istio's own program writes JSON, as its template says.
-    #[arg(long = "log_as_json", hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
-    log_as_json: bool,
+    /// For a plugin that runs where the machine's files are: not its lock of iptables is taken, but one of the network
+    /// namespace, and its directory of users is not asked.
+    #[arg(long, env = "CNI_MODE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub(super) cni_mode: bool,
+    #[command(flatten)]
+    unneeded: Unneeded,
     /// Asks one address, for the validation of another process.
     #[arg(long, hide = true)]
     pub(super) probe: Option<SocketAddr>,
@@ -186,6 +196,10 @@ impl Args {
                 "--istio-service-exclude-cidr",
                 &self.istio_service_exclude_cidr,
             )?,
+            loopback: settings::loopback(
+                "--istio-outbound-ipv4-loopback-cidr",
+                &self.istio_outbound_ipv4_loopback_cidr,
+            )?,
             outbound_ports: settings::ports("--istio-outbound-ports", &self.istio_outbound_ports)?,
             outbound_ports_excluded: settings::ports(
                 "--istio-local-outbound-ports-exclude",
@@ -202,6 +216,17 @@ impl Args {
         })
     }
 
+    /// What is asked for and makes no difference here, in words.
+    pub(super) fn remarks(&self, settings: &Settings) -> Vec<String> {
+        let mut remarks = self.unneeded.remarks();
+        if self.redirect_dns && settings.dns == Dns::None {
+            remarks.push(format!(
+                "no DNS query is turned: {RESOLV_CONF} names no server to whom they would go; with --capture-all-dns all are turned"
+            ));
+        }
+        remarks
+    }
+
     fn app_groups(&self) -> Result<Groups, Wrong> {
         const ONLY: &str = "--istio-outbound-owner-groups";
         let only = self.istio_outbound_owner_groups.trim();
@@ -212,7 +237,12 @@ impl Args {
         match (only, but) {
             ("*" | "", but) if but.is_empty() => Ok(Groups::All),
             ("*" | "", but) => Ok(Groups::AllBut(but)),
-            (only, but) if but.is_empty() => Ok(Groups::Only(settings::names(ONLY, only)?)),
+            (only, but) if but.is_empty() => match settings::names(ONLY, only)? {
+                groups if groups.len() > MOST_GROUPS => {
+                    Err(Wrong::new(ONLY, only, format!("more than {MOST_GROUPS} do not fit into a rule")))
+                }
+                groups => Ok(Groups::Only(groups)),
+            },
             (only, _) => {
                 Err(Wrong::new(ONLY, only, "with --istio-outbound-owner-groups-exclude it must be *"))
             }
@@ -220,13 +250,15 @@ impl Args {
     }
 
     fn dns(&self) -> anyhow::Result<Dns> {
-        const RESOLV_CONF: &str = "/etc/resolv.conf";
         Ok(match (self.redirect_dns, self.capture_all_dns) {
             (false, _) => Dns::None,
             (true, true) => Dns::All,
             (true, false) => {
                 let text = std::fs::read_to_string(RESOLV_CONF).context(RESOLV_CONF)?;
-                Dns::To(settings::resolvers(&text))
+                match settings::resolvers(&text) {
+                    none if none.is_empty() => Dns::None,
+                    resolvers => Dns::To(resolvers),
+                }
             }
         })
     }
@@ -247,19 +279,23 @@ fn mode(text: &str) -> Result<Mode, Wrong> {
     }
 }
 
-/// The command without its empty variables: as Istio reads them, these are not set.
-pub(crate) fn without_empty_variables(command: clap::Command) -> clap::Command {
+/// The command with the variables that count: an empty one is not set, as Istio reads them, and another of the same meaning
+/// stands in for it.
+pub(crate) fn with_variables(command: clap::Command) -> clap::Command {
+    let is_set = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     command.mut_args(|argument| {
-        let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-        match argument.get_env().is_some_and(is_empty) {
-            true => argument.env(None::<&'static str>),
-            false => argument,
+        let Some(first) = argument.get_env() else { return argument };
+        if is_set(first) {
+            return argument;
         }
+        let mut others = ALSO.iter().filter(|(id, _)| argument.get_id() == *id).map(|(_, name)| *name);
+        let other = others.find(|name| is_set(name.as_ref()));
+        argument.env(other)
     })
 }
 
 /// A truth as Go writes it.
-fn truth(text: &str) -> Result<bool, String> {
+pub(super) fn truth(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),

@@ -8,6 +8,7 @@
 //! | `ISTIO_MARK_1337` | TPROXY's mark |
 
 use super::rules::{Rule, Table, Then, When};
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 
 const LEFT: &str = "ISTIO_LEFT_";
@@ -33,8 +34,8 @@ pub(super) fn mark_of(chain: &str) -> Option<u32> {
     chain.strip_prefix(MARK)?.parse().ok()
 }
 
-/// The rules that a chain of this name may tell of, as iptables has them. What is said of an owner is said of whoever `rule`
-/// names: it was the proxy of then.
+/// The rules that a chain of this name may tell of, as iptables has them. What is said of an owner and of the loopback is said
+/// of those that `rule` names: they were the proxy and the app's own of then.
 pub(super) fn told(chain: &str, rule: &str) -> Vec<String> {
     if let Some(name) = chain.strip_prefix(LEFT) {
         return vec![format!("-A PREROUTING -i {name} -j RETURN"), format!("-A OUTPUT -o {name} -j RETURN")];
@@ -43,15 +44,17 @@ pub(super) fn told(chain: &str, rule: &str) -> Vec<String> {
         return vec!["-A PREROUTING -m conntrack --ctstate INVALID -j DROP".to_owned()];
     }
     let Some(mark) = mark_of(chain) else { return Vec::new() };
-    let mut words = rule.split_ascii_whitespace();
-    let owner = words.by_ref().find(|word| matches!(*word, "--uid-owner" | "--gid-owner"));
-    let owned = owner.zip(words.next()).into_iter().flat_map(|(kind, name)| {
+    let after = |is: fn(&str) -> bool| {
+        let mut words = rule.split_ascii_whitespace();
+        words.by_ref().find(|word| is(word)).zip(words.next())
+    };
+    let owner = after(|word| matches!(word, "--uid-owner" | "--gid-owner"));
+    let localhost = after(|word| word == "-d").map(|(_, network)| network).filter(|it| is_loopback(it));
+    let owned = owner.zip(localhost).map(|((kind, name), localhost)| {
         let outbound = mark.wrapping_add(1);
-        ["127.0.0.1/32", "::1/128"].map(|localhost| {
-            format!(
-                "-A OUTPUT ! -d {localhost} -p tcp -o lo -m owner {kind} {name} -j MARK --set-mark {outbound}"
-            )
-        })
+        format!(
+            "-A OUTPUT ! -d {localhost} -p tcp -o lo -m owner {kind} {name} -j MARK --set-mark {outbound}"
+        )
     });
     let own = [
         format!("-A PREROUTING -p tcp -m mark --mark {mark} -j CONNMARK --save-mark"),
@@ -59,4 +62,8 @@ pub(super) fn told(chain: &str, rule: &str) -> Vec<String> {
         format!("-A OUTPUT -p tcp -m connmark --mark {mark} -j CONNMARK --restore-mark"),
     ];
     own.into_iter().chain(owned).collect()
+}
+
+fn is_loopback(network: &str) -> bool {
+    network.parse::<IpNet>().is_ok_and(|network| network.addr().is_loopback())
 }

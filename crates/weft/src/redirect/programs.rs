@@ -1,8 +1,7 @@
 //! Other programs that this one needs: run to their end, their errors in one sentence.
 
-use anyhow::Context;
 use std::io::Write as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 /// Why a program did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -60,20 +59,4 @@ fn path() -> std::ffi::OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
     path
-}
-
-/// This same command, in another network namespace.
-pub(crate) fn in_namespace(namespace: &str) -> anyhow::Result<ExitCode> {
-    let file = std::fs::File::open(namespace)
-        .with_context(|| format!("--network-namespace {namespace}: there is no such namespace"))?;
-    nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET)
-        .with_context(|| format!("--network-namespace {namespace}: it cannot be entered"))?;
-    let mut arguments = std::env::args_os();
-    arguments.next();
-    let status = Command::new("/proc/self/exe")
-        .args(arguments)
-        // The last word on it.
-        .arg("--network-namespace=")
-        .status()?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

@@ -1,6 +1,6 @@
 //! What is to be intercepted: the values of `istio-iptables`' flags, read and checked. Pure.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 
 /// How inbound connections are turned.
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) inbound_ports_excluded: Vec<u16>,
     pub(crate) outbound_networks: Which<IpNet>,
     pub(crate) outbound_networks_excluded: Vec<IpNet>,
+    /// Of IPv4's loopback, what is the app's own: a call to it is no call of the pod to itself.
+    pub(crate) loopback: Ipv4Net,
     pub(crate) outbound_ports: Vec<u16>,
     pub(crate) outbound_ports_excluded: Vec<u16>,
     /// Only these groups' processes are intercepted, or all but these.
@@ -118,6 +120,14 @@ pub(crate) fn networks(flag: &'static str, text: &str) -> Result<Vec<IpNet>, Wro
 /// `*`, or a list of networks.
 pub(crate) fn all_or_networks(flag: &'static str, text: &str) -> Result<Which<IpNet>, Wrong> {
     if text.trim() == "*" { Ok(Which::All) } else { networks(flag, text).map(Which::Only) }
+}
+
+/// A part of IPv4's loopback.
+pub(crate) fn loopback(flag: &'static str, text: &str) -> Result<Ipv4Net, Wrong> {
+    match networks(flag, text)?.as_slice() {
+        [IpNet::V4(network)] if network.addr().is_loopback() && network.prefix_len() >= 8 => Ok(*network),
+        _ => Err(Wrong::new(flag, text, "it must be one network within 127.0.0.0/8")),
+    }
 }
 
 /// A list of names of users, groups or interfaces. They become words of another program's script, so they may hold

@@ -296,6 +296,71 @@ fn groups_limit_whose_connections_are_turned() {
 }
 
 #[test]
+fn more_groups_than_a_rule_has_room_for_are_refused() {
+    let list = |count: u32| (1..=count).map(|group| group.to_string()).collect::<Vec<_>>().join(",");
+    lines(&["-i", "*", "--istio-outbound-owner-groups", &list(64)], Family::V4);
+    let refused = refusal(&["-i", "*", "--istio-outbound-owner-groups", &list(65)]);
+    assert!(refused.ends_with("more than 64 do not fit into a rule"), "{refused}");
+}
+
+#[test]
+fn what_of_the_loopback_is_the_apps_own_may_be_more_than_one_address() {
+    for mode in ["REDIRECT", "TPROXY"] {
+        let of = |more: &[&str], family| lines(&with(&[&["-m", mode], more].concat()), family);
+        let wider = ["--istio-outbound-ipv4-loopback-cidr", "127.0.0.1/8"];
+        let expected = of(&[], Family::V4).join("\n").replace("127.0.0.1/32", "127.0.0.0/8");
+        assert_eq!(of(&wider, Family::V4).join("\n"), expected);
+        assert_eq!(of(&wider, Family::V6), of(&[], Family::V6));
+    }
+    for wrong in ["10.0.0.0/8", "127.0.0.1/7", "::1/128", "127.0.0.1,127.0.0.2", "127.0.0.1/33"] {
+        let refused = refusal(&["--istio-outbound-ipv4-loopback-cidr", wrong]);
+        assert!(refused.starts_with("--istio-outbound-ipv4-loopback-cidr"), "{refused}");
+    }
+}
+
+#[test]
+fn the_mark_of_a_wider_loopback_is_known_again_by_whoever_has_another() {
+    let flags = with(&["-m", "TPROXY", "--istio-outbound-ipv4-loopback-cidr", "127.0.0.0/8"]);
+    let written = script(&chains::rules(&settings(&flags), Family::V4), Family::V4, &Saved::default());
+    let foreign = "-A OUTPUT ! -d 10.0.0.0/8 -p tcp -o lo -m owner --uid-owner 1337 -j MARK --set-mark 1338";
+    let saved = Saved::read(&format!("{written}*mangle\n{foreign}\nCOMMIT\n"));
+    let away = removal(&chains::rules(&settings(&INJECTED), Family::V4), Family::V4, &saved);
+    assert_eq!(away.matches("-D OUTPUT ! -d 127.0.0.0/8").count(), 2, "{away}");
+    assert!(!away.contains("10.0.0.0/8"), "{away}");
+}
+
+#[test]
+fn what_makes_no_difference_here_is_taken_and_what_might_be_missed_is_said() {
+    let remarks = |flags: &[&str]| {
+        let words = ["redirect"].into_iter().chain(flags.iter().copied());
+        let args = Command::try_parse_from(words).unwrap().args;
+        let settings = args.settings().unwrap();
+        args.remarks(&settings)
+    };
+    let silent = [
+        &["--dual-stack", "--reconcile", "--force-apply", "-f", "--host-nsenter-exec"][..],
+        &["--log_output_level=default:info", "--log_as_json", "--log_target=stderr", "--log_caller", "all"],
+        &["--log_stacktrace_level", "none", "--vklog", "9", "--iptables-trace-logging=false"],
+        &["--log_rotate_max_age", "1", "--log_rotate_max_size=2", "--log_rotate_max_backups", "3"],
+        &["--dual-stack=true", "--reconcile=true", "--force-apply=false", "--restore-format=true"],
+    ];
+    for flags in silent {
+        assert_eq!(remarks(flags), Vec::<String>::new());
+    }
+    for (flag, words) in [
+        ("--dual-stack=false", "rules of IPv6 are written all the same"),
+        ("--reconcile=false", "are replaced all the same"),
+        ("--restore-format=false", "what iptables-restore reads"),
+        ("--iptables-trace-logging", "no rule writes a log"),
+        ("--log_target=/tmp/log", "in no file"),
+        ("--log_rotate=/tmp/log", "in no file"),
+    ] {
+        let remarks = remarks(&[flag]);
+        assert!(remarks.len() == 1 && remarks[0].contains(words), "{flag}: {remarks:?}");
+    }
+}
+
+#[test]
 fn what_comes_from_a_virtual_machine_is_outbound() {
     let lines = lines(&with(&["-k", "tap0"]), Family::V4);
     assert_eq!(lines[1..3], ["-A PREROUTING -i tap0 -j ISTIO_REDIRECT", "-A PREROUTING -i tap0 -j RETURN"]);

@@ -111,7 +111,7 @@ fn inbound(
     probe: u16,
     limit: Duration,
 ) -> anyhow::Result<Option<MayNotBe>> {
-    let address = SocketAddr::new(of(family, OWN), probe);
+    let Some(address) = own(settings, family).map(|ip| SocketAddr::new(ip, probe)) else { return Ok(None) };
     let number = |names: &[String]| names.first().and_then(|name| name.parse::<u32>().ok());
     let (Some(user), Some(group)) = (number(&settings.users), number(&settings.groups)) else {
         return Ok(None);
@@ -156,6 +156,16 @@ fn inbound(
     }
     server.heard(family, address, limit).context("inbound")?;
     Ok(None)
+}
+
+/// An address of the pod itself that is not the app's own loopback: where all of that is, the one that it leaves as.
+fn own(settings: &Settings, family: Family) -> Option<IpAddr> {
+    let is_apps = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if settings.loopback.contains(&ip));
+    let first = of(family, OWN);
+    if is_apps(first) {
+        return leaves_as(SocketAddr::new(of(family, NOWHERE), 9)).filter(|ip| !is_apps(*ip));
+    }
+    Some(first)
 }
 
 const fn of(family: Family, addresses: [IpAddr; 2]) -> IpAddr {

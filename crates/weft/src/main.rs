@@ -27,6 +27,7 @@ mod standin;
 mod status;
 mod supervisor;
 mod up;
+mod wait;
 mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -73,6 +74,8 @@ enum Command {
     Exec(exec::Args),
     /// Runs a Job together with its sidecar, and ends with it.
     Run(run::Args),
+    /// Waits until the pod's sidecar is ready.
+    Wait(wait::Args),
     /// Turns a pod's connections to its proxy, with the flags of istio-iptables.
     #[command(alias = "istio-iptables")]
     Redirect(Box<redirect::Args>),
@@ -101,6 +104,7 @@ fn run_command() -> anyhow::Result<ExitCode> {
         Command::Logs(args) => logs::run(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Wait(args) => wait::run(&args),
         Command::Redirect(args) => redirect::run(&args),
     }
 }

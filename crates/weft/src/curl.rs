@@ -13,7 +13,6 @@ use crate::output::{self, Output};
 use crate::run_directory::Running;
 use crate::up::named;
 use crate::up::plan::{HTTP_PROXY_PORT, Plan, Pod};
-use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
@@ -115,8 +114,7 @@ impl Args {
 /// Makes the request.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let running = Running::find()?;
-    let pods = find::pods(&running.plan, &args.from)?;
-    let pod = *pods.first().context("the workload has no pods")?;
+    let pod = find::one(&running.plan, &args.from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let limit = args.max_time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let told = Told::from_now(&running);

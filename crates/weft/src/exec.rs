@@ -7,7 +7,6 @@ use crate::not_started;
 use crate::run_directory::{Running, pod_folder};
 use crate::up::programs::own_files;
 use crate::up::shell;
-use anyhow::Context;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -31,8 +30,7 @@ pub(crate) struct Args {
 /// Becomes the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let running = Running::find()?;
-    let pods = find::pods(&running.plan, &args.workload)?;
-    let pod = *pods.first().context("the workload has no pods")?;
+    let pod = find::one(&running.plan, &args.workload)?;
     let mut command = match &pod.netns {
         Some(netns) => {
             let folder = pod_folder(&running.path, pod);

@@ -35,6 +35,15 @@ pub(crate) fn pods<'a>(plan: &'a Plan, name: &str) -> Result<Vec<&'a Pod>, FindE
     Ok(found)
 }
 
+/// The pod of those that `name` means in which something is to run: one that takes requests, where there is one. During a
+/// rollout the first may be about to end.
+pub(crate) fn one<'a>(plan: &'a Plan, name: &str) -> Result<&'a Pod, FindError> {
+    let found = pods(plan, name)?;
+    // What was found is never nothing.
+    let one = found.iter().find(|pod| pod.ready).or(found.first()).copied();
+    one.ok_or_else(|| unknown(plan, name))
+}
+
 /// `name` without the namespace, for each way in which it may name this pod's.
 fn spellings<'n>(pod: &Pod, name: &'n str) -> [Option<&'n str>; 3] {
     let namespace = pod.namespace.as_str();

@@ -37,6 +37,18 @@ fn a_workload_a_service_and_a_pod_are_found_by_name() {
 }
 
 #[test]
+fn something_runs_in_a_pod_that_takes_requests_where_there_is_one() {
+    let mut plan = mesh();
+    let chosen = |plan: &Plan| one(plan, "cart").unwrap().name.clone();
+    assert_eq!(chosen(&plan), "cart-1");
+    plan.pods[0].ready = false;
+    assert_eq!(chosen(&plan), "cart-2");
+    plan.pods[1].ready = false;
+    assert_eq!(chosen(&plan), "cart-1");
+    assert_eq!(one(&plan, "cart-1").unwrap().name, "cart-1");
+}
+
+#[test]
 fn what_is_in_several_namespaces_must_be_said_in_full() {
     let error = found("web").unwrap_err().to_string();
     assert!(error.contains("blog, shop") && error.contains("web.NAMESPACE"), "{error}");

@@ -1,6 +1,7 @@
 //! One `weft up`, from the files to the last process stopped: its start here, the time after in [`progress`] and
 //! [`edit`], its end in [`end`].
 
+mod complaints;
 mod edit;
 mod end;
 mod farewell;
@@ -22,12 +23,14 @@ use crate::run_directory::{RunDirectory, State};
 use crate::supervisor::{Event, Supervisor};
 use crate::watch::Changes;
 use anyhow::Context;
+use complaints::Complaints;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{Instant as Moment, sleep_until};
 use tokio_util::sync::CancellationToken;
 use weft_certs::Authority;
 use weft_control::read::{Reading, Sources, read_sources};
@@ -38,8 +41,6 @@ use weft_runtime::signals::{Signal, Signals};
 const UNUSABLE: u8 = 2;
 /// How often pods that are not ready are looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// After this long, and as often, the user is told what is waited for.
-const COMPLAINT: Duration = Duration::from_secs(10);
 /// How often the age of the tokens is looked at.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 /// A port that no process of a mesh uses: who has bound it at a control plane's address owns that base.
@@ -248,13 +249,14 @@ impl Up {
         }
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut complaint = tokio::time::interval_at(tokio::time::Instant::now() + COMPLAINT, COMPLAINT);
+        let mut complaints = Complaints::default();
         let mut renewal = tokio::time::interval(RENEWAL_CHECK);
         let mut waiting: Vec<(Key, Progress)> = Vec::new();
         let given = self.args.ready_within.map(|seconds| Duration::from_secs(seconds.into()));
         let mut deadline = std::pin::pin!(tokio::time::sleep(given.unwrap_or_default()));
         loop {
             let is_ready = self.ready.len() == self.plan.pods.len();
+            let complaint = complaints.next(!is_ready, Moment::now());
             tokio::select! {
                 Some(event) = self.events.recv() => self.happened(&event),
                 Some(Ok(key)) = self.farewells.join_next() => self.gone(&key),
@@ -281,7 +283,10 @@ impl Up {
                     progress::complain(&waiting);
                     anyhow::bail!("the mesh is not ready within {} s", given.unwrap_or_default().as_secs());
                 }
-                _ = complaint.tick(), if !is_ready => progress::complain(&waiting),
+                () = sleep_until(complaint.unwrap_or_else(Moment::now)), if complaint.is_some() => {
+                    progress::complain(&waiting);
+                    complaints.said(Moment::now());
+                }
                 () = changes.next() => self.replan(),
                 _ = renewal.tick() => {
                     let renewed = self.renew_tokens();

@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -157,35 +157,41 @@ impl Mesh {
 
     /// Asks again and again on a thread of its own, until told to stop.
     pub(crate) fn background(&self, from: &str, url: &str) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (told, mut line) = (stop.clone(), self.line(from, url));
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (told, counted, mut line) = (stop.clone(), sent.clone(), self.line(from, url));
         let thread = std::thread::spawn(move || {
-            let (mut sent, mut failed) = (0, Vec::new());
-            while !told.load(Ordering::Relaxed) && sent < 100_000 {
-                sent += 1;
+            let mut failed = Vec::new();
+            while !told.load(Ordering::Relaxed) && counted.fetch_add(1, Ordering::Relaxed) < 100_000 {
                 match line.ask("POST", &[]) {
                     Some((200, _)) => {}
                     other => failed.push(format!("{other:?}")),
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
-            (sent, failed)
+            failed
         });
-        Load { stop, thread }
+        Load { stop, sent, thread }
     }
 }
 
 /// Requests that go on in the background.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(usize, Vec<String>)>,
+    sent: Arc<AtomicUsize>,
+    thread: JoinHandle<Vec<String>>,
 }
 
 impl Load {
+    /// How many were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// How many were sent, and what became of those that were not answered with 200.
     pub(crate) fn stop(self) -> (usize, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        let failed = self.thread.join().unwrap();
+        (self.sent.load(Ordering::Relaxed), failed)
     }
 }
 

@@ -3,8 +3,9 @@
 //! Recording is one store by the only thread that records. A quantile read back is off by at most a thirty-second part of itself
 //! (3 %).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::own::Own;
 
 /// Each power of two has this many buckets, as a power of two.
 const PRECISION: u32 = 4;
@@ -16,7 +17,7 @@ const BUCKETS: usize = STEPS * (MAX_POWER - PRECISION + 2) as usize;
 /// The histogram that is recorded into.
 #[derive(Debug)]
 pub struct Latency {
-    counts: Box<[AtomicU64]>,
+    counts: Box<[Own]>,
 }
 
 /// What a histogram held at one moment.
@@ -28,18 +29,17 @@ pub struct LatencySnapshot {
 impl Latency {
     /// An empty histogram.
     pub fn new() -> Self {
-        Self { counts: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect() }
+        Self { counts: (0..BUCKETS).map(|_| Own::default()).collect() }
     }
 
     /// Records one duration. One thread records, others may read meanwhile.
     pub fn record(&self, took: Duration) {
-        let count = &self.counts[bucket(took)];
-        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.counts[bucket(took)].add(1);
     }
 
     /// What it holds now.
     pub fn snapshot(&self) -> LatencySnapshot {
-        LatencySnapshot { counts: self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect() }
+        LatencySnapshot { counts: self.counts.iter().map(Own::now).collect() }
     }
 }
 

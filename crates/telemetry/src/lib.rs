@@ -10,6 +10,7 @@ mod identifier;
 pub mod latency;
 pub mod log;
 pub mod metrics;
+mod own;
 pub mod peer;
 pub mod record;
 mod service;

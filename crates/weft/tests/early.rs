@@ -4,22 +4,12 @@
 #[path = "meshes/space.rs"]
 mod space;
 
-use space::Space;
+use space::{Running, Space};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const STATED: Duration = Duration::from_secs(3);
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn without_any_configuration_a_connection_is_held_for_the_stated_time_and_then_refused_in_words() {

@@ -6,26 +6,12 @@ mod injected;
 mod space;
 
 use injected::INJECTED;
-use space::Space;
+use space::{Running, Space};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Output, Stdio};
+use std::process::{Output, Stdio};
 
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
-
-fn space() -> Option<Space> {
-    let space = Space::new()?;
-    for line in [
-        "ip link add out type veth peer name beyond",
-        "ip addr add 10.9.0.2/24 dev out",
-        "ip link set out up",
-        "ip link set beyond up",
-        "ip route add default via 10.9.0.1",
-    ] {
-        space.does(line);
-    }
-    Some(space)
-}
 
 fn told(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -46,7 +32,7 @@ fn shown(space: &Space, variables: &[&str]) -> (String, String) {
 
 #[test]
 fn each_variable_of_istio_iptables_counts_by_each_of_its_names() {
-    let Some(space) = space() else { return };
+    let Some(space) = Space::with_a_way_out() else { return };
     for (variables, rule) in [
         (&["REDIRECT_DNS=true", "CAPTURE_ALL_DNS=true"][..], "--to-ports 15053"),
         (&["ISTIO_META_DNS_CAPTURE=1", "CAPTURE_ALL_DNS=true"], "--to-ports 15053"),
@@ -69,7 +55,7 @@ fn each_variable_of_istio_iptables_counts_by_each_of_its_names() {
 
 #[test]
 fn where_nobody_answers_queries_none_is_turned_and_that_is_said() {
-    let Some(space) = space() else { return };
+    let Some(space) = Space::with_a_way_out() else { return };
     let line = "mount --bind /dev/null /etc/resolv.conf && exec \"$@\"";
     let words =
         ["unshare", "-m", "sh", "-c", line, "sh", WEFT, "redirect", "-n", "-i", "*", "--redirect-dns"];
@@ -78,19 +64,9 @@ fn where_nobody_answers_queries_none_is_turned_and_that_is_said() {
     assert!(said.contains("no DNS query is turned: /etc/resolv.conf names no server"), "{said}");
 }
 
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_call_of_the_proxy_to_the_apps_own_loopback_is_not_turned_however_wide_that_is() {
-    let Some(space) = space() else { return };
+    let Some(space) = Space::with_a_way_out() else { return };
     // Stands at the proxy's port for what comes in; at the address itself nobody does.
     let server = "import socket,time\ns=socket.create_server(('0.0.0.0',15006))\nprint('ready',flush=True)\ntime.sleep(60)";
     let mut server = space.command(&["python3", "-c", server]);
@@ -112,7 +88,7 @@ fn a_call_of_the_proxy_to_the_apps_own_loopback_is_not_turned_however_wide_that_
 
 #[test]
 fn beside_the_machines_files_neither_its_lock_is_taken_nor_its_directory_asked() {
-    let Some(space) = space() else { return };
+    let Some(space) = Space::with_a_way_out() else { return };
     let folder = tempfile::tempdir().unwrap();
     let seen = folder.path().join("seen");
     let tool = folder.path().join("iptables-restore");

@@ -6,9 +6,9 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::series::{Lane, RequestSeries};
+use crate::own::Own;
 
 /// Upper bounds of the buckets, in thousandths of the unit (milliseconds, bytes).
 const BOUNDS: [u64; 19] = [
@@ -32,21 +32,6 @@ const BOUNDS: [u64; 19] = [
     1_800_000_000,
     3_600_000_000,
 ];
-
-/// A number that one thread adds to while others read it: that costs what a number costs, and not what it costs to have a
-/// cache line to oneself.
-#[derive(Debug, Default)]
-pub(super) struct Own(AtomicU64);
-
-impl Own {
-    pub(super) fn add(&self, more: u64) {
-        self.0.store(self.now().wrapping_add(more), Ordering::Relaxed);
-    }
-
-    pub(super) fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// One worker's part of one histogram of one series, or the sum of several.
 #[derive(Debug, Default)]

@@ -7,8 +7,9 @@ use metrics::{Counter, Key, Recorder};
 use parking_lot::Mutex;
 
 use super::METADATA;
-use super::histogram::{Histogram, Own};
+use super::histogram::Histogram;
 use super::labels::Labels;
+use crate::own::Own;
 use crate::record::Record;
 
 const REQUESTS: &str = "istio_requests_total";

@@ -1,7 +1,7 @@
 //! A network namespace of a test's own.
 #![allow(dead_code, reason = "not each of those who have one needs all of it")]
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network namespace, gone when it is dropped.
@@ -19,6 +19,21 @@ impl Space {
         }
         let space = Self(name);
         space.does("ip link set lo up");
+        Some(space)
+    }
+
+    /// One with a way out, to an end that nobody listens at.
+    pub(crate) fn with_a_way_out() -> Option<Self> {
+        let space = Self::new()?;
+        for line in [
+            "ip link add out type veth peer name beyond",
+            "ip addr add 10.9.0.2/24 dev out",
+            "ip link set out up",
+            "ip link set beyond up",
+            "ip route add default via 10.9.0.1",
+        ] {
+            space.does(line);
+        }
         Some(space)
     }
 
@@ -44,5 +59,15 @@ impl Space {
 impl Drop for Space {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
+/// A program that is stopped when it is dropped.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -15,11 +15,17 @@ def symbols(weft):
     return [(int(at, 16), name) for at, kind, name in lines if kind in "tTwW"]
 
 
-def pages(weft, scratch, run):
-    """The functions at which sidecars miss pages of code; `run` lets sidecars run, by the processor itself."""
+def pages(weft, scratch, run, secs):
+    """The functions at which sidecars miss pages of code; `run` lets sidecars run, by the processor itself, and they rest then."""
     data = os.path.join(scratch, "perf.data")
     record = ["perf", "record", "-q", "-e", "page-faults", "-c", "1", "-d", "-o", data]
-    run(weft, scratch, record, lambda pids: time.sleep(5))
+    sidecars = set()
+
+    def rest(pids):
+        sidecars.update(map(str, pids))
+        time.sleep(secs)
+
+    run(weft, scratch, record, rest)
     script = lambda *words: subprocess.run(["perf", "script", "-i", data, *words], capture_output=True, text=True).stdout
     maps = {}
     for line in script("--show-mmap-events").splitlines():
@@ -36,9 +42,9 @@ def pages(weft, scratch, run):
     count = collections.Counter()
     for line in script("-F", "pid,ip,addr").splitlines():
         pid, address, at = (line.split() + ["", ""])[:3]
-        if address == at and pid in maps:
+        if address == at and pid in maps and pid in sidecars:
             start, length, offset = maps[pid]
             if start <= int(at, 16) < start + length:
                 count[functions[bisect.bisect_right(addresses, int(at, 16) - start + offset + shift) - 1][1]] += 1
-    # What but one process or two entered is none of a sidecar's.
-    return [name for name, times in count.most_common() if times > 2]
+    # What but one or two of many enter is no use to the others.
+    return [name for name, times in count.most_common() if times * 4 >= len(sidecars)]

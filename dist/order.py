@@ -1,12 +1,14 @@
 """Finds out which functions sidecars enter, for the linker to put them side by side: writes dist/entered.gz.
 
-Three looks at sidecars of real meshes. Callgrind counts what is run from a sidecar's start through its first requests, and
+Looks at sidecars of real meshes. Callgrind counts what is run from a sidecar's start through its first requests, and
 in a part of deploy/selfmonitor that is left alone for a while. What it cannot see (a processor has instructions that it does
-not know) shows as pages of code that are missed in a real run: those are added, in a few rounds.
+not know) shows as pages of code that are missed in a real run, and so does what sidecars do once their connections are gone:
+those are added, in a few rounds.
 """
 
 import argparse
 import collections
+import contextlib
 import gzip
 import os
 import re
@@ -21,13 +23,17 @@ sys.path.insert(0, os.path.join(HERE, "../bench/compare"))
 
 import idle
 import instructions
+import loads
 import missed
 import pairs
 
+CONNECTIONS = 16
 # A leaf of the system and what it calls: eight pods are enough, and as many as valgrind can carry.
 PART = "banking-connector"
 # The last round is the one that finds no more than this share of what is known.
 LITTLE = 0.005
+# So long after its last request a sidecar goes through all that it gives up and gives back then.
+AT_REST = 25
 
 
 def arguments():
@@ -64,7 +70,8 @@ def main():
         # As it will be linked: what lies elsewhere then is missed elsewhere.
         program = relinked(weft, names, scratch)
         known = set(names)
-        more = [name for name in missed.pages(program, scratch, selfmonitor) if name not in known]
+        missing = missed.pages(program, scratch, selfmonitor, 5) + missed.pages(program, scratch, traffic, AT_REST)
+        more = [name for name in dict.fromkeys(missing) if name not in known]
         names += more
         print(f"# misses, round {number + 1}: {len(more)} more", file=sys.stderr, flush=True)
         if len(more) < len(names) * LITTLE or program == weft:
@@ -120,6 +127,17 @@ def requests(weft, scratch):
 def selfmonitor(weft, scratch, before, then):
     with idle.mesh(weft, idle.SELFMONITOR, os.path.join(scratch, "selfmonitor"), ["--only", PART], before, 400) as up:
         then(pairs.sidecars_of(up.pid))
+
+
+def traffic(weft, scratch, before, then):
+    """The pair again: what is asked on many connections, refused in clear text, and given up once nobody asks."""
+    with pairs.Stage(scratch, weft, 1) as stage:
+        pair = stage.mesh("traffic", "mesh", "access-log/on", before=before, patience=400)
+        loads.check(pair)
+        with contextlib.ExitStack() as open_at_once:
+            for _ in range(CONNECTIONS):
+                instructions.ask(open_at_once.enter_context(socket.create_connection(pair.address, 60)), 20)
+        then(pair.pids)
 
 
 def idleness(weft, scratch, secs):

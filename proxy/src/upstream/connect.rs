@@ -197,12 +197,25 @@ fn leave_as(socket: &Socket, client: OriginalSource) -> io::Result<()> {
         IpAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
     }
     socket.set_mark(client.mark)?;
-    socket.bind(&SocketAddr::new(client.address, 0).into())
+    bind(socket, SocketAddr::new(client.address, 0))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn leave_as(_: &Socket, _: OriginalSource) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Binds `socket` to an address of ours. Without a port of its own it gets one when it connects: the kernel then looks for one
+/// that is free towards that destination. At the bind it would have to be free towards all of them, and connections that are
+/// over hold theirs for a minute: some 28,000 a minute would be all there are, and each of the last ones a long search.
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if address.port() == 0 {
+        use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+        // A kernel that does not know it (before 4.2) gives the port now.
+        let _ = setsockopt(socket, IpBindAddressNoPort, &true);
+    }
+    socket.bind(&address.into())
 }
 
 /// What the system's "not permitted" means here.
@@ -252,8 +265,8 @@ async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStr
         bind.is_ipv4() == address.is_ipv4() && (!bind.ip().is_loopback() || address.ip().is_loopback())
     };
     let own = settings.bind.map(|bind| of_family(bind, address));
-    if let Some(bind) = own.or_else(|| settings.leave_from.filter(fits)) {
-        socket.bind(&bind.into())?;
+    if let Some(own) = own.or_else(|| settings.leave_from.filter(fits)) {
+        bind(&socket, own)?;
     }
     TcpSocket::from_std_stream(socket.into()).connect(address).await
 }

@@ -270,3 +270,6 @@ async fn tcp(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpStr
     }
     TcpSocket::from_std_stream(socket.into()).connect(address).await
 }
+
+#[cfg(test)]
+mod tests;

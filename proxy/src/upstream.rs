@@ -17,3 +17,4 @@ pub mod pool;
 pub mod spare;
 pub mod stream;
 pub mod unspoken;
+pub mod written;

@@ -13,6 +13,7 @@ use weft_testkit::wire::{End, Peer, Puppet};
 use weft_testkit::{eventually, free_address, settings};
 
 use super::breakers::{get, streams};
+use super::unread::pour;
 use super::{GET, NAME, Way, ask, sockets};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -340,4 +341,128 @@ async fn a_shared_connection_serves_nobody_after_its_idle_time_and_no_more_than_
         ask().await;
     }
     assert_eq!(connections.load(Ordering::SeqCst), 3, "the fourth has one of its own");
+}
+
+/// An app of HTTP/2 that counts its connections. It answers nothing on the first of them if that is `deaf`, and nowhere what
+/// asks for `/slow`.
+async fn partly(deaf: bool) -> (SocketAddr, Arc<AtomicU32>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::<AtomicU32>::default());
+    let own = count.clone();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let deaf = own.fetch_add(1, Ordering::SeqCst) == 0 && deaf;
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(socket).await?;
+                let mut unanswered = Vec::new();
+                while let Some(request) = connection.accept().await {
+                    let (request, mut respond) = request?;
+                    if deaf || request.uri().path() == "/slow" {
+                        unanswered.push(respond);
+                    } else {
+                        respond.send_response(http::Response::new(()), true)?;
+                    }
+                }
+                Ok::<(), h2::Error>(())
+            });
+        }
+    });
+    (address, count)
+}
+
+fn in_time(manager: &mut weft_model::http::HttpConnectionManager) {
+    super::forward(manager).timeout = Some(Duration::from_millis(400));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_connection_that_leads_nowhere_costs_those_who_are_on_it_and_nobody_who_comes_later() {
+    let (address, connections) = partly(true).await;
+    let way = Way::with(&[address], over_http2, in_time).await;
+    let mut client = streams(&way).await;
+    assert_eq!(get(&mut client, "/").await.unwrap().status(), 504);
+    for _ in 0..3 {
+        assert_eq!(get(&mut client, "/").await.unwrap().status(), 200);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_that_takes_too_long_costs_no_connection_on_which_others_are_answered() {
+    let (address, connections) = partly(false).await;
+    let way = Way::with(&[address], over_http2, in_time).await;
+    let mut client = streams(&way).await;
+    let slow = get(&mut client, "/slow");
+    eventually("it is on its way", async || way.count("upstream_rq_active") == 1).await;
+    assert_eq!(get(&mut client, "/").await.unwrap().status(), 200);
+    assert_eq!(slow.await.unwrap().status(), 504);
+    assert_eq!(get(&mut client, "/").await.unwrap().status(), 200);
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_requests_at_most_is_any_number_on_a_shared_connection_too() {
+    let (address, connections) = counting().await;
+    let none = |cluster: &mut Cluster| {
+        over_http2(cluster);
+        cluster.http.max_requests_per_connection = Some(0);
+    };
+    let way = Way::to(&[address], none).await;
+    let mut client = streams(&way).await;
+    for _ in 0..3 {
+        assert_eq!(get(&mut client, "/").await.unwrap().status(), 200);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_nobody_holds_any_more_ends_though_its_server_reads_nothing() {
+    let app = Puppet::new().await;
+    let way = Way::with(&[app.address], over_http2, in_time).await;
+    let mut client = way.client().await;
+    let serving = async {
+        let mut served = app.accept().await;
+        // It may be sent whatever there is: windows of 2 GiB, its streams' and its own.
+        served.send([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]).await;
+        served.send([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0, 0]).await;
+        served
+    };
+    let (_served, ()) = tokio::join!(serving, pour(&mut client, false));
+    assert!(client.head().await.starts_with("HTTP/1.1 504"));
+    eventually("no connection is counted", async || way.count("upstream_cx_active") == 0).await;
+    eventually("no socket is left", async || sockets::open(app.address) == 0).await;
+}
+
+/// An app of HTTP/2 that takes so many requests at once on a connection, and thinks for a while about each.
+async fn few_at_once(streams: u32) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let mut builder = h2::server::Builder::new();
+            builder.max_concurrent_streams(streams);
+            tokio::spawn(async move {
+                let mut connection = builder.handshake::<_, bytes::Bytes>(socket).await?;
+                while let Some(request) = connection.accept().await {
+                    let (_, mut respond) = request?;
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        respond.send_response(http::Response::new(()), true)
+                    });
+                }
+                Ok::<(), h2::Error>(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_takes_few_requests_at_once_refuses_nobody_before_it_has_said_so() {
+    let way = Way::to(&[few_at_once(5).await], over_http2).await;
+    let mut client = streams(&way).await;
+    let answers: Vec<_> = (0..40).map(|_| get(&mut client, "/")).collect();
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    assert_eq!(way.count("upstream_rq_retry"), 0, "some were refused at first");
 }

@@ -7,6 +7,7 @@ use weft_model::http::HttpConnectionManager;
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
 use weft_testkit::eventually;
+use weft_testkit::wire::Puppet;
 
 use super::{GET, Way, ask, forward};
 
@@ -36,6 +37,26 @@ async fn what_was_answered_and_is_tried_again_is_counted_as_seen_by_the_app() {
     assert_eq!(way.count("upstream_rq_retry"), 3);
     assert_eq!(way.count("weft_retry_after_app_may_have_seen_it"), 3);
     assert_eq!(way.count("upstream_rq_retry_active"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_that_was_answered_leaves_its_connection_to_the_next_if_the_answer_is_whole() {
+    let app = Puppet::new().await;
+    let way = Way::with(&[app.address], |_| {}, three_times("5xx")).await;
+    let mut client = way.client().await;
+    client.send(GET).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    served.send("HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nbusy").await;
+    served.head().await;
+    assert!(app.is_left_alone().await, "there is a connection for each try");
+    // What is still to come of this one nobody waits for.
+    served.send("HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nbu").await;
+    let mut third = app.accept().await;
+    third.head().await;
+    served.end().await;
+    third.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(client.response().await.1, "ok");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

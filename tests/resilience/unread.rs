@@ -37,7 +37,7 @@ fn limited(per_try: bool, limit: Duration) -> impl FnOnce(&mut HttpConnectionMan
 }
 
 /// Sends until nobody takes it any more, or all was sent.
-async fn pour(client: &mut Peer, chunked: bool) {
+pub(super) async fn pour(client: &mut Peer, chunked: bool) {
     let how =
         if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {LARGE}") };
     client.send(format!("POST / HTTP/1.1\r\nHost: app\r\n{how}\r\n\r\n")).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use weft_http1::{Upgrade, strip_hop_by_hop};
+use weft_http1::{ResponseHead, Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
 use weft_policy::outlier;
@@ -14,7 +14,7 @@ use weft_policy::retry::{self, Lost, Wanted};
 use weft_telemetry::ResponseFlag;
 
 use super::again::{elsewhere, is_idempotent, may_go_again, wanted};
-use super::attempt::{Ask, Been, Failure, Sent, send};
+use super::attempt::{Ask, Been, Failure, Sent, give_back, send};
 use super::call::{Call, Ledger};
 use super::clock::{Clock, Over};
 use super::deliver::deliver;
@@ -32,7 +32,7 @@ use crate::upstream::outlier::note;
 use crate::upstream::stream::Answer;
 
 /// More informational answers than this before the real one are no conversation but an attack.
-const MOST_INFORMATIONAL: u32 = 64;
+pub(super) const MOST_INFORMATIONAL: u32 = 64;
 
 /// Sends a request to its cluster and its answer to the client.
 pub(super) async fn forward<D: Downstream>(
@@ -87,7 +87,7 @@ async fn answer<D: Downstream>(
         let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut been, clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {
-            Tried::Answered { mut sent, answer } => {
+            Tried::Answered { sent, answer } => {
                 of.conn.note_answer();
                 let wanted = match answer {
                     Answer::Tunnel => Wanted::No,
@@ -101,7 +101,7 @@ async fn answer<D: Downstream>(
                 }
                 // Whoever answers has seen it.
                 plan.cluster.state.repeated.fetch_add(1, Ordering::Relaxed);
-                sent.upstream.cancel();
+                leave(of, sent, &upload);
             }
             Tried::Failed(failure) => {
                 if let Failure::Connect(error) = &failure
@@ -136,6 +136,18 @@ async fn answer<D: Downstream>(
             let pause = retry::back_off(policy, call.ledger.attempts, &mut *of.conn.worker.rng.borrow_mut());
             rest(pause, call, down, upload.bytes, clock).await?;
         }
+    }
+}
+
+/// An answer is not wanted. Where all of it is here its connection is of use for others: a storm of retries is not to be one
+/// of handshakes, too.
+fn leave(of: &Exchange<'_>, sent: Sent, upload: &Upload) {
+    let Sent { mut upstream, endpoint, in_flight } = sent;
+    drop(in_flight);
+    if upload.is_done() && upstream.is_read() {
+        give_back(&of.conn.worker, of.plan, &endpoint, upstream);
+    } else {
+        upstream.cancel();
     }
 }
 
@@ -187,11 +199,11 @@ fn may_upgrade(plan: &Plan, call: &mut Call) -> bool {
     asked
 }
 
-/// The answer's status; for gRPC the one that its own stands for, if the head says it.
-fn status(call: &Call) -> u16 {
-    let grpc = if call.ledger.grpc { call.response.headers.text("grpc-status") } else { None };
+/// The status that an endpoint is judged by; for gRPC the one that its own stands for, if the head says it.
+pub(super) fn judged(answer: &ResponseHead, grpc: bool) -> u16 {
+    let grpc = if grpc { answer.headers.text("grpc-status") } else { None };
     match grpc.map(str::parse) {
-        None => call.response.status,
+        None => answer.status,
         Some(status) => status.map_or(500, http_status),
     }
 }
@@ -269,10 +281,18 @@ async fn attempt<D: Downstream>(
     let cluster = &ask.plan.cluster;
     match result {
         Ok(answer) => {
-            note(cluster, &sent.endpoint, outlier::Outcome::Answered(status(call)));
+            note(
+                cluster,
+                &sent.endpoint,
+                outlier::Outcome::Answered(judged(&call.response, call.ledger.grpc)),
+            );
             Ok(Tried::Answered { sent, answer })
         }
         Err(halt) => {
+            // A client that is slow with its request says nothing of the connection to the server.
+            if matches!(&halt, Halt::Over(over) if !matches!(over, Over::Request(_))) {
+                sent.upstream.ran_out();
+            }
             sent.upstream.cancel();
             // What took too long because of the client, or is simply long, says nothing of the endpoint.
             if matches!(halt, Halt::Upstream(_) | Halt::Over(Over::Answer(_) | Over::PerTry(_))) {

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use tokio::sync::Notify;
 
 use super::line::Line;
 use super::places::{Place, Places};
 use super::pool::MadeFor;
+use super::written::{Counted, Written};
 use crate::http::empty_frames::WithoutEmptyFrames;
 use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
@@ -22,11 +24,18 @@ use crate::tls::names::PeerNames;
 pub(super) const MOST_STREAMS: u32 = 64;
 const WINDOW: u32 = MOST_STREAMS * STREAM_WINDOW;
 
+/// Before a server has said how many streams it takes at once it is sent so few; h2 holds the others back until it has. More
+/// might be refused one after the other, by who takes fewer.
+const UNTOLD: usize = 3;
+
 /// A preface must be answered by then.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
+/// A connection that nobody holds any more has so long to say so. A server that reads nothing would keep it for ever.
+const LAST: Duration = Duration::from_secs(2);
+
 /// A connection that takes requests; clones share it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct H2Client {
     send: SendRequest<Bytes>,
     state: Rc<State>,
@@ -55,6 +64,35 @@ struct State {
     active: Cell<u32>,
     taken: Cell<u32>,
     idle_since: Cell<Instant>,
+    /// So many requests were answered, be it in part.
+    answered: Cell<u64>,
+    written: Written,
+    /// So many hold it to ask on it.
+    holders: Cell<u32>,
+    /// Nobody does any more, and nothing is in flight.
+    left: Notify,
+}
+
+impl State {
+    fn look_whether_left(&self) {
+        if self.holders.get() == 0 && self.active.get() == 0 {
+            self.left.notify_one();
+        }
+    }
+}
+
+impl Clone for H2Client {
+    fn clone(&self) -> Self {
+        self.state.holders.set(self.state.holders.get() + 1);
+        Self { send: self.send.clone(), state: self.state.clone() }
+    }
+}
+
+impl Drop for H2Client {
+    fn drop(&mut self) {
+        self.state.holders.set(self.state.holders.get().saturating_sub(1));
+        self.state.look_whether_left();
+    }
 }
 
 impl H2Client {
@@ -68,7 +106,9 @@ impl H2Client {
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_header_list_size(64 * 1024)
+            .initial_max_send_streams(UNTOLD)
             .enable_push(false);
+        let (io, written) = Counted::new(io);
         let handshake =
             tokio::time::timeout(HANDSHAKE, builder.handshake(WithoutEmptyFrames::from_server(io))).await;
         let (send, connection) = handshake.map_err(|_| Broken::Closed)??;
@@ -83,10 +123,23 @@ impl H2Client {
             active: Cell::new(0),
             taken: Cell::new(0),
             idle_since: Cell::new(now),
+            answered: Cell::new(0),
+            written,
+            holders: Cell::new(1),
+            left: Notify::new(),
         });
         let ends = state.clone();
         tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
+            let left = async {
+                ends.left.notified().await;
+                tokio::time::sleep(LAST).await;
+                ends.written.cut();
+            };
+            let ended = tokio::select! {
+                ended = connection => ended,
+                () = left => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "an upstream HTTP/2 connection ended");
             }
             ends.closed.set(true);
@@ -126,7 +179,15 @@ impl H2Client {
         !self.state.closed.get()
             && self.state.active.get() < max_streams.unwrap_or(u32::MAX).clamp(1, MOST_STREAMS)
             && self.state.taken.get() < max_requests.unwrap_or(u32::MAX)
-            && self.send.current_max_send_streams() > self.state.active.get() as usize
+            && self.takes() > self.state.active.get() as usize
+    }
+
+    /// So many streams the server takes at once.
+    fn takes(&self) -> usize {
+        match self.send.current_max_send_streams() {
+            UNTOLD => MOST_STREAMS as usize,
+            told => told,
+        }
     }
 
     /// Has it ended, or taken all it may take?
@@ -180,28 +241,55 @@ impl H2Client {
 
 /// One stream in flight.
 #[derive(Debug)]
-pub struct Streaming(Rc<State>);
+pub struct Streaming {
+    state: Rc<State>,
+    /// How much had been written, and how many answered, when it began.
+    written: u64,
+    answered: u64,
+}
 
 impl Streaming {
     fn begin(state: Rc<State>) -> Self {
         state.active.set(state.active.get() + 1);
         state.taken.set(state.taken.get().saturating_add(1));
-        Self(state)
+        Self { written: state.written.bytes(), answered: state.answered.get(), state }
     }
 
     /// The connection has turned out to be over, whether or not its task has noticed.
     pub fn connection_is_over(&self) {
-        self.0.closed.set(true);
+        self.state.closed.set(true);
+    }
+
+    /// May anything of it have left? If nothing did since it began, nothing of it did.
+    pub fn may_have_left(&self) -> bool {
+        self.state.written.bytes() != self.written
+    }
+
+    /// It is answered.
+    pub fn answered(&self) {
+        self.state.answered.set(self.state.answered.get().wrapping_add(1));
+    }
+
+    /// It was waited for in vain. If nobody else was answered meanwhile the connection may lead nowhere any more, without
+    /// anybody having said so: what runs on it may go on, but nothing new begins there.
+    pub fn ran_out(&self) {
+        if self.state.answered.get() == self.answered {
+            self.state.closed.set(true);
+        }
     }
 }
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
-        let wanted = self.0.place.borrow().as_ref().is_some_and(Place::is_wanted);
+        self.state.active.set(self.state.active.get().saturating_sub(1));
+        self.state.idle_since.set(Instant::now());
+        let wanted = self.state.place.borrow().as_ref().is_some_and(Place::is_wanted);
         if wanted {
-            self.0.line.came_back();
+            self.state.line.came_back();
         }
+        self.state.look_whether_left();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,8 @@ impl Pools {
     /// An HTTP/2 connection with room.
     pub fn h2(&mut self, key: PoolKey, wanted: &Wanted<'_>, limits: &UpstreamHttp) -> Option<H2Client> {
         let clients = self.h2.get_mut(&key)?;
-        let (streams, requests) = (limits.max_concurrent_streams, limits.max_requests_per_connection);
+        let streams = limits.max_concurrent_streams;
+        let requests = limits.max_requests_per_connection.filter(|most| *most > 0);
         clients.retain(|client| {
             !client.is_spent(requests)
                 && !client.is_older_than(limits.max_connection_duration)

@@ -3,12 +3,13 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use weft_http1::{
-    Framing, Headers, RequestHead, ResponseHead, keep_alive, response_framing, set_framing, write_request,
+    Framing, Headers, Refusal, RequestHead, ResponseHead, keep_alive, response_framing, set_framing,
+    write_request,
 };
 
 use super::h2_client::{H2Client, Streaming};
@@ -17,6 +18,9 @@ use super::spare::Spare;
 use crate::http::h2::{Incoming, Outgoing, response_head, to_request};
 use crate::http::message::{Broken, Event, Inlet, Length, Outlet};
 use crate::tls::names::PeerNames;
+
+/// Of an answer that nobody wants no more is read for its connection's sake.
+const UNWANTED: usize = 16 * 1024;
 
 /// A stream to an endpoint.
 #[derive(Debug)]
@@ -49,6 +53,13 @@ pub struct UpH2 {
     /// Something of an answer has come, be it informational.
     answered: bool,
     guard: Streaming,
+}
+
+impl UpH2 {
+    fn answered(&mut self) {
+        self.answered = true;
+        self.guard.answered();
+    }
 }
 
 /// What a head that came back says of what follows.
@@ -143,10 +154,12 @@ impl Upstream {
                 let Some(response) = up.response.as_mut() else { return Poll::Ready(Err(Broken::Closed)) };
                 if let Poll::Ready(Some(informational)) = response.poll_informational(cx) {
                     let informational = informational?;
-                    up.answered = true;
+                    up.answered();
                     head.clear();
                     response_head(&informational.into_parts().0, head)?;
-                    return Poll::Ready(Ok(Answer::Informational));
+                    // There is no such thing in HTTP/2 (RFC 9113 8.6), and a client of HTTP/1.1 would take it at its word.
+                    let changes = head.status == 101;
+                    return Poll::Ready(Ok(if changes { Answer::Tunnel } else { Answer::Informational }));
                 }
                 let answer = ready!(Pin::new(response).poll(cx)).inspect_err(|error| {
                     if error.is_io() || error.is_go_away() {
@@ -154,9 +167,15 @@ impl Upstream {
                     }
                 })?;
                 up.response = None;
-                up.answered = true;
+                up.answered();
                 let (parts, body) = answer.into_parts();
                 response_head(&parts, head)?;
+                match head.status {
+                    101 => return Poll::Ready(Ok(Answer::Tunnel)),
+                    // What only informs ends nothing.
+                    0..200 => return Poll::Ready(Err(Refusal::InvalidStatusLine.into())),
+                    _ => {}
+                }
                 up.incoming = Incoming::new(body);
                 let bodiless = method == "HEAD" || matches!(head.status, 204 | 304);
                 let length = if up.incoming.is_end() || bodiless {
@@ -187,11 +206,20 @@ impl Upstream {
         }
     }
 
-    /// May the server have got anything of the request? What HTTP/2 holds back is not known here.
+    /// May the server have got anything of the request?
     pub fn may_have_left(&self) -> bool {
         match self {
             Self::H1(up) => up.spare.conn.has_left(),
-            Self::H2(_) => true,
+            Self::H2(up) => up.guard.may_have_left(),
+        }
+    }
+
+    /// Its answer was waited for in vain.
+    pub fn ran_out(&self) {
+        if let Self::H2(up) = self
+            && !up.answered
+        {
+            up.guard.ran_out();
         }
     }
 
@@ -211,6 +239,24 @@ impl Upstream {
             }
             _ => None,
         }
+    }
+
+    /// Reads what is here of an answer that nobody wants; says whether that was all of it, and no more than a little.
+    pub fn is_read(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = 0;
+        while read < UNWANTED {
+            match self.poll_body(&mut cx) {
+                Poll::Ready(Ok(Event::Data)) => {
+                    let n = self.chunk().len();
+                    self.consume(n);
+                    read += n;
+                }
+                Poll::Ready(Ok(Event::End)) => return true,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// The connection as a tunnel's end.

@@ -1,5 +1,6 @@
 //! Copies of requests: whole, beside the original, and of no consequence for it.
 
+use weft_model::cluster::OutlierDetection;
 use weft_model::http::HttpConnectionManager;
 use weft_model::route::{Fraction, Mirror};
 use weft_testkit::settings;
@@ -26,8 +27,12 @@ async fn mirrored<const N: usize>(mirrors: [Mirror; N]) -> (Lone, [Puppet; N]) {
 }
 
 async fn counted(lone: &Lone, cluster: &str, result: &str) {
-    let line = format!("weft_mirrored_requests_total{{cluster=\"{cluster}\",result=\"{result}\"}} 1");
-    weft_testkit::eventually(&line, async || lone.sidecar.metrics().contains(&line)).await;
+    counted_times(lone, cluster, result, 1).await;
+}
+
+async fn counted_times(lone: &Lone, cluster: &str, result: &str, times: usize) {
+    let line = format!("weft_mirrored_requests_total{{cluster=\"{cluster}\",result=\"{result}\"}} {times}");
+    weft_testkit::eventually(&line, async || lone.sidecar.metrics().lines().any(|own| own == line)).await;
 }
 
 const POST: &str = "POST /a?b=c HTTP/1.1\r\nHost: app:80\r\nX-Mine: 1\r\nContent-Length: 4\r\n\r\nbody";
@@ -134,4 +139,48 @@ async fn only_the_share_is_copied_and_the_host_says_so_unless_that_is_switched_o
     let head = always.accept().await.head().await;
     assert!(head.to_ascii_lowercase().contains("\r\nhost: app-shadow:80\r\n"), "{head}");
     assert!(never.is_left_alone().await);
+}
+
+#[tokio::test]
+async fn a_mirror_is_judged_by_how_it_answers_copies_and_one_that_is_ejected_gets_none() {
+    let (lone, [mirror]) = mirrored([to("mirror")]).await;
+    let mut cluster = settings::cluster("mirror", &[mirror.address]);
+    cluster.balancing.panic_threshold = Some(0.0);
+    cluster.outlier_detection = Some(OutlierDetection {
+        consecutive_5xx: Some(3),
+        max_ejection_percent: Some(100),
+        base_ejection_time: Some(std::time::Duration::from_secs(600)),
+        ..OutlierDetection::default()
+    });
+    lone.sidecar.apply(&[cluster], &[]).await;
+    let (mut client, mut app, _) = lone.asked(GET).await;
+    let mut copies = mirror.accept().await;
+    // A copy that is answered well forgives what failed before.
+    for (before, said) in [503, 503, 200, 503, 503, 503].into_iter().enumerate() {
+        assert!(!lone.sidecar.metrics().contains("ejections_active{cluster_name=\"mirror\"} 1"), "{before}");
+        app.send(OK).await;
+        assert_eq!(client.response().await.1, "ok");
+        copies.head().await;
+        copies.send(format!("HTTP/1.1 {said} Copied\r\nContent-Length: 0\r\n\r\n")).await;
+        counted_times(&lone, "mirror", "answered", before + 1).await;
+        client.send(GET).await;
+        app.head().await;
+    }
+    // That of the last request had nowhere to go.
+    counted(&lone, "mirror", "failed").await;
+    assert!(lone.sidecar.metrics().contains("ejections_active{cluster_name=\"mirror\"} 1"));
+    app.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+}
+
+#[tokio::test]
+async fn a_mirror_that_informs_without_end_loses_its_copy() {
+    let (lone, [mirror]) = mirrored([to("mirror")]).await;
+    let (mut client, mut app, _) = lone.asked(GET).await;
+    let mut copy = mirror.accept().await;
+    copy.head().await;
+    app.send(OK).await;
+    assert_eq!(client.response().await.1, "ok");
+    copy.send("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(65)).await;
+    counted(&lone, "mirror", "failed").await;
 }

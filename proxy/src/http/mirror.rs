@@ -14,16 +14,20 @@ use std::time::{Duration, Instant};
 
 use weft_http1::{RequestHead, ResponseHead};
 use weft_model::table::ClusterId;
+use weft_policy::outlier::Outcome;
 use weft_telemetry::Protocol;
 use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 
 pub use self::pipe::Tap;
 use self::pipe::{Pipe, pipe};
 use super::attempt::{Ask, Been, Failure, give_back, send};
-use super::clock::{Allowed, Clock, Timer};
+use super::clock::{Allowed, Clock, Over, Timer};
 use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
 use super::plan::Plan;
+use super::reply::is_grpc;
+use super::tries::{MOST_INFORMATIONAL, judged};
 use crate::snapshot::ClusterView;
+use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 use crate::worker::Worker;
 
@@ -94,8 +98,11 @@ fn begin_one(of: &Original<'_>, to: &To) -> Option<Tap> {
         tracing::debug!(mirror = %to.name, "no copy is sent: there is no such cluster");
         return None;
     };
-    // The original is on its way already: what there is no more room for is the copy.
-    let guard = if worker.overloaded(Instant::now()).is_none() { worker.copies.begin() } else { None };
+    // The original is on its way already: what there is no more room for is the copy. It counts twice among the work that
+    // memory is wanted for: what it is behind by, and the buffers of any request.
+    let now = Instant::now();
+    worker.takes_work(now);
+    let guard = if worker.overloaded(now).is_none() { worker.copies.begin() } else { None };
     let Some(guard) = guard else {
         count(&worker, &to.name, "dropped");
         return None;
@@ -159,7 +166,7 @@ enum Lost {
     #[error("the original ended early, or the mirror took its body too slowly")]
     Original,
     #[error("{0:?} is over")]
-    Over(super::clock::Over),
+    Over(Over),
 }
 
 impl Lost {
@@ -196,18 +203,37 @@ impl Copy<'_> {
         let mut clock = Clock::start(self.plan.allowed, Timer::default());
         let sent = send(&ask, &mut head, &mut Been::default()).await?;
         let mut upstream = sent.upstream;
-        let result = exchange(head.method(), self.length, &mut pipe, &mut upstream, &mut clock).await;
+        let result = exchange(&head, self.length, &mut pipe, &mut upstream, &mut clock).await;
         drop(sent.in_flight);
+        if let Some(outcome) = outcome(&result) {
+            note(&self.plan.cluster, &sent.endpoint, outcome);
+        }
         match &result {
             Ok(_) => give_back(self.worker, self.plan, &sent.endpoint, upstream),
-            Err(_) => upstream.cancel(),
+            Err(lost) => {
+                if matches!(lost, Lost::Over(_)) {
+                    upstream.ran_out();
+                }
+                upstream.cancel();
+            }
         }
         result
     }
 }
 
+/// What it says of the endpoint: the same as of a request. Whose original ended early, or that was simply long, says nothing.
+fn outcome(of: &Result<u16, Lost>) -> Option<Outcome> {
+    match of {
+        Ok(status) => Some(Outcome::Answered(*status)),
+        Err(Lost::Mirror(_) | Lost::Over(Over::Answer(_) | Over::PerTry(_))) => Some(Outcome::LocalOrigin),
+        // Who cannot be reached is judged where it is tried.
+        Err(Lost::Unsent(_) | Lost::Original | Lost::Over(_)) => None,
+    }
+}
+
+/// Sends the body and reads the answer; says the status that the endpoint is judged by.
 async fn exchange(
-    method: &str,
+    head: &RequestHead,
     length: Length,
     pipe: &mut Pipe,
     upstream: &mut Upstream,
@@ -215,7 +241,7 @@ async fn exchange(
 ) -> Result<u16, Lost> {
     let mut upload = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
     let mut response = ResponseHead::default();
-    let mut head_came = false;
+    let (mut head_came, mut informed) = (false, 0);
     let mut read = 0;
     poll_fn(|cx| {
         if !upload.is_done() {
@@ -226,8 +252,15 @@ async fn exchange(
             }
         }
         while !head_came {
-            match upstream.poll_head(cx, method, &mut response) {
-                Poll::Ready(Ok(Answer::Informational)) => response.clear(),
+            match upstream.poll_head(cx, head.method(), &mut response) {
+                Poll::Ready(Ok(Answer::Informational)) => {
+                    informed += 1;
+                    if informed > MOST_INFORMATIONAL {
+                        let storm = Broken::Informational(MOST_INFORMATIONAL);
+                        return Poll::Ready(Err(Lost::Mirror(storm)));
+                    }
+                    response.clear();
+                }
                 Poll::Ready(Ok(Answer::Final(_))) => head_came = true,
                 Poll::Ready(Ok(Answer::Tunnel)) => return Poll::Ready(Err(Lost::Mirror(Broken::Closed))),
                 Poll::Ready(Err(broken)) => return Poll::Ready(Err(Lost::Mirror(broken))),
@@ -236,7 +269,7 @@ async fn exchange(
         }
         if head_came && let Poll::Ready(end) = poll_drain(cx, upstream, &mut read) {
             // An answer that did not wait for the body's end is an answer all the same.
-            return Poll::Ready(end.map(|()| response.status).map_err(Lost::Mirror));
+            return Poll::Ready(end.map(|()| judged(&response, is_grpc(head))).map_err(Lost::Mirror));
         }
         clock.poll(cx, upload.has_ended(), upload.bytes + read).map(|over| Err(Lost::Over(over)))
     })

@@ -2,6 +2,7 @@
 //! the copy's task on the same thread.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -12,11 +13,15 @@ use crate::http::message::{Broken, Event, Inlet};
 /// A copy may be behind its original by so many bytes; Envoy's default buffer of a connection.
 pub(super) const MOST_HELD: usize = 1024 * 1024;
 
+/// Pieces are put together up to this, so that many small ones do not cost more than their bytes. What was sent is let go
+/// of piece by piece.
+const PIECE: usize = 16 * 1024;
+
 #[derive(Debug, Default)]
 struct Shared {
-    waiting: Vec<u8>,
-    /// Bytes that the reader has taken over and not yet sent.
-    taken: usize,
+    waiting: VecDeque<Vec<u8>>,
+    /// Bytes that are not sent yet, be they with the reader.
+    held: usize,
     trailers: Headers,
     state: State,
     reader: Option<Waker>,
@@ -59,12 +64,16 @@ impl Tap {
         if shared.state != State::Open {
             return;
         }
-        if shared.taken + shared.waiting.len() + piece.len() > MOST_HELD {
+        if shared.held + piece.len() > MOST_HELD {
             shared.lose();
-        } else {
-            shared.waiting.extend_from_slice(piece);
-            shared.wake();
+            return;
         }
+        shared.held += piece.len();
+        match shared.waiting.back_mut() {
+            Some(last) if last.len() + piece.len() <= PIECE => last.extend_from_slice(piece),
+            _ => shared.waiting.push_back(piece.to_vec()),
+        }
+        shared.wake();
     }
 
     /// The body is over.
@@ -90,7 +99,7 @@ impl Drop for Tap {
 impl Shared {
     fn lose(&mut self) {
         self.state = State::Lost;
-        self.waiting = Vec::new();
+        self.waiting = VecDeque::new();
         self.wake();
     }
 
@@ -110,11 +119,8 @@ impl Inlet for Pipe {
         if self.at < self.piece.len() {
             return Poll::Ready(Ok(Event::Data));
         }
-        if !shared.waiting.is_empty() {
-            self.piece.clear();
-            std::mem::swap(&mut self.piece, &mut shared.waiting);
-            self.at = 0;
-            shared.taken = self.piece.len();
+        (self.piece, self.at) = (shared.waiting.pop_front().unwrap_or_default(), 0);
+        if !self.piece.is_empty() {
             return Poll::Ready(Ok(Event::Data));
         }
         if shared.state == State::Ended {
@@ -132,7 +138,7 @@ impl Inlet for Pipe {
     fn consume(&mut self, n: usize) {
         self.at += n;
         let mut shared = self.shared.borrow_mut();
-        shared.taken = shared.taken.saturating_sub(n);
+        shared.held = shared.held.saturating_sub(n);
     }
 
     fn trailers(&self) -> &Headers {
@@ -143,7 +149,7 @@ impl Inlet for Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         let mut shared = self.shared.borrow_mut();
-        shared.waiting = Vec::new();
+        shared.waiting = VecDeque::new();
         shared.state = State::Unread;
     }
 }

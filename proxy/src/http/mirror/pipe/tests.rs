@@ -51,6 +51,26 @@ async fn a_copy_that_is_too_far_behind_is_lost_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_copy_holds_no_more_memory_than_it_may_be_behind() {
+    let (mut tap, mut pipe) = pipe();
+    let large = vec![0; MOST_HELD / 16];
+    let mut most = 0;
+    for turn in 0..64 {
+        while tap.0.borrow().held + large.len() <= MOST_HELD {
+            tap.push(&large[..if turn % 2 == 0 { large.len() } else { 100 }]);
+        }
+        let waiting = tap.0.borrow().waiting.iter().map(Vec::capacity).sum::<usize>();
+        most = most.max(waiting + pipe.piece.capacity());
+        for _ in 0..=turn {
+            if tap.0.borrow().held > 0 {
+                next(&mut pipe).await.unwrap().unwrap();
+            }
+        }
+    }
+    assert!(most <= MOST_HELD + 2 * large.len(), "{most} bytes");
+}
+
+#[tokio::test]
 async fn an_original_that_ends_early_ends_its_copy_and_a_copy_that_ended_takes_no_memory() {
     let (mut tap, mut pipe) = super::pipe();
     tap.push(b"half");

@@ -10,10 +10,14 @@ mod endless;
 mod events;
 #[path = "resilience/hostile.rs"]
 mod hostile;
+#[path = "resilience/hostile_h2.rs"]
+mod hostile_h2;
 #[path = "resilience/killed.rs"]
 mod killed;
 #[path = "resilience/memory.rs"]
 mod memory;
+#[path = "resilience/mirrored.rs"]
+mod mirrored;
 #[path = "resilience/outliers.rs"]
 mod outliers;
 #[path = "resilience/overload.rs"]

@@ -90,6 +90,8 @@ pub struct Conn {
     pub id: u64,
     /// What it carries stands in this CONNECT tunnel, which may hold no other.
     pub tunnel: Option<Rc<Asked>>,
+    /// It came when the proxy itself used too much memory: as long as that is so it is not kept.
+    pub at_the_ceiling: bool,
     /// It is known that requests on it are answered in HTTP.
     answered: Cell<bool>,
     /// The snapshot is held weakly: a connection that is silent for a day keeps no table of yesterday's alive.
@@ -140,6 +142,7 @@ impl Conn {
             element: Element::default(),
             id,
             tunnel: None,
+            at_the_ceiling: false,
             answered: Cell::new(false),
             current: RefCell::new((Arc::downgrade(snapshot), Rc::new(chain))),
         }
@@ -156,6 +159,7 @@ impl Conn {
             element: Element::default(),
             id: self.id,
             tunnel: Some(asked),
+            at_the_ceiling: self.at_the_ceiling,
             answered: Cell::new(true),
             current: self.current.clone(),
         }

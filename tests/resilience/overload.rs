@@ -1,5 +1,6 @@
 //! A proxy that is about to grow too large refuses new work, and takes it again when there is room.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,7 +11,7 @@ use weft_model::route::RetryPolicy;
 use weft_model::tls::Transport;
 use weft_policy::ceiling;
 use weft_testkit::app::Switched;
-use weft_testkit::wire::Puppet;
+use weft_testkit::wire::{End, Peer, Puppet};
 use weft_testkit::{eventually, free_address, settings};
 
 use super::breakers::limited;
@@ -61,6 +62,48 @@ async fn above_its_ceiling_of_memory_a_proxy_takes_no_tcp_connections() {
     assert_eq!(way.client().await.end().await.0, "");
     way.sidecar.shared.overload.set_limit(u64::MAX);
     assert_eq!(ask(&mut way.client().await, GET).await.0, 200);
+}
+
+/// Those of them that nobody has closed.
+fn open(clients: Vec<Peer>) -> Vec<Peer> {
+    let is_open = |client: &mut Peer| {
+        client.socket().try_read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    clients.into_iter().filter_map(|mut client| is_open(&mut client).then_some(client)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn above_its_ceiling_of_memory_a_proxy_holds_few_of_the_connections_that_come_and_keeps_none() {
+    const FEW: usize = 64;
+    let app = Switched::new().await;
+    let way = Way::to(&[app.address], |_| {}).await;
+    let mut before = way.client().await;
+    assert_eq!(ask(&mut before, GET).await.0, 200);
+    way.sidecar.shared.overload.set_limit(1);
+    let mut clients = Vec::new();
+    for _ in 0..FEW + 16 {
+        clients.push(way.client().await);
+    }
+    eventually("no more than a few are held", async || {
+        clients = open(std::mem::take(&mut clients));
+        clients.len() <= FEW
+    })
+    .await;
+    assert!(!clients.is_empty(), "nobody is told why");
+    for mut client in clients {
+        client.send(GET).await;
+        let (answer, end) = client.end().await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("envoy overloaded"), "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close") && end == End::Closed, "{answer}");
+    }
+    // Who was there before is not sent away, and has what he wants again once there is room.
+    assert_eq!(ask(&mut before, GET).await.0, 503);
+    way.sidecar.shared.overload.set_limit(u64::MAX);
+    assert_eq!(ask(&mut before, GET).await.0, 200);
+    let mut after = way.client().await;
+    for _ in 0..2 {
+        assert_eq!(ask(&mut after, GET).await.0, 200);
+    }
 }
 
 /// An app that reads what comes, counts it, and answers when it is told to.

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 /// So many connections of one listening socket may be arriving.
 pub const MOST: usize = 4096;
 
-/// So many while the proxy itself uses too much memory: a handshake in the middle holds tens of KiB.
+/// So many while the proxy itself uses too much memory: each holds some KiB, in the middle of its handshake tens. Those of
+/// HTTP that come then count until they end, and are not kept behind their first answer.
 pub const FEW: usize = 64;
 
 /// Those of one listening socket; clones share them.
@@ -57,9 +58,9 @@ impl Arrivals {
 }
 
 impl Arriving {
-    /// It has said something: from now on it is given its time.
-    pub fn has_spoken(&mut self) {
-        self.arrivals.places().silent.remove(&self.number);
+    /// It has said something: from now on it is given its time. `false`: it was to make room already.
+    pub fn has_spoken(&mut self) -> bool {
+        self.arrivals.places().silent.remove(&self.number).is_some()
     }
 
     /// Waits until it has to make room, being silent.

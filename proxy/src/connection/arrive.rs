@@ -152,7 +152,10 @@ async fn take(
             }
         }
     };
-    arriving.has_spoken();
+    // Where there is little memory, who comes in a crowd makes room though nobody has listened to him yet.
+    if !arriving.has_spoken() && arrived.worker.shared.overload.is_full() {
+        return Err(Refused::Crowded);
+    }
     // What it says is judged by the configuration of now, however long it was silent.
     let (view, snapshot) =
         view_of(&arrived.worker, &arrived.listener).ok_or_else(|| gone(&arrived.listener))?;
@@ -163,7 +166,7 @@ async fn take(
         arrived.protocols = seen.and_then(Protocol::alpn).map(str::to_owned).into_iter().collect();
     }
     let Some(chain) = arrived.chain(&view.listener).cloned() else { return Err(no_chain(arrived, looks)) };
-    let (conn, io, alpn) = secure(arrived, tcp, &view, &snapshot, chain.clone()).await?;
+    let (mut conn, io, alpn) = secure(arrived, tcp, &view, &snapshot, chain.clone()).await?;
     let http = match &chain.terminal {
         Terminal::Http(_) => true,
         Terminal::Tcp(_) => false,
@@ -180,6 +183,14 @@ async fn take(
     // Nothing of this moment's configuration lives as long as the connection.
     Ok(Some(match opened {
         Some(opened) => Stage::last(async move { opened.run(&conn, io).await }),
+        None if http && conn.worker.shared.overload.is_full() => {
+            conn.at_the_ceiling = true;
+            let stage = crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref());
+            Stage::last(async move {
+                let _place = arriving;
+                stage.run().await;
+            })
+        }
         None if http => crate::http::serve::serve(Rc::new(conn), io, alpn.as_deref()),
         None => Stage::last(crate::tcp::serve(Rc::new(conn), io)),
     }))

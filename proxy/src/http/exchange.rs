@@ -97,6 +97,9 @@ async fn run<D: Downstream>(
 ) -> Result<After, End> {
     let watch = Watch::new(conn);
     if let Some(why) = conn.worker.overloaded(call.ledger.start) {
+        if conn.at_the_ceiling {
+            down.leave();
+        }
         return Err(overloaded(why).into());
     }
     let Some((snapshot, chain)) = conn.current() else {

@@ -55,7 +55,8 @@ async fn a_thousand_in_a_row_are_shared_within_one_percent_though_the_configurat
         }
         canaries += u32::from(version(&mut client, "").await.0 == "v2");
     }
-    assert!((90..=110).contains(&canaries), "{canaries}");
+    // Chance alone would be off by ten, and often by more.
+    assert!((97..=103).contains(&canaries), "{canaries}");
 }
 
 /// A client's share of a long row of requests, several of them on their way at once; which version each was for.
@@ -78,7 +79,7 @@ async fn any_thousand_in_a_row_are_within_one_percent_and_ten_thousand_of_many_c
     let canaries = row(lone.client().await, 3000).await;
     for (from, window) in canaries.windows(1000).enumerate() {
         let count = window.iter().filter(|canary| **canary).count();
-        assert!((90..=110).contains(&count), "{count} of the thousand from {from} on");
+        assert!((97..=103).contains(&count), "{count} of the thousand from {from} on");
     }
     // Of both workers, all of which take their turns from one number.
     let mut clients = tokio::task::JoinSet::new();
@@ -87,7 +88,7 @@ async fn any_thousand_in_a_row_are_within_one_percent_and_ten_thousand_of_many_c
     }
     let canaries: Vec<bool> = clients.join_all().await.concat();
     let count = canaries.iter().filter(|canary| **canary).count();
-    assert!((950..=1050).contains(&count), "{count} of {}", canaries.len());
+    assert!((995..=1005).contains(&count), "{count} of {}", canaries.len());
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Probes of a cluster's kubelet, which speaks no mTLS: it asks this port (`/app-health/...`), and the sidecar asks the
-//! app, from the address that nobody turns. Where nothing is turned at all, the app is on the pod's own side, and there
+//! Probes and hooks of a cluster's kubelet, which speaks no mTLS: it asks this port (`/app-health/...`, `/app-lifecycle/...`),
+//! and the sidecar asks the app, from the address that nobody turns. Where nothing is turned at all, the app is on the pod's own side, and there
 //! alone a Job's last step asks the sidecar to end.
 //!
 //! What to ask for each path comes from the injector, as JSON in `ISTIO_KUBE_APP_PROBERS`.
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// One probe, as the pod's manifest had it.
+/// One probe or hook, as the pod's manifest had it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
@@ -102,8 +102,11 @@ pub fn serve(socket: TcpListener, pod: Pod, side: Side) {
         Side::Kubelets => post(|| async { NOT_FROM_OUTSIDE }),
         Side::Own => post(quit),
     };
-    let routes =
-        Router::new().route("/app-health/{*rest}", get(health)).route("/quitquitquit", quits).with_state(pod);
+    let routes = Router::new()
+        .route("/app-health/{*rest}", get(health))
+        .route("/app-lifecycle/{*rest}", get(hook))
+        .route("/quitquitquit", quits)
+        .with_state(pod);
     tokio::spawn(async move {
         let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         if let Err(error) = axum::serve(socket, routes).await {
@@ -112,24 +115,42 @@ pub fn serve(socket: TcpListener, pod: Pod, side: Side) {
     });
 }
 
-async fn health(State(pod): State<Pod>, Path(rest): Path<String>, asked: HeaderMap) -> (StatusCode, String) {
-    let path = format!("/app-health/{rest}");
-    let Some(probe) = pod.probes.get(&path) else {
+/// A probe, which is over after a second where the manifest gives it no other time.
+async fn health(State(pod): State<Pod>, Path(rest): Path<String>, asked: HeaderMap) -> Answer {
+    answer(&pod, &format!("/app-health/{rest}"), &asked, Some(Duration::from_secs(1))).await
+}
+
+/// What a container asks for at its start (`postStart`) and at its end (`preStop`). An app may take its time, such as to end
+/// what it does; it is the kubelet that stops waiting.
+async fn hook(State(pod): State<Pod>, Path(rest): Path<String>, asked: HeaderMap) -> Answer {
+    answer(&pod, &format!("/app-lifecycle/{rest}"), &asked, None).await
+}
+
+type Answer = (StatusCode, String);
+
+/// What the app says to whoever asks for `path`, within the time that the injector wrote down or else within `limit`.
+async fn answer(pod: &Pod, path: &str, asked: &HeaderMap, limit: Option<Duration>) -> Answer {
+    let Some(probe) = pod.probes.get(path) else {
         return (StatusCode::NOT_FOUND, format!("ISTIO_KUBE_APP_PROBERS has no probe {path}\n"));
     };
-    let limit = Duration::from_secs(probe.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(1));
     let answered = async {
         match (&probe.http_get, &probe.tcp_socket, &probe.grpc) {
-            (Some(get), ..) => http::ask(pod.address, get, &asked).await,
+            (Some(get), ..) => http::ask(pod.address, get, asked).await,
             (_, Some(tcp), _) => ask::tcp(pod.address, tcp.port).await.map(|_| StatusCode::OK),
             (_, _, Some(grpc)) => ask::grpc(pod.address, grpc).await,
             (None, None, None) => Err("the probe asks for nothing".to_owned()),
         }
     };
-    match tokio::time::timeout(limit, answered).await {
-        Ok(Ok(status)) => (status, String::new()),
-        Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the app did not answer within {limit:?}\n")),
+    let given = probe.timeout_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    let answered = match given.or(limit) {
+        Some(limit) => tokio::time::timeout(limit, answered)
+            .await
+            .unwrap_or_else(|_| Err(format!("the app did not answer within {limit:?}"))),
+        None => answered.await,
+    };
+    match answered {
+        Ok(status) => (status, String::new()),
+        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
     }
 }
 

@@ -137,6 +137,41 @@ async fn a_probe_that_nobody_defined_is_not_found() {
     assert_eq!(status, StatusCode::NOT_FOUND, "{why}");
 }
 
+/// A GET on a port that is served as the sidecar serves its own; the whole answer.
+async fn get_from(pod: Pod, path: &str) -> String {
+    let socket = TcpListener::bind((HOME, 0)).await.unwrap();
+    let mut asking = tokio::net::TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+    serve(socket, pod, Side::Both);
+    let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    asking.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    asking.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_of_the_containers_life_reaches_the_app_which_may_take_its_time() {
+    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let hooks = read(&format!(
+        r#"{{"/app-lifecycle/app/prestopz": {{"httpGet": {{"path": "/drain", "port": {port}, "host": "own", "scheme": "HTTP"}}}}}}"#
+    ));
+    let pod = Pod { probes: Arc::new(hooks.unwrap()), ..pod(port) };
+    let asking = tokio::spawn(get_from(pod.clone(), "/app-lifecycle/app/prestopz"));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut asked = vec![0; 4096];
+    let n = stream.read(&mut asked).await.unwrap();
+    let asked = String::from_utf8_lossy(&asked[..n]).into_owned();
+    assert!(asked.starts_with("GET /drain HTTP/1.1\r\nHost: own\r\n"), "{asked}");
+    tokio::time::advance(Duration::from_secs(20)).await;
+    stream.write_all(b"HTTP/1.1 202 Gone\r\n\r\n").await.unwrap();
+    drop(stream);
+    let answer = asking.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let missing = get_from(pod, "/app-lifecycle/app/poststartz").await;
+    assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
+}
+
 #[tokio::test]
 async fn only_the_pod_itself_may_end_its_sidecar() {
     let pod = pod(1);

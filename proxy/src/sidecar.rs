@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use weft_model::node::Interception;
-use weft_runtime::listen::ListenError;
+use weft_runtime::listen::{ListenError, ListenSettings, listen};
 use weft_runtime::live::Live;
 use weft_runtime::readiness::{Condition, Readiness};
 use weft_runtime::signals::{Signal, Signals};
@@ -126,6 +126,11 @@ fn intercepted(bootstrap: &Bootstrap) -> Result<Listeners, ListenError> {
     Listeners::early(&addresses, interception == Interception::Tproxy, bootstrap.startup_hold)
 }
 
+/// One of the sidecar's own ports. Who has it already is told.
+fn own_port(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    Ok(TcpListener::from_std(listen(address, ListenSettings::default())?)?)
+}
+
 /// Where probes are asked for, and `/quitquitquit`.
 fn probed(bootstrap: &Bootstrap) -> Vec<(SocketAddr, Side)> {
     let at = |ip| SocketAddr::new(ip, PROBES);
@@ -181,17 +186,17 @@ async fn run(
     workers.handle().run_on_each(Worker::housekeeping)?;
 
     let early = intercepted(&bootstrap)?;
-    let admin_socket = TcpListener::bind(bootstrap.admin).await?;
-    let mut status_sockets = vec![TcpListener::bind(bootstrap.status).await?];
+    let admin_socket = own_port(bootstrap.admin)?;
+    let mut status_sockets = vec![own_port(bootstrap.status)?];
     if let Some(own) = bootstrap.own_side() {
-        status_sockets.push(TcpListener::bind((own, bootstrap.status.port())).await?);
+        status_sockets.push(own_port((own, bootstrap.status.port()).into())?);
     }
-    let prometheus_socket = TcpListener::bind(bootstrap.prometheus).await?;
+    let prometheus_socket = own_port(bootstrap.prometheus)?;
     let quit = Arc::new(Notify::new());
     let app = bootstrap.own_side().or(bootstrap.node.ip).unwrap_or(bootstrap.localhost);
     let pod = probes::Pod { probes: Arc::new(ends.probes), address: app, end: quit.clone() };
     for (at, side) in probed(&bootstrap) {
-        match TcpListener::bind(at).await {
+        match own_port(at) {
             Ok(socket) => probes::serve(socket, pod.clone(), side),
             Err(error) => tracing::warn!(%at, %error, "probes of the app and /quitquitquit are not served"),
         }

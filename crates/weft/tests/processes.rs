@@ -76,3 +76,33 @@ fn a_wrapped_command_gives_its_own_status() {
     let mut wrapper = weft(&["child", "--", "/bin/sh", "-c", "exit 42"]);
     assert_eq!(ended(&mut wrapper).code(), Some(42));
 }
+
+#[test]
+fn a_sidecar_one_of_whose_own_ports_is_taken_says_by_whom() {
+    // Addresses of this test's own.
+    let [high, low] = std::process::id().to_be_bytes()[2..] else { unreachable!() };
+    let at = |last: u8| format!("127.{}.{low}.{last}", 96 | high >> 3);
+    // Admin, readiness, metrics.
+    for (nth, port, is_own) in [(1, 15000, true), (2, 15021, false), (3, 15090, false)] {
+        let (localhost, address) = (at(2 * nth), at(2 * nth + 1));
+        let taken = format!("{}:{port}", if is_own { &localhost } else { &address });
+        let _holder = TcpListener::bind(&taken).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_weft"))
+            .args(["proxy", "sidecar"])
+            .env_clear()
+            .envs([
+                ("POD_NAME", "web-1"),
+                ("POD_NAMESPACE", "shop"),
+                ("INSTANCE_IP", &address),
+                ("WEFT_LOCALHOST", &localhost),
+                ("ISTIO_META_INTERCEPTION_MODE", "NONE"),
+                ("XDS_ADDR", "127.0.0.1:1"),
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{said}");
+        let wanted = format!("cannot listen on {taken}: process {} (", std::process::id());
+        assert!(said.contains(&wanted) && said.contains("listens there already"), "{said}");
+    }
+}

@@ -19,7 +19,7 @@ mod undo;
 mod unneeded;
 mod verify;
 
-use apply::BackEnd;
+use apply::{BackEnd, Tool};
 pub(crate) use flags::{Args, with_variables};
 use rules::{Family, Rule};
 use settings::Settings;
@@ -37,12 +37,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.cni_mode || !args.network_namespace.is_empty() {
         return elsewhere::run(&args.network_namespace, args.cni_mode);
     }
-    let settings = args.settings()?;
+    let (settings, tool) = (args.settings()?, args.tool()?);
     for remark in args.remarks(&settings) {
         crate::say::say!("weft redirect: {remark}");
     }
     if args.dry_run {
-        return show(args, &settings);
+        return show(&settings, tool);
     }
     if args.cleanup_only {
         apply::check_capability()?;
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
     }
     apply::check_capability()?;
-    let undo = apply::apply(&settings, args.native_nftables, &args.force_iptables_binary)?;
+    let undo = apply::apply(&settings, tool)?;
     crate::say::say!("weft redirect: the rules are in force ({})", undo.back_end());
     if let Err(error) = validate(undo.families()) {
         let code = not_valid(&error, &undo.foreign());
@@ -69,7 +69,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(code);
     }
+    let first: Vec<String> = undo.foreign().into_iter().filter(|rule| is_of_what_comes(rule)).collect();
+    if args.run_validation && !settings.inbound_ports.is_nothing() && !first.is_empty() {
+        crate::say::say!(
+            "weft redirect: rules of others see first what comes in, which cannot be tried from here:"
+        );
+        first.iter().for_each(|rule| crate::say::say!("    {rule}"));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a rule or chain of others meets what comes in where ours do.
+fn is_of_what_comes(rule: &str) -> bool {
+    rule.contains("-A PREROUTING ") || rule.contains("hook prerouting")
 }
 
 fn not_valid(error: &anyhow::Error, foreign: &[String]) -> ExitCode {
@@ -81,12 +93,12 @@ fn not_valid(error: &anyhow::Error, foreign: &[String]) -> ExitCode {
     ExitCode::from(NOT_VALID)
 }
 
-fn show(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn show(settings: &Settings, tool: Tool) -> anyhow::Result<ExitCode> {
     use std::io::Write as _;
     let of = |family| (family, chains::rules(settings, family));
     let families: Vec<(Family, Vec<Rule>)> = Family::BOTH.into_iter().map(of).collect();
     let mut text = String::new();
-    if args.native_nftables || apply::back_end_is_nft(&args.force_iptables_binary) {
+    if apply::is_nft(tool) {
         text = nft::script(&families);
     } else {
         for (family, rules) in &families {

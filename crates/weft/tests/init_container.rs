@@ -7,7 +7,7 @@ mod space;
 
 use injected::INJECTED;
 use space::Space;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
@@ -47,23 +47,54 @@ fn the_capabilities_of_istios_init_container_are_enough() {
     assert!(rules(&space).contains("-A ISTIO_OUTPUT -j ISTIO_REDIRECT"), "{}", rules(&space));
 }
 
+/// Validation as Istio's template has it beside the CNI plugin.
+fn validate(space: &Space) -> Output {
+    let mut command = Command::new(WEFT);
+    command.args(["enter", "--netns", &space.0, "--user", "1337", "--group", "1337", "--own", "--"]);
+    command.args(template()).args(["--run-validation", "--skip-rule-apply", "--probe-timeout=300ms"]);
+    command.output().expect("weft can be run")
+}
+
 #[test]
 fn beside_istios_cni_plugin_the_proxys_user_sees_whether_the_rules_are_there() {
     let Some(space) = space() else { return };
-    let validate = || {
-        let mut command = Command::new(WEFT);
-        command.args(["enter", "--netns", &space.0, "--user", "1337", "--group", "1337", "--own", "--"]);
-        command.args(template()).args(["--run-validation", "--skip-rule-apply", "--probe-timeout=300ms"]);
-        command.output().unwrap()
-    };
     // Istio's plugin is asked to repair a pod that ends so.
-    let without = validate();
+    let without = validate(&space);
     assert_eq!(without.status.code(), Some(126), "{}", said(&without));
     assert!(said(&without).contains("the rules do not work"), "{}", said(&without));
     let applied = space.run(&[&[WEFT][..], &template()].concat());
     assert!(applied.status.success(), "{}", said(&applied));
-    let with = validate();
+    let with = validate(&space);
     assert!(with.status.success(), "{}", said(&with));
+}
+
+#[test]
+fn of_a_pod_that_is_known_by_ipv4_the_plugin_leaves_ipv6_alone_and_its_rules_are_good() {
+    let Some(space) = space() else { return };
+    let shown = space.run(&[&[WEFT][..], &template(), &["--dry-run"]].concat());
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let (four, six) = shown.split_once("# ip6tables-restore").unwrap();
+    let restore = |tool: &str, rules: &str| {
+        let mut child = space.command(&[tool, "--noflush"]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), rules.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{rules}");
+    };
+    restore("iptables-restore", four);
+    // It has an address of IPv6 on its own link, as every pod, and then one that others know.
+    space.does("ip addr add fe80::2/64 dev out nodad");
+    let good = validate(&space);
+    assert!(good.status.success() && !said(&good).contains("IPv6"), "{}", said(&good));
+    space.does("ip addr add fd00:9::2/64 dev out nodad");
+    let good = validate(&space);
+    assert!(good.status.success() && said(&good).contains("go around the proxy"), "{}", said(&good));
+    // One that is known by IPv6 has rules of that.
+    space.does("ip addr del 10.9.0.2/24 dev out");
+    let without = validate(&space);
+    assert_eq!(without.status.code(), Some(126), "{}", said(&without));
+    space.does("ip addr add ::6/128 dev lo nodad");
+    restore("ip6tables-restore", six.split_once('\n').unwrap().1);
+    let good = validate(&space);
+    assert!(good.status.success(), "{}", said(&good));
 }
 
 #[test]

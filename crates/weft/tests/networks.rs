@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 /// comes; `direct` elsewhere.
 const SERVE: &str = r#"
 import os, socket, struct, sys, threading
-os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+user, _, group = sys.argv[1].partition(":")
+os.setgid(int(group or user)); os.setuid(int(user))
 def original(c):
     host = c.getpeername()[0]
     if host.startswith("::ffff:"):
@@ -24,6 +25,8 @@ def serve(port):
     s = socket.socket(socket.AF_INET6)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    # IPV6_TRANSPARENT: what TPROXY hands over goes to other addresses.
+    if port == 15006: s.setsockopt(41, 75, 1)
     s.bind(("::", port))
     s.listen(64)
     print("listening", flush=True)
@@ -84,7 +87,7 @@ struct Scene {
     python: String,
     pod: Space,
     machine: Space,
-    _world: Space,
+    world: Space,
     _servers: [Server; 2],
 }
 
@@ -118,9 +121,9 @@ impl Scene {
         }
         // What the virtual machine sends and nobody turns goes on.
         pod.does("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
-        let sidecar = Server::start(&python, &pod, "1337", &["15001", "15006"]);
+        let sidecar = Server::start(&python, &pod, "0:1337", &["15001", "15006"]);
         let servers = [sidecar, Server::start(&python, &world, "0", &["80", "81"])];
-        Some(Self { python, pod, machine, _world: world, _servers: servers })
+        Some(Self { python, pod, machine, world, _servers: servers })
     }
 
     fn redirect(&self, flags: &[&str]) {
@@ -140,13 +143,19 @@ impl Scene {
                 .collect::<Vec<_>>()
         };
         let to: Vec<String> = ports.iter().flat_map(of).collect();
+        let said = self.ask_at(space, user, &to);
+        said.chunks(PLACES.len()).map(<[String]>::to_vec).collect()
+    }
+
+    /// Who answers `user` at each of these, as `address=port`.
+    fn ask_at(&self, space: &Space, user: &str, to: &[String]) -> Vec<String> {
         let mut words = vec![self.python.as_str(), "-c", ASK, user];
         words.extend(to.iter().map(String::as_str));
         let output = space.run(&words);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let lines: Vec<String> = said.lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), to.len(), "{output:?}");
-        lines.chunks(PLACES.len()).map(<[String]>::to_vec).collect()
+        lines
     }
 }
 
@@ -154,8 +163,10 @@ const T: &str = "turned";
 const D: &str = "direct";
 
 /// Flags, and who answers at the three places: on port 80, and on port 81.
-const CASES: [(&[&str], [[&str; 3]; 2]); 7] = [
+const CASES: [(&[&str], [[&str; 3]; 2]); 9] = [
     (&["-i", "*", "-x", ""], [[T, T, T], [T, T, T]]),
+    (&["-i", "0.0.0.0/0,::/0"], [[T, T, T], [T, T, T]]),
+    (&["-i", "*", "-x", "0.0.0.0/0,::/0"], [[D, D, D], [D, D, D]]),
     (&["-i", "*", "-x", "10.8.1.0/24,fd00:8:1::/48"], [[T, D, T], [T, D, T]]),
     (&["-i", "10.8.0.0/16,fd00:8::/32"], [[T, T, D], [T, T, D]]),
     (&["-i", "10.8.0.0/16,fd00:8::/32", "-x", "10.8.1.0/24,fd00:8:1::/48"], [[T, D, D], [T, D, D]]),
@@ -260,5 +271,35 @@ fn what_a_virtual_machine_within_sends_is_outbound_by_both_back_ends() {
         scene.redirect(&["-i", "10.20.0.0/16,fd00:20::/32", "-k", "vm0", &back_end]);
         assert_eq!(scene.ask(&scene.pod, "1000", &[80]), [[D, D, T], [D, D, T]]);
         assert_eq!(scene.ask(&scene.machine, "0", &[80]), [[D, D, T], [D, D, T]]);
+    }
+}
+
+/// Flags about what comes, and who answers the world at the pod's port 80, and at its port 81.
+const INBOUND: [(&[&str], [&str; 2]); 8] = [
+    (&["-b", "*"], ["taken", "taken"]),
+    (&["-b", "*", "-d", "81,15021"], ["taken", D]),
+    // Who names ports means these, whatever is left out of all.
+    (&["-b", "81,9999", "-d", "81"], [D, "taken"]),
+    (&["-b", ""], [D, D]),
+    (&["-b", "*", "-c", "eth0"], [D, D]),
+    (&["-b", "*", "-c", "none0,eth+"], [D, D]),
+    (&["-b", "*", "-c", "vm0,eth1"], ["taken", "taken"]),
+    (&["-b", "*", "-k", "vm0", "-i", "*"], ["taken", "taken"]),
+];
+
+#[test]
+fn what_comes_is_taken_as_lists_of_ports_and_interfaces_say_by_both_back_ends_and_in_both_modes() {
+    for (native, mode) in [(false, "REDIRECT"), (true, "REDIRECT"), (false, "TPROXY"), (true, "TPROXY")] {
+        let Some(scene) = Scene::new() else { return };
+        let _app = Server::start(&scene.python, &scene.pod, "0:1000", &["80", "81"]);
+        let back_end = format!("--native-nftables={native}");
+        let own = ["10.9.0.1=80", "10.9.0.1=81", "fd00:9::1=80", "fd00:9::1=81"].map(str::to_owned);
+        for (flags, [first, second]) in INBOUND {
+            scene.redirect(&[flags, &["-m", mode, &back_end]].concat());
+            let said = scene.ask_at(&scene.world, "0", &own);
+            assert_eq!(said, [first, second, first, second], "{flags:?} {mode} {back_end}");
+            // Whom the app itself calls at its own address is itself.
+            assert_eq!(scene.ask_at(&scene.pod, "1000", &own), [D; 4], "{flags:?} {mode} {back_end}");
+        }
     }
 }

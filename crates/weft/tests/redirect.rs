@@ -216,6 +216,21 @@ fn a_rule_of_others_that_is_in_the_way_is_named_and_nothing_stays() {
 }
 
 #[test]
+fn rules_of_others_that_see_first_what_comes_in_are_told_though_nobody_can_try_it() {
+    for native in ["--native-nftables=false", "--native-nftables=true"] {
+        let Some(namespace) = Namespace::new() else { return };
+        let flags = [&INJECTED[..], &[native]].concat();
+        let (good, words) = namespace.redirect(&flags);
+        assert!(good && !words.contains("others"), "{words}");
+        namespace.does("iptables -t nat -I PREROUTING -p tcp --dport 8080 -j ACCEPT");
+        let (good, words) = namespace.redirect(&flags);
+        assert!(good && words.contains("rules of others see first what comes in"), "{native}: {words}");
+        let named = ["-A PREROUTING -p tcp -m tcp --dport 8080 -j ACCEPT", "chain PREROUTING: type nat hook"];
+        assert!(named.iter().any(|rule| words.contains(rule)), "{native}: {words}");
+    }
+}
+
+#[test]
 fn a_missing_right_is_told_by_name() {
     let Some(namespace) = Namespace::new() else { return };
     let words = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
@@ -249,6 +264,40 @@ fn where_there_is_no_iptables_nft_does_it_and_where_there_is_neither_that_is_sai
     let (good, words) = namespace.redirect_with(&["ip", "nft"], &[], &INJECTED);
     assert!(good && words.contains("(nft)"), "{words}");
     assert!(namespace.rules().contains("istio-proxy-nat"));
+}
+
+#[test]
+fn the_older_iptables_writes_the_rules_where_it_is_asked_for() {
+    let Some(namespace) = Namespace::new() else { return };
+    let (good, words) =
+        namespace.redirect_with(&["ip", "nft"], &[], &[&INJECTED[..], &["--force-legacy-iptables"]].concat());
+    assert!(!good && words.contains("iptables-legacy, which is asked for, does not work here"), "{words}");
+    assert!(words.contains("it is not installed") && !namespace.rules().contains("istio"), "{words}");
+    if !namespace.run(&["iptables-legacy", "-t", "nat", "-S"]).status.success() {
+        return eprintln!("skipped: this kernel has no tables of the older iptables");
+    }
+    let older = || {
+        let all = ["iptables-legacy-save", "ip6tables-legacy-save"].map(|tool| namespace.run(&[tool]).stdout);
+        String::from_utf8_lossy(&all.concat()).into_owned()
+    };
+    let own = |rules: &str| rules.matches("-A ISTIO_OUTPUT -j ISTIO_REDIRECT").count();
+    // By its flag, by its variable; and once more by nobody's word, since its rules are there.
+    let variable = ["env", "FORCE_LEGACY_IPTABLES=true", env!("CARGO_BIN_EXE_weft"), "redirect"];
+    let flag = [env!("CARGO_BIN_EXE_weft"), "redirect", "--force-legacy-iptables"];
+    for words in [&flag[..], &variable, &variable[2..]] {
+        let output = namespace.run(&[words, &INJECTED].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("(iptables-legacy)"), "{words:?}: {said}");
+        assert_eq!((own(&older()), own(&namespace.rules())), (2, 0), "{words:?}: {}", older());
+    }
+    // The newer one in its place, and the older again.
+    for (flag, expected) in [("--force-iptables-binary=nft", (0, 2)), ("--force-legacy-iptables", (2, 0))] {
+        let (good, words) = namespace.redirect(&[&INJECTED[..], &[flag]].concat());
+        assert!(good, "{words}");
+        assert_eq!((own(&older()), own(&namespace.rules())), expected, "{flag}");
+    }
+    let (good, words) = namespace.redirect(&["--cleanup"]);
+    assert!(good && !older().contains("ISTIO"), "{words}{}", older());
 }
 
 #[test]
@@ -327,15 +376,31 @@ fn what_is_in_force_stays_in_force_when_its_successor_cannot_be_written() {
 }
 
 #[test]
-fn where_ipv6_is_on_the_loopback_alone_and_cannot_be_turned_it_is_neither_turned_nor_tried() {
-    let Some(namespace) = Namespace::new() else { return };
-    namespace.does("sysctl -qw net.ipv6.conf.out.disable_ipv6=1 net.ipv6.conf.beyond.disable_ipv6=1");
+fn where_connections_by_ipv6_cannot_be_turned_it_counts_how_far_they_come() {
     let fails = "#!/bin/sh\necho 'modprobe: FATAL: Module ip6_tables not found' >&2\nexit 3\n";
     let programs = ["ip6tables", "ip6tables-save", "ip6tables-restore"].map(|name| (name, fails));
+    // On the loopback alone, it is neither turned nor tried.
+    let Some(namespace) = Namespace::new() else { return };
+    namespace.does("sysctl -qw net.ipv6.conf.out.disable_ipv6=1 net.ipv6.conf.beyond.disable_ipv6=1");
     let (good, words) = namespace.redirect_with(&[], &programs, &INJECTED);
-    assert!(good, "{words}");
-    let rules = namespace.rules();
-    assert!(rules.contains("127.0.0.6/32") && !rules.contains("::6/128"), "{rules}");
+    assert!(good && !words.contains("IPv6"), "{words}");
+    let has_four_alone = |namespace: &Namespace| {
+        let rules = namespace.rules();
+        assert!(rules.contains("127.0.0.6/32") && !rules.contains("::6/128"), "{rules}");
+    };
+    has_four_alone(&namespace);
+    // On its own link a pod of an IPv4 cluster has it, too, where its kernel may not know how to turn it.
+    let Some(namespace) = Namespace::new() else { return };
+    namespace.does("ip addr add fe80::2/64 dev out nodad");
+    let (good, words) = namespace.redirect_with(&[], &programs, &INJECTED);
+    assert!(good && words.contains("(fe80::)") && words.contains("go around the proxy"), "{words}");
+    has_four_alone(&namespace);
+    // By an address that is known to the world, nobody is to come around the proxy.
+    namespace.does("ip addr add fd00:9::2/64 dev out nodad");
+    let before = namespace.rules();
+    let (good, words) = namespace.redirect_with(&[], &programs, &INJECTED);
+    assert!(!good && words.contains("this machine has IPv6 addresses"), "{words}");
+    assert_eq!(namespace.rules(), before);
 }
 
 /// Rules are put back in their order; tables need not be.

@@ -19,6 +19,16 @@ pub(crate) enum BackEnd {
     Nft,
 }
 
+/// Who is asked for to write them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// An iptables that works here, else nft.
+    Any,
+    /// The one of this name.
+    Iptables(&'static str),
+    Nft,
+}
+
 /// The programs called iptables, in the order in which they are looked for.
 const NAMES: [&str; 3] = ["iptables", "iptables-nft", "iptables-legacy"];
 /// Number of the capability.
@@ -39,8 +49,8 @@ pub(crate) fn check_capability() -> anyhow::Result<()> {
 }
 
 /// Puts the rules of `settings` in force, in place of what of ours is there. On failure all is as it was.
-pub(crate) fn apply(settings: &Settings, native: bool, forced: &str) -> anyhow::Result<Undo> {
-    let back_end = if native { BackEnd::Nft } else { choose(forced)? };
+pub(crate) fn apply(settings: &Settings, tool: Tool) -> anyhow::Result<Undo> {
+    let back_end = choose(tool)?;
     let families = families(&back_end)?;
     // All that is there is known before any of it is changed.
     let mut undo = Undo::before(back_end, families, settings).map_err(hint)?;
@@ -108,9 +118,9 @@ pub(crate) fn cleanup(settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Whether, for want of iptables, nft would be used.
-pub(crate) fn back_end_is_nft(forced: &str) -> bool {
-    matches!(choose(forced), Ok(BackEnd::Nft))
+/// Whether nft would be used, be it for want of iptables.
+pub(crate) fn is_nft(tool: Tool) -> bool {
+    matches!(choose(tool), Ok(BackEnd::Nft))
 }
 
 /// Our tables that nft has, as it tells and reads them.
@@ -125,71 +135,122 @@ pub(super) fn own_tables() -> String {
     names.filter(|name| all.lines().any(|line| line.ends_with(name.as_str()))).filter_map(told).collect()
 }
 
-/// The families of which rules that somebody else wrote are to be there: IPv6 where anybody could come or go by it, or where
-/// the address to call the app from says that they were written.
+/// The families of which rules that somebody else wrote are to be there. Istio's plugin writes those of IPv6 where that is
+/// what its pod is known by, and then has the address there to call the app from.
 pub(crate) fn families_in_force() -> Vec<Family> {
-    let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let reached = by_six();
+    if reached.has_inside || (reached.reach == Reach::World && !has_four()) {
+        return Family::BOTH.to_vec();
+    }
+    if reached.reach == Reach::World {
+        crate::say::say!(
+            "weft redirect: this machine has an address of IPv6, and the rules that are there leave IPv6 alone: connections by \
+             it go around the proxy"
+        );
+    }
+    vec![Family::V4]
+}
+
+/// How far somebody comes by this machine's addresses of IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Nowhere,
+    Itself,
+    /// To whoever is on the same wire.
+    Link,
+    World,
+}
+
+/// What this machine has of IPv6.
+struct BySix {
+    reach: Reach,
+    /// The address to call the app from is there.
+    has_inside: bool,
+}
+
+/// Read from the kernel's list: `fe80...01 02 40 20 80 eth0`, with the scope in the fourth place.
+fn by_six() -> BySix {
+    let told = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let inside = format!("{:032x} ", 6);
-    let counts = |line: &str| !is_loopback(line) || line.starts_with(&inside);
-    match addresses.lines().any(counts) {
-        true => Family::BOTH.to_vec(),
-        false => vec![Family::V4],
+    let reach = told.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (scope, name) = (words.nth(3)?, words.nth(1)?);
+        Some(match (name, scope) {
+            ("lo", _) => Reach::Itself,
+            (_, "20") => Reach::Link,
+            _ => Reach::World,
+        })
+    });
+    BySix {
+        reach: reach.max().unwrap_or(Reach::Nowhere),
+        has_inside: told.lines().any(|line| line.starts_with(&inside)),
     }
 }
 
-/// Whether a line of the kernel's list of addresses is of the loopback.
-fn is_loopback(line: &str) -> bool {
-    line.trim_end().ends_with(" lo")
+/// Whether this machine has an address of IPv4 that others know.
+fn has_four() -> bool {
+    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|of| of.address);
+    addresses.filter_map(|address| Some(address.as_sockaddr_in()?.ip())).any(|ip| !ip.is_loopback())
 }
 
 /// The families whose rules are written: IPv6 where this machine has it.
 fn families(back_end: &BackEnd) -> anyhow::Result<Vec<Family>> {
-    let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-    if addresses.trim().is_empty() {
-        return Ok(vec![Family::V4]);
+    const FOUR: [Family; 1] = [Family::V4];
+    let reach = by_six().reach;
+    if reach == Reach::Nowhere {
+        return Ok(FOUR.to_vec());
     }
-    if let BackEnd::Iptables { name } = back_end
-        && let Err(error) = save(name, Family::V6)
-    {
+    let can_be_turned = match back_end {
+        BackEnd::Iptables { name } => save(name, Family::V6),
+        BackEnd::Nft => ask("nft", &["-c", "-f", "-"], &nft::trial(Family::V6)),
+    };
+    let Err(error) = can_be_turned else { return Ok(Family::BOTH.to_vec()) };
+    match reach {
         // Nobody comes or goes by IPv6 where there is only ::1.
-        if addresses.lines().all(is_loopback) {
-            return Ok(vec![Family::V4]);
+        Reach::Nowhere | Reach::Itself => Ok(FOUR.to_vec()),
+        Reach::Link => {
+            crate::say::say!(
+                "weft redirect: of IPv6 there are addresses of the own link alone (fe80::), by which nothing can be turned here \
+                 ({error}): connections by them go around the proxy"
+            );
+            Ok(FOUR.to_vec())
         }
-        return Err(hint(error)).context(
+        Reach::World => Err(hint(error)).context(
             "this machine has IPv6 addresses, and without rules for them connections would go around the proxy",
-        );
+        ),
     }
-    Ok(Family::BOTH.to_vec())
 }
 
 /// The iptables that works here, of several the one that holds rules already; nft where there is none.
-fn choose(forced: &str) -> anyhow::Result<BackEnd> {
-    let names: Vec<String> = match forced {
-        "" => NAMES.map(str::to_owned).to_vec(),
-        "legacy" | "nft" => vec![format!("iptables-{forced}")],
-        "iptables-legacy" | "iptables-nft" | "iptables" => vec![forced.to_owned()],
-        other => bail!("--force-iptables-binary {other:?}: it must be legacy or nft"),
+fn choose(tool: Tool) -> anyhow::Result<BackEnd> {
+    let names = match tool {
+        Tool::Nft => return Ok(BackEnd::Nft),
+        Tool::Iptables(name) => vec![name],
+        Tool::Any => NAMES.to_vec(),
     };
     let mut working = Vec::new();
     let mut failed = None;
     for name in names {
         // To ask is to make tables that were not there.
-        if !working.is_empty() && is_legacy(&name) && !has_legacy_tables(Family::V4) {
+        if !working.is_empty() && is_legacy(name) && !has_legacy_tables(Family::V4) {
             continue;
         }
-        match save(&name, Family::V4) {
+        match save(name, Family::V4) {
             Ok(text) => working.push((name, Saved::read(&text).has_rules())),
             Err(Failed::Absent(_)) => {}
             Err(error) => failed = Some(error),
         }
     }
     let chosen = working.iter().find(|(_, has_rules)| *has_rules).or_else(|| working.first());
-    match (chosen, failed) {
-        (Some((name, _)), _) => Ok(BackEnd::Iptables { name: name.clone() }),
-        (None, _) if !forced.is_empty() => {
-            bail!("the iptables that is asked for ({forced}) does not work here")
+    match (chosen, tool, failed) {
+        (Some((name, _)), ..) => Ok(BackEnd::Iptables { name: (*name).to_owned() }),
+        (None, Tool::Iptables(name), failed) => {
+            let why = failed.map_or_else(|| anyhow::anyhow!("it is not installed"), hint);
+            Err(why.context(format!(
+                "{name}, which is asked for, does not work here; where none is asked for, the one that works is taken"
+            )))
         }
-        (None, failed) => match ask("nft", &["list", "tables"], "") {
+        (None, _, failed) => match ask("nft", &["list", "tables"], "") {
             Ok(_) => Ok(BackEnd::Nft),
             Err(Failed::Absent(_)) => match failed {
                 Some(error) => Err(hint(error)),

@@ -1,5 +1,6 @@
 //! The flags and variables of `istio-iptables`, by its names.
 
+use super::apply::Tool;
 use super::settings::{self, Dns, Groups, Mode, Settings, Wrong};
 use super::unneeded::Unneeded;
 use anyhow::Context;
@@ -142,12 +143,15 @@ pub(crate) struct Args {
     /// How long validation waits, such as 5s.
     #[arg(long, env = "PROBE_TIMEOUT", default_value = "5s", value_parser = span)]
     pub(super) probe_timeout: Duration,
-    /// Use nftables; without iptables here that is done anyway.
+    /// Use nftables; without iptables here that is done anyway, unless one of them is asked for.
     #[arg(long, env = "NATIVE_NFTABLES", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
-    pub(super) native_nftables: bool,
+    native_nftables: bool,
     /// Which iptables: legacy or nft.
     #[arg(long, env = "FORCE_IPTABLES_BINARY", default_value = "", hide_default_value = true)]
-    pub(super) force_iptables_binary: String,
+    force_iptables_binary: String,
+    /// The same as --force-iptables-binary=legacy.
+    #[arg(long, env = "FORCE_LEGACY_IPTABLES", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    force_legacy_iptables: bool,
     /// The network namespace to do all this in, as a path.
     #[arg(
         long,
@@ -214,6 +218,31 @@ impl Args {
             dns: self.dns()?,
             drop_invalid: self.drop_invalid,
         })
+    }
+
+    /// What is to write the rules, as far as anybody says.
+    pub(super) fn tool(&self) -> Result<Tool, Wrong> {
+        const BINARY: &str = "--force-iptables-binary";
+        let forced = self.force_iptables_binary.trim();
+        let named = match forced {
+            "" => None,
+            "legacy" | "iptables-legacy" => Some("iptables-legacy"),
+            "nft" | "iptables-nft" => Some("iptables-nft"),
+            "iptables" => Some("iptables"),
+            other => return Err(Wrong::new(BINARY, other, "it must be legacy or nft")),
+        };
+        let legacy = self.force_legacy_iptables.then_some("iptables-legacy");
+        match (self.native_nftables, legacy.or(named)) {
+            (true, Some(_)) if legacy.is_some() => {
+                Err(Wrong::new("--force-legacy-iptables", "true", "with --native-nftables it must be false"))
+            }
+            (false, Some(_)) if legacy.is_some() && named.is_some_and(|named| Some(named) != legacy) => {
+                Err(Wrong::new(BINARY, forced, "with --force-legacy-iptables it must be legacy"))
+            }
+            (true, _) => Ok(Tool::Nft),
+            (false, Some(name)) => Ok(Tool::Iptables(name)),
+            (false, None) => Ok(Tool::Any),
+        }
     }
 
     /// What is asked for and makes no difference here, in words.

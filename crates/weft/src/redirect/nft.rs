@@ -38,8 +38,17 @@ pub(crate) fn cleanup(families: &[Family]) -> String {
     table_names(families).into_iter().map(away).collect()
 }
 
-/// Chains of others at which the kernel comes by where it does at ours, of all chains as nft told them. Those of iptables'
-/// tables are no news where iptables was asked.
+/// What asks the kernel whether connections of a family can be turned at all.
+pub(crate) fn trial(family: Family) -> String {
+    let hook = hook(Table::Nat, Chain::Output).unwrap_or_default();
+    let family = family_name(family);
+    format!(
+        "table {family} istio-proxy-trial {{\n\tchain OUTPUT {{\n\t\t{hook}\n\t\tmeta l4proto tcp redirect to :1\n\t}}\n}}\n"
+    )
+}
+
+/// Chains of others at which the kernel comes by where it does at ours, of all as nft told them, but for those that hold nothing.
+/// Those of iptables' tables are no news where iptables was asked.
 pub(crate) fn foreign(told: &str, iptables_was_asked: bool) -> Vec<String> {
     let ours = table_names(&Family::BOTH);
     let is_iptables = |table: &str| {
@@ -50,18 +59,23 @@ pub(crate) fn foreign(told: &str, iptables_was_asked: bool) -> Vec<String> {
     let named = |line: &str, what: &str| {
         line.strip_prefix(what).and_then(|rest| rest.strip_suffix(" {")).map(str::to_owned)
     };
-    let (mut table, mut chain, mut foreign) = (String::new(), String::new(), Vec::new());
+    let (mut table, mut chain, mut foreign) = (String::new(), None, Vec::new());
+    let (mut hook, mut acts) = (None, false);
     for line in told.lines().map(str::trim) {
         if let Some(name) = named(line, "table ") {
             table = name;
         } else if let Some(name) = named(line, "chain ") {
-            chain = name;
-        } else if (line.contains("hook output") || line.contains("hook prerouting"))
-            && !ours.contains(&table)
-            && !(iptables_was_asked && is_iptables(&table))
-        {
-            let hook = line.split(';').next().unwrap_or_default();
-            foreign.push(format!("nft: table {table}, chain {chain}: {hook}"));
+            (chain, hook, acts) = (Some(name), None, false);
+        } else if line == "}" {
+            let is_foreign = acts && !ours.contains(&table) && !(iptables_was_asked && is_iptables(&table));
+            if let (Some(chain), Some(hook)) = (chain.take(), hook.take().filter(|_| is_foreign)) {
+                foreign.push(format!("nft: table {table}, chain {chain}: {hook}"));
+            }
+        } else if line.contains("hook output") || line.contains("hook prerouting") {
+            hook = line.split(';').next().map(str::to_owned);
+            acts = line.contains("policy drop");
+        } else {
+            acts = true;
         }
     }
     foreign
@@ -168,8 +182,11 @@ fn condition(when: &When, family: Family, transport: &str) -> String {
 }
 
 fn owned(owner: &Owner, not: &str) -> String {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // Both back ends take numbers from one to another.
+    let is_range = |text: &str| text.split_once('-').is_some_and(|(a, b)| is_number(a) && is_number(b));
     let quoted = |name: &str| {
-        if name.bytes().all(|b| b.is_ascii_digit()) { name.to_owned() } else { format!("\"{name}\"") }
+        if is_number(name) || is_range(name) { name.to_owned() } else { format!("\"{name}\"") }
     };
     match owner {
         Owner::User(user) => format!("meta skuid {not}{}", quoted(user)),

@@ -3,6 +3,7 @@
 #[path = "../../tests/meshes/injected.rs"]
 mod injected;
 
+use super::apply::Tool;
 use super::iptables::{Saved, removal, script};
 use super::rules::{Family, Rule};
 use super::settings::Settings;
@@ -267,15 +268,33 @@ fn nft_says_the_same() {
 }
 
 #[test]
+fn numbers_from_one_to_another_are_no_name_to_either_back_end() {
+    let flags = ["-u", "1337-1339", "-g", "app-1", "-i", "*"];
+    let rules = chains::rules(&settings(&flags), Family::V4);
+    let by_nft = nft::script(&[(Family::V4, rules)]);
+    for rule in ["meta skuid 1337-1339 return", "meta skgid \"app-1\" return"] {
+        assert!(by_nft.lines().any(|had| had.trim() == rule), "no {rule} in\n{by_nft}");
+    }
+    assert!(
+        lines(&flags, Family::V4)
+            .contains(&"-A ISTIO_OUTPUT -m owner --uid-owner 1337-1339 -j RETURN".into())
+    );
+}
+
+#[test]
 fn of_all_chains_those_of_others_that_see_what_ours_see_are_told() {
-    let told = "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t}\n}\n\
-                table ip istio-proxy-nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t}\n}\n\
-                table inet mine {\n\tchain plain {\n\t}\n\tchain early {\n\t\ttype filter hook prerouting priority -200; policy accept;\n\t}\n\
-                \tchain late {\n\t\ttype filter hook input priority 0; policy accept;\n\t}\n}\n";
+    let told = "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t\taccept\n\t}\n}\n\
+                table ip istio-proxy-nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority -100; policy accept;\n\t\taccept\n\t}\n}\n\
+                table inet mine {\n\tset known {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1 }\n\t}\n\tchain plain {\n\t}\n\
+                \tchain early {\n\t\ttype filter hook prerouting priority -200; policy accept;\n\t\tdrop\n\t}\n\
+                \tchain empty {\n\t\ttype filter hook prerouting priority -200; policy accept;\n\t}\n\
+                \tchain closed {\n\t\ttype filter hook output priority 0; policy drop;\n\t}\n\
+                \tchain late {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n";
     let mine = "nft: table inet mine, chain early: type filter hook prerouting priority -200";
-    assert_eq!(nft::foreign(told, true), [mine]);
+    let closed = "nft: table inet mine, chain closed: type filter hook output priority 0";
+    assert_eq!(nft::foreign(told, true), [mine, closed]);
     let of_iptables = "nft: table ip nat, chain OUTPUT: type nat hook output priority -100";
-    assert_eq!(nft::foreign(told, false), [of_iptables, mine]);
+    assert_eq!(nft::foreign(told, false), [of_iptables, mine, closed]);
 }
 
 #[test]
@@ -301,6 +320,37 @@ fn more_groups_than_a_rule_has_room_for_are_refused() {
     lines(&["-i", "*", "--istio-outbound-owner-groups", &list(64)], Family::V4);
     let refused = refusal(&["-i", "*", "--istio-outbound-owner-groups", &list(65)]);
     assert!(refused.ends_with("more than 64 do not fit into a rule"), "{refused}");
+}
+
+#[test]
+fn who_is_to_write_the_rules_may_be_said_in_several_ways_that_do_not_contradict_each_other() {
+    let tool = |flags: &[&str]| {
+        let words = ["redirect"].into_iter().chain(flags.iter().copied());
+        Command::try_parse_from(words).unwrap().args.tool().map_err(|wrong| wrong.to_string())
+    };
+    let (legacy, nft) = (Tool::Iptables("iptables-legacy"), Tool::Iptables("iptables-nft"));
+    for (flags, expected) in [
+        (&[][..], Tool::Any),
+        (&["--force-legacy-iptables"], legacy),
+        (&["--force-legacy-iptables=true", "--force-iptables-binary=legacy"], legacy),
+        (&["--force-legacy-iptables=false"], Tool::Any),
+        (&["--force-legacy-iptables=false", "--native-nftables"], Tool::Nft),
+        (&["--force-iptables-binary", "legacy"], legacy),
+        (&["--force-iptables-binary", "nft"], nft),
+        (&["--native-nftables"], Tool::Nft),
+    ] {
+        assert_eq!(tool(flags), Ok(expected), "{flags:?}");
+    }
+    for (flags, refused) in [
+        (&["--force-legacy-iptables", "--native-nftables"][..], "with --native-nftables it must be false"),
+        (
+            &["--force-legacy-iptables", "--force-iptables-binary=nft"],
+            "with --force-legacy-iptables it must be legacy",
+        ),
+        (&["--force-iptables-binary=ipchains"], "it must be legacy or nft"),
+    ] {
+        assert!(tool(flags).unwrap_err().ends_with(refused), "{flags:?}: {:?}", tool(flags));
+    }
 }
 
 #[test]

@@ -69,8 +69,8 @@ impl Undo {
     pub(crate) fn foreign(&self) -> Vec<String> {
         let told = self.before.iter();
         let of_iptables = told.flat_map(|(_, family, text)| read(text, *family, &self.settings).foreign());
-        let chains = ask("nft", &["list", "chains"], "").unwrap_or_default();
-        of_iptables.chain(nft::foreign(&chains, self.back_end != BackEnd::Nft)).collect()
+        let tables = ask("nft", &["list", "ruleset"], "").unwrap_or_default();
+        of_iptables.chain(nft::foreign(&tables, self.back_end != BackEnd::Nft)).collect()
     }
 
     /// Everything as it was before. What can be put back is, whatever else fails; the first that fails is told.

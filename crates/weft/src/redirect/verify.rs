@@ -21,7 +21,7 @@ const OWN: [IpAddr; 2] =
 
 /// Makes connections through the rules of `settings`, by the families that have rules.
 ///
-/// What the kernel does with packets from outside cannot be tried from inside: for that the chain is looked at.
+/// What the kernel does with packets from outside cannot be tried from inside: whose rules see them first is told elsewhere.
 pub(crate) fn verify(
     settings: &Settings,
     families: &[Family],
@@ -92,13 +92,20 @@ fn turned(settings: &Settings, family: Family) -> Option<IpAddr> {
     /// So many of a network are looked at.
     const FEW: usize = 256;
     let excluded = &settings.outbound_networks_excluded;
-    let is_turned = |ip: &IpAddr| !ip.is_loopback() && excluded.iter().all(|network| !network.contains(ip));
+    let is_turned = |ip: &IpAddr| {
+        let is_somewhere = !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast();
+        is_somewhere && excluded.iter().all(|network| !network.contains(ip))
+    };
+    let nowhere = of(family, NOWHERE);
     match &settings.outbound_networks {
-        Which::All => Some(of(family, NOWHERE)).filter(is_turned),
+        Which::All => Some(nowhere).filter(is_turned),
         Which::Only(networks) => networks
             .iter()
             .filter(|network| family.has(network))
-            .flat_map(|network| network.hosts().take(FEW))
+            .flat_map(|network| {
+                let nobodys = Some(nowhere).filter(|nowhere| network.contains(nowhere));
+                nobodys.into_iter().chain(network.hosts().take(FEW))
+            })
             // What the pod sends to itself stays there.
             .find(|ip| is_turned(ip) && leaves_as(SocketAddr::new(*ip, 9)).is_some_and(|own| own != *ip)),
     }

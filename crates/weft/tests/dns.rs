@@ -1,6 +1,6 @@
 //! DNS in a whole mesh: the control plane names the mesh's hosts, the sidecar answers for them, edits follow.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "meshes/home.rs"]
 mod meshes;
@@ -187,5 +187,69 @@ fn in_namespaces_the_machines_servers_know_the_world_and_are_never_asked_about_t
     assert_eq!(said[1..], ["192.0.2.7", "unknown", "missing"]);
     up.signal("INT");
     assert!(up.ended().success());
+    nothing_is_left(&home);
+}
+
+const WILD: &str = r#"
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: wild, namespace: shop }
+spec:
+  hosts: ["*.wild.test"]
+  addresses: [240.241.0.7]
+  resolution: NONE
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+"#;
+
+/// A machine's cache of names (nscd) that knows none, not even those in files.
+const KNOWS_NONE: &str = r#"
+import os, socket, struct
+s = socket.socket(socket.AF_UNIX)
+s.bind("/run/nscd/socket")
+os.chmod("/run/nscd/socket", 0o666)
+s.listen(64)
+while True:
+    c, _ = s.accept()
+    version, kind, length = struct.unpack("3i", c.recv(12, socket.MSG_WAITALL))
+    c.recv(length, socket.MSG_WAITALL)
+    # Whoever asks for addresses is told that there are none; to other questions there is no answer.
+    if kind == 14: c.sendall(struct.pack("6i", 2, 0, 0, 0, 0, 1))
+    c.close()
+"#;
+
+/// A machine whose programs ask that cache, and no DNS; what its pods' say of names.
+const IN_A_POD: &str = r#"
+mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
+mkdir -p /run/nscd
+mount -t tmpfs -o mode=755 none /run/nscd
+python3 "$1/cache.py" & trap "kill $!" EXIT
+until [ -S /run/nscd/socket ]; do sleep 0.01; done
+getent ahostsv4 localhost >&2 || echo "the machine knows none"
+"$WEFT" up "$1/yaml" --netns --resolv-conf /dev/null -- sh -c '
+    for name in localhost web any.wild.test; do weft exec web -- getent ahostsv4 $name | sed -n "1s/ .*//p"; done'
+"#;
+
+#[test]
+fn a_pod_s_programs_ask_nobody_of_the_machine_for_names() {
+    if !root() {
+        return;
+    }
+    let home =
+        Home::new(&[STRICT, &service("web", "Deployment", &[("name: http, ", 80, 8080)]), WILD].concat());
+    let folder = home.directory.path();
+    std::fs::write(folder.join("nsswitch.conf"), "passwd: files\nhosts: files\n").unwrap();
+    std::fs::write(folder.join("cache.py"), KNOWS_NONE).unwrap();
+    let had_cache = std::path::Path::new("/run/nscd").exists();
+    let line = format!("unshare -m sh -ec '{}' sh {}", IN_A_POD.replace('\'', "'\\''"), folder.display());
+    let output = home.shell(&line);
+    if !had_cache {
+        let _ = std::fs::remove_dir("/run/nscd");
+    }
+    let said = text(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    let [machine, local, web, wild] = lines[..] else { panic!("{said}{}", text(&output.stderr)) };
+    assert_eq!((machine, local, wild), ("the machine knows none", "127.0.0.1", "240.241.0.7"), "{said}");
+    assert!(web.starts_with("10.96."), "{said}");
     nothing_is_left(&home);
 }

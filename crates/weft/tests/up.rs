@@ -253,6 +253,29 @@ fn who_may_make_no_namespaces_is_told_so_and_has_a_mesh_on_loopback() {
 }
 
 #[test]
+fn root_that_lacks_a_right_to_it_makes_no_namespaces_and_has_a_mesh_on_loopback() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: it needs root to have all but one of its rights");
+    }
+    for right in ["-sys_admin", "-net_admin"] {
+        let home = Home::new(TWO);
+        let yaml = home.yaml();
+        let without = ["--bounding-set", right, "--inh-caps", right, env!("CARGO_BIN_EXE_weft")];
+        let words = [&without[..], &["up", yaml.to_str().unwrap(), "--netns"]].concat();
+        let mut up = home.up_by(home.by("setpriv", &words));
+        let said = up.says("--netns needs the right to make network namespaces");
+        assert!(said.contains("not permitted") && said.contains("--privileged"), "{right}: {said}");
+        up.says("mesh is ready in");
+        assert!(home.address("web-1").starts_with("127."), "{}", home.address("web-1"));
+        let left = std::path::PathBuf::from(format!("/run/netns/weft-up-{}", up.child.id()));
+        assert!(!left.exists(), "{left:?}");
+        up.signal("INT");
+        assert!(up.ended().success());
+        nothing_is_left(&home);
+    }
+}
+
+#[test]
 fn two_meshes_on_one_machine_share_no_address() {
     let (one, other) = (Home::new(TWO), Home::new(TWO));
     let mut up_one = one.up(&[]);

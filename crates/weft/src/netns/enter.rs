@@ -11,6 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+/// Where the machine's cache of names (nscd) answers, before any file is read.
+const NAME_CACHE: &str = "/var/run/nscd/socket";
+
 /// `weft enter`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -23,6 +26,9 @@ pub(crate) struct Args {
     /// What /etc/resolv.conf is.
     #[arg(long)]
     resolv: Option<PathBuf>,
+    /// What /etc/nsswitch.conf is.
+    #[arg(long)]
+    nsswitch: Option<PathBuf>,
     /// What the host is called.
     #[arg(long)]
     hostname: Option<OsString>,
@@ -45,7 +51,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let path = super::path(&args.netns);
     let namespace = File::open(&path).with_context(|| format!("namespace {} is gone", args.netns))?;
     setns(&namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("cannot enter {}", args.netns))?;
-    let files = [(&args.hosts, "/etc/hosts"), (&args.resolv, "/etc/resolv.conf")];
+    let files = [
+        (args.hosts.as_deref(), "/etc/hosts"),
+        (args.resolv.as_deref(), "/etc/resolv.conf"),
+        (args.nsswitch.as_deref().filter(|file| file.exists()), "/etc/nsswitch.conf"),
+        // Whoever is asked there knows the machine's names.
+        (args.hosts.is_some().then_some(Path::new("/dev/null")), NAME_CACHE),
+    ];
     if files.iter().any(|(file, _)| file.is_some()) {
         unshare(CloneFlags::CLONE_NEWNS).context("cannot have mounts of its own")?;
         // What is mounted here is nobody else's matter.

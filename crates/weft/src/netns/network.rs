@@ -32,6 +32,19 @@ const MTU: u32 = 65535;
 /// So many pods are made at the same time.
 const AT_ONCE: usize = 8;
 
+/// What the kernel says for want of a right to make namespaces and to set them up, which root in a container may lack. It is
+/// found out by making one. Whatever else is in the way is told when they are made in earnest.
+pub(crate) fn missing_right(id: u32) -> Option<String> {
+    let name = format!("{PREFIX}{id}");
+    if super::path(&name).exists() {
+        return None;
+    }
+    let made = ip(&["netns", "add", &name]).and_then(|()| ip(&["-n", &name, "link", "set", "lo", "up"]));
+    let _ = ip(&["netns", "del", &name]);
+    let is_denied = |words: &String| words.contains("ermission denied") || words.contains("not permitted");
+    made.err().map(|error| error.to_string()).filter(is_denied)
+}
+
 /// Makes the hub, with the bridge at `address`.
 pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
     ip(&["netns", "add", hub]).with_context(|| format!("cannot make the namespace {hub}"))?;
@@ -43,7 +56,11 @@ pub(crate) fn create_hub(hub: &str, address: Ipv4Addr) -> anyhow::Result<()> {
         lines.push_str(&format!("addr add {HUB_SIX}/64 dev br0 nodad\n"));
     }
     lines.push_str(&unreachable::routes(has_six()));
-    batch(hub, &lines).and_then(|()| settle(hub, &unreachable::HUB)).inspect_err(|_| remove(hub))
+    // Off for all new ones where the machine was started so.
+    settle(hub, &[("ipv6/conf/default/disable_ipv6", "0"), ("ipv6/conf/lo/disable_ipv6", "0")])
+        .and_then(|()| batch(hub, &lines))
+        .and_then(|()| settle(hub, &unreachable::HUB))
+        .inspect_err(|_| remove(hub))
 }
 
 /// The hardware address of whoever has `address`. It follows from that: the others remember for half a minute and longer
@@ -94,7 +111,15 @@ fn add_one(hub: &str, gateway: Ipv4Addr, pod: &Pod, weft: &Path) -> anyhow::Resu
         let six = pod.six.filter(|_| has_six());
         // As in a container: any port is the app's to listen on.
         let without = if six.is_some() { "0" } else { "1" };
-        settle(name, &[("ipv4/ip_unprivileged_port_start", "0"), ("ipv6/conf/eth0/disable_ipv6", without)])?;
+        settle(
+            name,
+            &[
+                ("ipv4/ip_unprivileged_port_start", "0"),
+                ("ipv6/conf/eth0/disable_ipv6", without),
+                // Off for all new ones where the machine was started so.
+                ("ipv6/conf/lo/disable_ipv6", "0"),
+            ],
+        )?;
         settle(name, &unreachable::POD)?;
         let address = pod.address;
         let mut lines = format!(

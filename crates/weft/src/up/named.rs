@@ -131,8 +131,18 @@ pub(crate) fn hosts(named: &[Named], pod: &Pod) -> String {
     if let Some(six) = pod.six {
         text.push_str(&format!("{six} {}\n", pod.hostname()));
     }
+    // What its template says goes before what the mesh does.
+    for (address, names) in &pod.aliases {
+        text.push_str(&format!("{address} {}\n", names.join(" ")));
+    }
+    let is_taken = |name: &String| pod.aliases.iter().any(|(_, names)| names.contains(name));
     for named in named {
-        let spellings = named.spellings(&pod.namespace).join(" ");
+        let spellings: Vec<String> =
+            named.spellings(&pod.namespace).into_iter().filter(|name| !is_taken(name)).collect();
+        if spellings.is_empty() {
+            continue;
+        }
+        let spellings = spellings.join(" ");
         let addresses = match named.within(pod) {
             _ if !pod.is_bound() => named.addresses.clone(),
             Some(address) => vec![address.into()],
@@ -159,6 +169,13 @@ pub(crate) fn resolv_conf(pod: &Pod, server: Option<Ipv4Addr>) -> String {
 pub(crate) fn sidecar_resolv_conf(namespace: &str, server: Option<Ipv4Addr>) -> String {
     let server = server.map_or_else(|| "[127.0.0.1]:15053".to_owned(), |server| server.to_string());
     format!("{}nameserver {server}\n", search(namespace))
+}
+
+/// The machine's `/etc/nsswitch.conf` as a pod has it: names are in its own files and its own DNS, as in a container, and no
+/// service of the machine (systemd-resolved, mDNS) is asked, which knows nothing of the mesh.
+pub(crate) fn nsswitch(machines: &str) -> String {
+    let others = machines.lines().filter(|line| !line.trim_start().starts_with("hosts:"));
+    others.chain(["hosts: files dns"]).map(|line| format!("{line}\n")).collect()
 }
 
 fn search(namespace: &str) -> String {

@@ -8,6 +8,7 @@
 //! - `weft.dev/tcp-addresses`: a JSON object from `service.namespace:port` (a host outside: `host:port`) to the
 //!   address at which this pod's sidecar listens for it.
 
+mod aliases;
 mod hostname;
 mod ports;
 mod probers;
@@ -77,6 +78,9 @@ pub(crate) struct Pod {
     pub(crate) kind: Kind,
     pub(crate) workload: String,
     pub(crate) service_account: String,
+    /// Names that its template gives to addresses.
+    #[serde(default)]
+    pub(crate) aliases: Vec<aliases::Alias>,
     /// The node that it is said to run on.
     #[serde(default)]
     pub(crate) node: String,
@@ -323,6 +327,7 @@ fn pod(draft: &Draft, placed: &Placed<'_>, manifests: &Manifests, notes: &mut Ve
         kind: draft.kind,
         workload: draft.workload.clone(),
         service_account: draft.service_account(),
+        aliases: aliases::of(draft, &title, own, notes),
         node: draft.node(),
         services: selecting.iter().map(|service| service.name.clone()).collect(),
         labels: draft.labels.clone(),

@@ -66,6 +66,8 @@ const LEAST_DRAIN: &str = "MINIMUM_DRAIN_DURATION";
 const RESOLV_CONF: &str = "WEFT_RESOLV_CONF";
 /// That file in a pod's folder.
 pub(crate) const SIDECAR_RESOLV_CONF: &str = "sidecar-resolv.conf";
+/// In a pod's folder, if the machine has such a file: whom programs ask for names.
+pub(crate) const NSSWITCH: &str = "nsswitch.conf";
 
 impl Mesh {
     /// The control plane.
@@ -193,6 +195,7 @@ fn enter(netns: &str, more: &[OsString], args: Vec<OsString>) -> Vec<OsString> {
 pub(crate) fn own_files(folder: &Path, hostname: &str, (user, group): (u32, u32)) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["--hosts".into(), folder.join("hosts").into()];
     words.extend(["--resolv".into(), folder.join("resolv.conf").into()]);
+    words.extend(["--nsswitch".into(), folder.join(NSSWITCH).into()]);
     words.extend(["--hostname".into(), hostname.into()]);
     words.extend(["--user".into(), user.to_string().into()]);
     words.extend(["--group".into(), group.to_string().into()]);

@@ -60,3 +60,10 @@ fn a_service_has_an_address_of_each_of_its_families_and_keeps_what_is_given() {
     let named = all(&[dual], &[]);
     assert_eq!(resolve(&named, "dual.shop", "blog"), Some(free[0]));
 }
+
+#[test]
+fn of_whom_programs_ask_for_names_a_pod_has_its_own() {
+    let machines = "passwd: files systemd\n# hosts: all\nhosts: files mdns4_minimal [NOTFOUND=return] resolve\nnetworks: files";
+    let own = "passwd: files systemd\n# hosts: all\nnetworks: files\nhosts: files dns\n";
+    assert_eq!(nsswitch(machines), own);
+}

@@ -370,3 +370,31 @@ fn in_namespaces_a_pod_has_an_address_of_each_family_and_a_service_those_that_it
         alone.notes
     );
 }
+
+#[test]
+fn in_namespaces_a_template_s_names_of_addresses_stand_in_its_pods_hosts_before_the_mesh_s() {
+    let mut manifests = shop();
+    let aliases = json!([
+        { "ip": "10.1.2.3", "hostnames": ["ledger.bank", "cart"] },
+        { "ip": "fd00::3", "hostnames": ["ledger.bank"] },
+        { "ip": "ledger", "hostnames": ["other"] },
+        { "ip": "10.1.2.4", "hostnames": [] },
+    ]);
+    manifests.workloads[0].spec.host_aliases = serde_json::from_value(aliases).unwrap();
+    let within = plan(&manifests, Base::Namespaces(7), &mut BTreeMap::new(), &[], &[]).unwrap();
+    let hosts = |pod: &str| named::hosts(&within.named, pod_named(&within, pod));
+    let of_web = hosts("web-1");
+    assert!(of_web.contains("\n10.1.2.3 ledger.bank cart\nfd00::3 ledger.bank\n"), "{of_web}");
+    assert!(!of_web.contains("10.1.2.4"), "{of_web}");
+    assert_eq!(
+        of_web.lines().filter(|line| line.split(' ').any(|name| name == "cart")).count(),
+        1,
+        "{of_web}"
+    );
+    assert!(of_web.contains(" cart.shop cart.shop.svc "), "{of_web}");
+    assert!(!hosts("db-1").contains("ledger") && hosts("db-1").contains(" cart cart.shop "));
+    let noted = |plan: &Plan, words: &str| plan.notes.iter().any(|note| note.contains(words));
+    assert!(noted(&within, "pod shop/web-1: hostAliases: \"ledger\" is no address"), "{:?}", within.notes);
+    let on_loopback = planned(&manifests, &[]);
+    assert!(noted(&on_loopback, "pod shop/web-1: hostAliases: on loopback"), "{:?}", on_loopback.notes);
+}

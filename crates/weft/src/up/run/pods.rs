@@ -4,7 +4,7 @@ use super::super::Args;
 use super::super::addresses::Base;
 use super::super::named;
 use super::super::plan::{Plan, Pod};
-use super::super::programs::SIDECAR_RESOLV_CONF;
+use super::super::programs::{NSSWITCH, SIDECAR_RESOLV_CONF};
 use super::outside;
 use crate::netns::network::{self, SIDECAR_USER};
 use crate::run_directory::{self, NAMESPACES, RunDirectory, make_passable};
@@ -15,11 +15,21 @@ use weft_proxy::dns::resolv_conf::ResolvConf;
 
 /// Whether namespaces are asked for and can be had; says so if they cannot.
 pub(super) fn wanted(args: &Args) -> bool {
-    if args.netns && !nix::unistd::geteuid().is_root() {
+    if !args.netns {
+        return false;
+    }
+    if !nix::unistd::geteuid().is_root() {
         crate::say::say!("weft: --netns needs root, to make network namespaces; this mesh runs on loopback");
         return false;
     }
-    args.netns
+    if let Some(why) = network::missing_right(std::process::id()) {
+        crate::say::say!(
+            "weft: --netns needs the right to make network namespaces ({why}), which a container has if it is started with \
+             `--privileged`; this mesh runs on loopback"
+        );
+        return false;
+    }
+    true
 }
 
 /// The run directory of a mesh. In namespaces its pods' users have to get through to what is theirs.
@@ -55,11 +65,13 @@ pub(super) fn hand_over(run: &RunDirectory, pod: &Pod) -> anyhow::Result<()> {
 /// The names that `pod` knows. The files are written over in place: what is mounted in the pod is these very files.
 fn write_names(folder: &Path, plan: &Plan, pod: &Pod, has_server: bool) -> anyhow::Result<()> {
     let server = has_server.then(|| plan.base.control());
-    for (name, text) in [
+    let nsswitch = std::fs::read_to_string("/etc/nsswitch.conf").ok();
+    let files = [
         ("hosts", named::hosts(&plan.named, pod)),
         ("resolv.conf", named::resolv_conf(pod, server)),
         (SIDECAR_RESOLV_CONF, named::sidecar_resolv_conf(&pod.namespace, server)),
-    ] {
+    ];
+    for (name, text) in files.into_iter().chain(nsswitch.map(|text| (NSSWITCH, named::nsswitch(&text)))) {
         let path = folder.join(name);
         std::fs::write(&path, text)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;

@@ -5,7 +5,10 @@
 //! |---|---|---|
 //! | `weft.dev/sticky` | VirtualService | `header=NAME`, or `cookie=NAME, ttl=1h, path=/`: a session stays on one of weighted destinations |
 //! | `weft.dev/local-rate-limit` | VirtualService, Service, Pod or its template | `max_tokens=100, tokens_per_fill=100, fill_interval=1s` |
-//! | `weft.dev/health-check` | Service, ServiceEntry | `protocol=http, path=/healthz, interval=5s, timeout=1s, unhealthy_threshold=3, healthy_threshold=2`; `protocol=grpc, service=NAME`; `protocol=tcp` |
+//! | `weft.dev/health-check` | Service, ServiceEntry | `protocol=http, path=/healthz, host=NAME (else the service's), interval=5s, timeout=1s, unhealthy_threshold=3, healthy_threshold=2`; `protocol=grpc, service=NAME`; `protocol=tcp` |
+//!
+//! Health checks ask the ports that speak what they ask in: `http` those of HTTP and those whose protocol nobody declared,
+//! `grpc` those of gRPC and HTTP/2, `tcp` all.
 //!
 //! A value is a list of `key=value`, with commas between. What cannot be read makes its resource unusable, like any field.
 
@@ -16,9 +19,11 @@ mod sticky;
 
 use std::collections::BTreeMap;
 
-use weft_model::health::HealthCheck;
+use weft_model::health::{HealthCheck, Probe};
 use weft_model::limit::LocalRateLimit;
 use weft_model::route::HashPolicy;
+
+use crate::world::protocol::Protocol;
 
 /// A session stays on one version.
 pub const STICKY: &str = "weft.dev/sticky";
@@ -44,6 +49,16 @@ pub fn limit(of: &Annotations, name: &str) -> Option<LocalRateLimit> {
 /// How the endpoints of a service are asked whether they are well.
 pub fn health_check(of: &Annotations) -> Option<HealthCheck> {
     health_check::parse(of.get(HEALTH_CHECK)?).ok()
+}
+
+/// Whether a port that speaks this is asked so.
+pub fn asks(probe: &Probe, port: Protocol) -> bool {
+    match probe {
+        Probe::Http { .. } => port == Protocol::Auto || (port.is_http() && port != Protocol::Grpc),
+        // Envoy refuses a cluster that is asked so and is not spoken to in HTTP/2.
+        Probe::Grpc { .. } => port.is_http2(),
+        Probe::Tcp => true,
+    }
 }
 
 /// What is wrong with the annotations of a resource of that kind: which, and why.

@@ -163,16 +163,30 @@ async fn grpcs_own_health_service_is_asked_and_a_port_that_nobody_has_is_ill() {
             });
         }
     });
-    let lone = checked(&[address], Probe::Grpc { service: "a.B".into() }).await;
+    let lone = checked(&[address], Probe::Grpc { service: "a.B".into(), authority: String::new() }).await;
     assert_eq!(answered(&lone).await, ["201"]);
     serving.store(2, Ordering::Relaxed);
     eventually("it is NOT_SERVING", async || answered(&lone).await == ["503"]).await;
     serving.store(1, Ordering::Relaxed);
     eventually("it serves again", async || answered(&lone).await == ["201"]).await;
 
-    let one = App::new(201).await;
-    let lone = checked(&[one.address, weft_testkit::free_address()], Probe::Tcp).await;
-    eventually("only one is there", async || answered(&lone).await == ["201"]).await;
+    let (one, gone) = (App::new(201).await, weft_testkit::free_address());
+    let lone = checked(&[one.address, gone], Probe::Tcp).await;
+    // Requests would go elsewhere unasked, so that their answers say nothing.
+    is_known(&lone, gone, Verdict::Ill).await;
+    is_known(&lone, one.address, Verdict::Well).await;
+    assert_eq!(answered(&lone).await, ["201"]);
+}
+
+/// Waits until it is known of an endpoint that it is so.
+async fn is_known(lone: &Lone, address: SocketAddr, wanted: Verdict) {
+    eventually("it is known how it is", async || {
+        let snapshot = lone.sidecar.shared.live.load();
+        let view = snapshot.cluster_named("outbound|80||app").unwrap();
+        let endpoint = view.endpoints.iter().find(|endpoint| endpoint.address == address);
+        endpoint.unwrap().state.health.verdict() == wanted
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -185,15 +199,7 @@ async fn who_waits_for_a_connection_gets_none_to_an_endpoint_that_is_ill_when_hi
     // Probes come on connections of their own, which are not counted.
     cluster.circuit_breakers = CircuitBreakers { max_connections: Some(1), ..CircuitBreakers::default() };
     lone.sidecar.apply(&[cluster], &[]).await;
-    let health = async |place: usize, wanted: Verdict| {
-        eventually("it is known how it is", async || {
-            let snapshot = lone.sidecar.shared.live.load();
-            let view = snapshot.cluster_named("outbound|80||app").unwrap();
-            let of = |address| view.endpoints.iter().find(|endpoint| endpoint.address == address);
-            of(apps[place].address).unwrap().state.health.verdict() == wanted
-        })
-        .await;
-    };
+    let health = async |place: usize, wanted| is_known(&lone, apps[place].address, wanted).await;
     let pending = async |wanted: u32| {
         let line =
             format!("envoy_cluster_upstream_rq_pending_active{{cluster_name=\"outbound|80||app\"}} {wanted}");

@@ -25,6 +25,11 @@ pub(crate) fn scenes() -> Vec<Scene> {
             |at| Box::pin(checked_by_http(at)),
         ),
         checked(
+            "checked-calls",
+            "protocol=grpc, interval=100ms, timeout=5s, unhealthy_threshold=2, healthy_threshold=2",
+            |at| Box::pin(checked_by_grpc(at)),
+        ),
+        checked(
             "degraded",
             "protocol=http, path=/healthz, interval=100ms, timeout=5s, unhealthy_threshold=2, healthy_threshold=2",
             |at| Box::pin(degraded(at)),
@@ -67,6 +72,35 @@ async fn checked_by_http(at: Place) -> Vec<Line> {
     lines.push(line("one fails: of 20", format!("{:?}", until(&at, |got| got[0] == 0).await)));
     at.apps[0].fail("");
     lines.push(line("it is well again, and asked again", both(&until(&at, both).await)));
+    lines
+}
+
+/// Of 20 calls, how many each app got; made again until that is so, or for long enough.
+async fn until_calls(at: &Place, wanted: impl Fn(&[usize]) -> bool) -> Vec<usize> {
+    let began = Instant::now();
+    loop {
+        let before = at.seen_of("/s/m");
+        for _ in 0..20 {
+            at.call("/s/m", &[]).await;
+        }
+        let got: Vec<_> = at.seen_of("/s/m").iter().zip(&before).map(|(now, before)| now - before).collect();
+        if wanted(&got) || began.elapsed() > LONGEST {
+            return got;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn checked_by_grpc(at: Place) -> Vec<Line> {
+    let both = |got: &[usize]| got.iter().all(|count| *count > 0);
+    let mut lines = vec![line("both are well, and called", both(&until_calls(&at, both).await))];
+    lines.push(line("both are asked for their health", both(&at.seen_of("/grpc.health.v1.Health/Check"))));
+    at.apps[0].fail("grpc=14");
+    lines.push(line("one fails: of 20 calls", format!("{:?}", until_calls(&at, |got| got[0] == 0).await)));
+    at.apps[0].fail("");
+    lines.push(line("it is well again, and called again", both(&until_calls(&at, both).await)));
+    // A port of HTTP/1.1 is not asked so: its Service is of both.
+    lines.push(line("its port of HTTP is used", at.get("/", "").await.told()));
     lines
 }
 

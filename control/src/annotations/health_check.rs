@@ -19,7 +19,10 @@ pub(super) fn parse(text: &str) -> Result<HealthCheck, String> {
             }
             Probe::Http { path, host: pairs.take("host").unwrap_or_default().to_owned(), patient: true }
         }
-        "grpc" => Probe::Grpc { service: pairs.take("service").unwrap_or_default().to_owned() },
+        "grpc" => Probe::Grpc {
+            service: pairs.take("service").unwrap_or_default().to_owned(),
+            authority: String::new(),
+        },
         "tcp" => Probe::Tcp,
         other => return Err(format!("protocol: {other:?} is none of http, grpc and tcp")),
     };

@@ -67,7 +67,10 @@ fn endpoints_are_asked_over_http_grpc_or_tcp() {
     let of = |value: &str| health_check(&with(HEALTH_CHECK, value));
     let http = |path: &str| Probe::Http { path: path.into(), host: String::new(), patient: true };
     assert_eq!(of("path=/healthz").unwrap().probe, http("/healthz"));
-    assert_eq!(of("protocol=grpc, service=a.B").unwrap().probe, Probe::Grpc { service: "a.B".into() });
+    assert_eq!(
+        of("protocol=grpc, service=a.B").unwrap().probe,
+        Probe::Grpc { service: "a.B".into(), authority: String::new() }
+    );
     let tcp = of("protocol=tcp, interval=250ms, timeout=100ms, unhealthy_threshold=2, healthy_threshold=1")
         .unwrap();
     assert_eq!((tcp.probe, tcp.unhealthy_threshold, tcp.healthy_threshold), (Probe::Tcp, 2, 1));

@@ -84,7 +84,9 @@ fn outbound(
         cluster.balancing.policy = LbPolicy::ClusterProvided;
         cluster.balancing.slow_start = None;
     } else {
-        settings::checks(&mut cluster, annotations::health_check(&service.annotations));
+        let check = annotations::health_check(&service.annotations);
+        let check = check.filter(|check| annotations::asks(&check.probe, port.protocol));
+        settings::checks(&mut cluster, check.map(|check| settings::named(check, &service.host)));
     }
     if by_name {
         cluster.load_assignment = Some(endpoints::assignment(proxy, service, port.number, subset, rule));

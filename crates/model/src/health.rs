@@ -35,6 +35,8 @@ pub enum Probe {
     Grpc {
         /// Which service; empty: the server as a whole.
         service: String,
+        /// Its `:authority`; empty: the cluster's name.
+        authority: String,
     },
     /// A connection that stands.
     Tcp,

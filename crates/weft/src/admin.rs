@@ -53,6 +53,8 @@ pub(crate) struct Endpoint {
     pub(crate) failures: u64,
     /// It gets no requests for so long (outlier detection).
     pub(crate) ejected_seconds: Option<f64>,
+    /// `failed`, `degraded`: what its health checks make of it.
+    pub(crate) health: Option<String>,
 }
 
 /// The way to the control plane.

@@ -119,6 +119,7 @@ fn as_text(
             }
             Some((_, Ok(sidecar))) => {
                 problems.extend(ejected(sidecar).map(|ejected| format!("{name}: {ejected}")));
+                problems.extend(unwell(sidecar).map(|unwell| format!("{name}: {unwell}")));
                 problems.extend(repeated(sidecar).map(|repeated| format!("{name}: {repeated}")));
                 problems.extend(problem(sidecar).map(|problem| format!("{name}: {problem}")));
                 table.add_row(row(name, sidecar, now));
@@ -197,6 +198,19 @@ fn ejected(sidecar: &Sidecar) -> impl Iterator<Item = String> {
         let left = endpoint.ejected_seconds?;
         let (address, cluster) = (&endpoint.address, &endpoint.cluster);
         Some(format!("{address} of {cluster} is ejected for {left:.1} s more (outlierDetection)"))
+    })
+}
+
+/// Who gets nothing, or comes last, by what its health checks say.
+fn unwell(sidecar: &Sidecar) -> impl Iterator<Item = String> {
+    sidecar.endpoints.iter().filter_map(|endpoint| {
+        let (address, cluster) = (&endpoint.address, &endpoint.cluster);
+        let what = match endpoint.health.as_deref()? {
+            "failed" => "fails its health checks and gets no requests",
+            "degraded" => "says that it is degraded and gets what others cannot take",
+            _ => return None,
+        };
+        Some(format!("{address} of {cluster} {what} (weft.dev/health-check)"))
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use weft_policy::health::Verdict;
 use weft_runtime::readiness::ReadinessState;
 use weft_telemetry::summary::TrafficStatus;
 
@@ -77,6 +78,8 @@ struct Endpoint {
     connect_failures: u64,
     /// It gets no requests for so long (outlier detection).
     ejected_seconds: Option<f64>,
+    /// What its health checks make of it, where that is not well: `failed`, `degraded`.
+    health: Option<&'static str>,
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -143,8 +146,10 @@ fn in_force(admin: &Admin) -> BTreeMap<String, InForce> {
 fn endpoints(admin: &Admin) -> Vec<Endpoint> {
     let (snapshot, now) = (admin.0.shared.live.load(), Instant::now());
     let views = snapshot.clusters().flat_map(|view| view.endpoints.iter().map(move |e| (view, e)));
-    let used = views.filter(|(_, e)| e.state.requests.load(Ordering::Relaxed) > 0);
-    used.map(|(view, e)| Endpoint {
+    // Who was never well was never asked.
+    let told =
+        views.filter(|(view, e)| e.state.requests.load(Ordering::Relaxed) > 0 || health(view, e).is_some());
+    told.map(|(view, e)| Endpoint {
         cluster: view.cluster.settings.name.clone(),
         address: e.address.to_string(),
         active: e.state.active(),
@@ -152,6 +157,7 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
         failures: e.state.failures.load(Ordering::Relaxed),
         connect_failures: e.state.connect_failures.load(Ordering::Relaxed),
         ejected_seconds: ejected(view, e, now).map(|left| left.as_secs_f64()),
+        health: health(view, e),
     })
     .collect()
 }
@@ -161,6 +167,15 @@ fn retries(admin: &Admin) -> Retries {
         total: sum.total + view.state.retried.load(Ordering::Relaxed),
         after_the_app: sum.after_the_app + view.state.repeated.load(Ordering::Relaxed),
     })
+}
+
+fn health(view: &ClusterView, endpoint: &EndpointView) -> Option<&'static str> {
+    view.cluster.settings.health_check.as_ref()?;
+    match endpoint.state.health.verdict() {
+        Verdict::Ill => Some("failed"),
+        Verdict::Degraded => Some("degraded"),
+        Verdict::Well | Verdict::Unknown => None,
+    }
 }
 
 fn ejected(view: &ClusterView, endpoint: &EndpointView, now: Instant) -> Option<Duration> {

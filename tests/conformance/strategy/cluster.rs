@@ -242,7 +242,7 @@ fn health_check() -> BoxedStrategy<HealthCheck> {
             host,
             patient
         }),
-        "[a-z.]{0,9}".prop_map(|service| Probe::Grpc { service }),
+        ("[a-z.]{0,9}", text()).prop_map(|(service, authority)| Probe::Grpc { service, authority }),
         Just(Probe::Tcp),
     ];
     let time = || (1..1_000_000_u64).prop_map(std::time::Duration::from_millis);

@@ -6,7 +6,7 @@ use weft_model::cluster::{
     Balancing, CircuitBreakers, Cluster, LbPolicy, OutlierDetection, RetryBudget, SlowStart, TcpKeepalive,
     UpstreamProtocol,
 };
-use weft_model::health::HealthCheck;
+use weft_model::health::{HealthCheck, Probe};
 
 use crate::resources::destination_rule::{
     H2UpgradePolicy, LoadBalancer, OutlierDetection as Outlier, SimpleBalancer, TcpKeepalive as Keepalive,
@@ -33,9 +33,25 @@ pub(super) fn is_passthrough(traffic: &Traffic<'_>) -> bool {
     traffic.load_balancer.and_then(|balancer| balancer.simple) == Some(SimpleBalancer::Passthrough)
 }
 
+/// A check asks under the service's own name, unless it is told another: the cluster's, which Envoy takes by itself, is no host
+/// that a server has to accept (`outbound|80||web`), and weft's does not.
+pub(super) fn named(mut check: HealthCheck, name: &str) -> HealthCheck {
+    if let Probe::Http { host, .. } | Probe::Grpc { authority: host, .. } = &mut check.probe
+        && host.is_empty()
+    {
+        name.clone_into(host);
+    }
+    check
+}
+
 /// Active health checks, which Istio has no field for. Who failed requests is out for its time though it passes them: by Envoy's
 /// default it would be in again with the next check, and an endpoint whose health page is well could never be left alone.
 pub(super) fn checks(cluster: &mut Cluster, check: Option<HealthCheck>) {
+    // Under `useClientProtocol`, too, a port of gRPC may be called in HTTP/1.1.
+    let unlike = |check: &HealthCheck| {
+        matches!(check.probe, Probe::Grpc { .. }) && cluster.http.protocol != UpstreamProtocol::Http2
+    };
+    let check = check.filter(|check| !unlike(check));
     if let (Some(outlier), Some(_)) = (&mut cluster.outlier_detection, &check) {
         outlier.health_check_readmits = Some(false);
     }

@@ -233,3 +233,107 @@ fn the_mesh_may_ask_for_http2_and_a_rule_decline() {
     let declines = rule("web", "connectionPool: {http: {h2UpgradePolicy: DO_NOT_UPGRADE}}");
     assert_eq!(of(&declines), UpstreamProtocol::Http1);
 }
+
+#[test]
+fn connections_that_are_only_passed_on_last_and_are_idle_as_long_as_the_rule_says() {
+    use std::time::Duration;
+    use weft_model::listener::NetworkFilter;
+    let said = |tcp: &str| {
+        let rule = rule("web", &format!("connectionPool: {{tcp: {{{tcp}}}}}"));
+        let world = sample::world(&format!("{POD}{SERVICE}{rule}"));
+        let mut node = sample::node(&world, "shop", "web");
+        node.metadata.interception = weft_model::node::Interception::Redirect;
+        let configuration = translate(&world, &node);
+        let to_web = |filter: &NetworkFilter| match filter {
+            NetworkFilter::TcpProxy(bytes) if bytes.clusters[0].0.starts_with("outbound|81||web") => {
+                Some((bytes.idle_timeout, bytes.max_connection_duration))
+            }
+            _ => None,
+        };
+        let chains = configuration
+            .listeners
+            .iter()
+            .flat_map(|of| of.filter_chains.iter().chain(of.default_filter_chain.as_deref()));
+        chains.flat_map(|chain| &chain.filters).find_map(to_web).unwrap()
+    };
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(said("maxConnections: 1"), (None, None));
+    assert_eq!(said("idleTimeout: 60s, maxConnectionDuration: 900s"), (seconds(60), seconds(900)));
+    assert_eq!(said("idleTimeout: 0s").0, seconds(0), "which is: for ever");
+}
+
+#[test]
+fn how_long_connections_may_be_idle_that_a_proxy_takes_is_its_own_to_say_where_no_rule_does() {
+    use std::time::Duration;
+    use weft_model::listener::NetworkFilter;
+    let rule = rule("web", "connectionPool: {tcp: {idleTimeout: 60s}}");
+    let idle = |said: &str| {
+        let world = sample::world(&format!("{POD}{SERVICE}{rule}"));
+        let mut node = sample::node(&world, "shop", "web");
+        node.metadata.interception = weft_model::node::Interception::Redirect;
+        node.metadata.idle_timeout = said.to_owned();
+        let (mut http, mut bytes) = (Vec::new(), Vec::new());
+        for listener in translate(&world, &node).listeners {
+            for filter in listener
+                .filter_chains
+                .into_iter()
+                .chain(listener.default_filter_chain.map(|of| *of))
+                .flat_map(|of| of.filters)
+            {
+                match filter {
+                    NetworkFilter::Http(manager) => http.push(manager.idle_timeout),
+                    NetworkFilter::TcpProxy(proxy) if proxy.clusters[0].0.starts_with("outbound|81") => {
+                        assert_eq!(proxy.idle_timeout, Some(Duration::from_secs(60)), "the rule's");
+                    }
+                    NetworkFilter::TcpProxy(proxy) => bytes.push(proxy.idle_timeout),
+                    _ => {}
+                }
+            }
+        }
+        assert!(http.len() > 1 && bytes.len() > 1, "calls in and out, HTTP and bytes");
+        let all = [http, bytes].concat();
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        all[0]
+    };
+    assert_eq!(idle(""), None);
+    assert_eq!(idle("1m30s"), Some(Duration::from_secs(90)));
+    assert_eq!(idle("0s"), Some(Duration::ZERO));
+    assert_eq!(idle("soon"), None);
+}
+
+#[test]
+fn endpoints_are_asked_under_the_services_own_name_which_is_a_host_unlike_the_clusters() {
+    use weft_model::health::Probe;
+    let asked = |checks: &str| {
+        let service = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop, annotations: {{weft.dev/health-check: \"{checks}\"}}}}\nspec: {{selector: {{app: web}}, ports: [{{name: http2, port: 80}}]}}\n"
+        );
+        match cluster(&service, "outbound|80||web.shop.svc.cluster.local").health_check.unwrap().probe {
+            Probe::Http { host, .. } | Probe::Grpc { authority: host, .. } => host,
+            Probe::Tcp => unreachable!("it asks nothing"),
+        }
+    };
+    assert_eq!(asked("protocol=http"), "web.shop.svc.cluster.local");
+    assert_eq!(asked("protocol=grpc"), "web.shop.svc.cluster.local");
+    assert_eq!(asked("protocol=http, host=other.example"), "other.example");
+}
+
+#[test]
+fn endpoints_are_checked_on_the_ports_that_speak_what_is_asked_in() {
+    let ports = "ports: [{name: http, port: 80}, {name: grpc, port: 81}, {name: tcp, port: 82}, {name: http2, port: 83}, {name: guess, port: 84}, {name: https, port: 85}]";
+    let asked = |checks: &str, policy: &str| -> Vec<u16> {
+        let service = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop, annotations: {{weft.dev/health-check: {checks}}}}}\nspec: {{selector: {{app: web}}, {ports}}}\n{}",
+            rule("web", policy)
+        );
+        let world = sample::world(&format!("{POD}{service}"));
+        let clusters = translate(&world, &sample::node(&world, "shop", "web")).clusters;
+        let checked = clusters.iter().filter(|cluster| cluster.health_check.is_some());
+        checked.map(|cluster| cluster.name.split('|').nth(1).unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(asked("protocol=http", ""), [80, 83, 84]);
+    assert_eq!(asked("protocol=grpc", ""), [81, 83]);
+    assert_eq!(asked("protocol=tcp", ""), [80, 81, 82, 83, 84, 85]);
+    // By the client's protocol it may be HTTP/1.1, in which nobody can be asked so, and Envoy refuses such a cluster.
+    assert_eq!(asked("protocol=grpc", "connectionPool: {http: {useClientProtocol: true}}"), [0; 0]);
+}

@@ -56,6 +56,8 @@ fn of_one_that_was_never_well_failures_are_counted_too() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
     #[test]
     fn nobody_goes_out_before_his_failures_nor_comes_back_before_his_answers(
         unhealthy in 1u32..6, healthy in 1u32..6, probes in prop::collection::vec(0u8..3, 0..100),

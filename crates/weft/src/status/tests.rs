@@ -57,3 +57,32 @@ fn a_refusal_comes_before_all_other_troubles() {
     assert_eq!(problem(&troubled).unwrap(), "refused the last Cluster: cluster x: no");
     assert_eq!(configuration(&troubled), "1 refused");
 }
+
+#[test]
+fn who_gets_nothing_or_comes_last_is_named_with_the_reason() {
+    let endpoint = |health: Option<&str>, ejected_seconds| admin::Endpoint {
+        cluster: "outbound|80||b".into(),
+        address: "127.64.2.1:80".into(),
+        health: health.map(str::to_owned),
+        ejected_seconds,
+        ..admin::Endpoint::default()
+    };
+    let mut seen = sidecar();
+    seen.endpoints = vec![
+        endpoint(None, None),
+        endpoint(Some("failed"), None),
+        endpoint(Some("degraded"), None),
+        endpoint(None, Some(2.04)),
+    ];
+    assert_eq!(
+        unwell(&seen).collect::<Vec<_>>(),
+        [
+            "127.64.2.1:80 of outbound|80||b fails its health checks and gets no requests (weft.dev/health-check)",
+            "127.64.2.1:80 of outbound|80||b says that it is degraded and gets what others cannot take (weft.dev/health-check)",
+        ]
+    );
+    assert_eq!(
+        ejected(&seen).collect::<Vec<_>>(),
+        ["127.64.2.1:80 of outbound|80||b is ejected for 2.0 s more (outlierDetection)"]
+    );
+}

@@ -52,13 +52,13 @@ fn probe(at: &At<'_>, value: Option<core::health_check::HealthChecker>) -> Decod
         }
         Some(Is::GrpcHealthCheck(value)) => {
             let at = at.field("grpc_health_check");
-            unpack!(at, value, GrpcHealthCheck { service_name } else { authority, initial_metadata });
+            unpack!(at, value, GrpcHealthCheck { service_name, authority } else { initial_metadata });
             if service_name.len() > LONGEST_SERVICE {
                 return Err(at
                     .field("service_name")
                     .fault(format!("it is longer than {LONGEST_SERVICE} bytes")));
             }
-            Probe::Grpc { service: service_name }
+            Probe::Grpc { service: service_name, authority }
         }
         Some(Is::TcpHealthCheck(value)) => {
             let at = at.field("tcp_health_check");

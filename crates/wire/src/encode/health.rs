@@ -18,8 +18,9 @@ pub(crate) fn check(value: &HealthCheck) -> core::HealthCheck {
             },
             ..Default::default()
         }),
-        Probe::Grpc { service } => HealthChecker::GrpcHealthCheck(GrpcHealthCheck {
+        Probe::Grpc { service, authority } => HealthChecker::GrpcHealthCheck(GrpcHealthCheck {
             service_name: service.clone(),
+            authority: authority.clone(),
             ..Default::default()
         }),
         Probe::Tcp => HealthChecker::TcpHealthCheck(TcpHealthCheck::default()),

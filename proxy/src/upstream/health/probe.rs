@@ -69,14 +69,13 @@ async fn ask(way: &Way, probe: &Probe, limit: Duration) -> Result<Probed, No> {
         Probe::Grpc { .. } => Speaks::Http2,
         Probe::Tcp => Speaks::Tcp,
     };
+    // A cluster's whole name is no host: `outbound|80||web`.
     let host = way.cluster.rsplit('|').next().unwrap_or_default();
     let connected = connect(way.address, &way.carrier, speaks, way.socket, limit, Some(host)).await?;
+    let named = |said| if str::is_empty(said) { host } else { said };
     match probe {
-        Probe::Http { path, host, patient } => {
-            let host = if host.is_empty() { &way.cluster } else { host };
-            http(connected.io, path, host, *patient).await
-        }
-        Probe::Grpc { service } => grpc(connected.io, host, service).await,
+        Probe::Http { path, host, patient } => http(connected.io, path, named(host), *patient).await,
+        Probe::Grpc { service, authority } => grpc(connected.io, named(authority), service).await,
         Probe::Tcp => Ok(Probed::Well),
     }
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod destination_rules;
 mod doubled;
+mod health_checks;
 mod loopback;
 mod outliers;
 mod policies;
@@ -33,6 +34,15 @@ pub fn check_loopback(world: &World) -> Vec<Diagnostic> {
     checked.warnings
 }
 
+/// Warnings about what does nothing where connections are intercepted.
+#[must_use]
+pub fn check_interception(world: &World) -> Vec<Diagnostic> {
+    let mut checked = Checked { world, workloads: Vec::new(), warnings: Vec::new() };
+    checked.headless_outliers();
+    checked.headless_health_checks();
+    checked.warnings
+}
+
 /// Warnings about everything in the world, file by file.
 ///
 /// Workloads are those that templates describe as well as those that run: what is not started is no mistake.
@@ -46,6 +56,7 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     checked.policies();
     checked.doubled(&rules);
     checked.service_accounts();
+    checked.health_checks();
     checked.log_providers();
     let mut warnings = checked.warnings;
     let resources = &world.resources;

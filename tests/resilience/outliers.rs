@@ -7,6 +7,7 @@ use weft_model::cluster::{Balancing, Cluster, OutlierDetection};
 use weft_testkit::app::Switched;
 use weft_testkit::{eventually, free_address};
 
+use super::breakers::{get, streams};
 use super::{GET, Way, ask, forward, sockets};
 
 const BASE: Duration = Duration::from_millis(400);
@@ -54,6 +55,7 @@ async fn the_third_failure_in_a_row_ejects_and_the_endpoint_is_back_when_its_tim
     assert_eq!(way.count("outlier_detection_ejections_enforced_consecutive_5xx"), 1);
     assert_eq!(way.count("outlier_detection_ejections_enforced_total"), 1);
     assert_eq!(way.count("outlier_detection_ejections_active"), 0);
+    assert_eq!(way.count("weft_outlier_detection_readmissions"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,6 +206,43 @@ async fn who_succeeds_far_less_often_than_its_peers_is_ejected_however_short_its
         assert_eq!(ask(&mut client, GET).await.0, 200);
     }
     assert_eq!((apps[0].seen(), way.count("outlier_detection_ejections_active")), (seen, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_of_success_counts_what_ended_within_the_interval_not_what_began() {
+    let mut apps = Vec::new();
+    for _ in 0..5 {
+        let app = Switched::new().await;
+        // Longer than the interval, so that no request ends in the one in which it began.
+        app.pause.store(900, Ordering::SeqCst);
+        apps.push(app);
+    }
+    apps[0].say(500);
+    let addresses: Vec<_> = apps.iter().map(|app| app.address).collect();
+    let way = Way::to(&addresses, |cluster| {
+        breaker(cluster);
+        let outlier = cluster.outlier_detection.as_mut().unwrap();
+        outlier.consecutive_5xx = Some(0);
+        outlier.enforcing_success_rate = Some(100);
+        outlier.interval = Some(Duration::from_millis(500));
+        outlier.base_ejection_time = Some(Duration::from_secs(600));
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(streams(&way).await);
+    }
+    // Of a wave that an interval's end falls into neither half may be enough to be judged by: then there is another.
+    for _ in 0..12 {
+        let wave: Vec<_> = (0..720).map(|n| get(&mut clients[n % 8], "/")).collect();
+        for answer in wave {
+            answer.await.unwrap();
+        }
+        if way.count("outlier_detection_ejections_enforced_success_rate") > 0 {
+            break;
+        }
+    }
+    eventually("it is ejected", async || way.count("outlier_detection_ejections_active") == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

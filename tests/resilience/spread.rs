@@ -12,6 +12,7 @@ use weft_testkit::mesh::Mesh;
 use weft_testkit::wire::Peer;
 use weft_testkit::{eventually, free_address, settings};
 
+use super::outliers::breaker;
 use super::{GET, NAME, Way, ask, forward};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,6 +67,37 @@ async fn a_newcomer_gets_less_at_first_and_its_whole_share_once_it_is_warm() {
     }
     let share = newcomer.seen() - before;
     assert!((15..=25).contains(&share), "a warm one got {share} of 60");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_from_an_ejection_warms_up_anew() {
+    let apps = [Switched::new().await, Switched::new().await, Switched::new().await];
+    let window = Duration::from_secs(4);
+    let way = Way::to(&apps.each_ref().map(|app| app.address), |cluster| {
+        breaker(cluster);
+        cluster.balancing.slow_start = Some(SlowStart { window, aggression: 1.0, min_weight_percent: 10.0 });
+    })
+    .await;
+    let mut client = way.client().await;
+    // All of them are warm by then.
+    let warm = Instant::now() + window;
+    eventually("they are warm", async || Instant::now() > warm).await;
+    apps[0].say(503);
+    let out = || way.count("outlier_detection_ejections_active");
+    while out() == 0 {
+        ask(&mut client, GET).await;
+    }
+    apps[0].say(200);
+    eventually("it is back", async || out() == 0).await;
+    let (began, before) = (Instant::now(), apps[0].seen());
+    for _ in 0..60 {
+        assert_eq!(ask(&mut client, GET).await.0, 200);
+    }
+    // Of a machine so busy that it is half warm by now nothing can be said.
+    if began.elapsed() < window / 4 {
+        let share = apps[0].seen() - before;
+        assert!(share < 12, "it got {share} of 60 at once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

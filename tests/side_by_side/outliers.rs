@@ -118,8 +118,23 @@ pub(crate) fn scenes() -> Vec<Scene> {
                 |at| Box::pin(split(at)),
             )
         },
+        Scene {
+            routes: "\n  - {retries: {attempts: 0}, TO-ITSELF}",
+            differs: &[("one of four breaks all off: of 40", STANDS)],
+            ..out(
+                "split-broken",
+                FOUR,
+                rule!(
+                    "splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 2, consecutive5xxErrors: 4, baseEjectionTime: 600s, maxEjectionPercent: 50"
+                ),
+                |at| Box::pin(broken(at)),
+            )
+        },
     ]
 }
+
+/// Where the difference is documented.
+const STANDS: &str = "proxy/README.md, Outlier detection: that a connection stands is no success where local failures are counted apart";
 
 /// Asks so often, one after the other; how often which status came.
 async fn statuses(at: &Place, times: usize) -> String {
@@ -252,4 +267,10 @@ async fn split(at: Place) -> Vec<Line> {
     lines.push(line("another answers 503: of 40 more", statuses(&at, 40).await));
     counts(&at, &mut lines).await;
     lines
+}
+
+/// Who takes connections and answers on none.
+async fn broken(at: Place) -> Vec<Line> {
+    at.apps[0].fail("close");
+    vec![line("one of four breaks all off: of 40", statuses(&at, 40).await)]
 }

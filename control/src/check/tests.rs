@@ -1,6 +1,6 @@
 //! The mistakes of SELFMONITOR's kind: each is found, and the good manifests have none.
 
-use super::{check, check_loopback};
+use super::{check, check_interception, check_loopback};
 use crate::sample;
 
 /// `path: message` of every warning about a text.
@@ -173,6 +173,149 @@ fn outlier_detection_that_can_never_act_is_named() {
             "spec.subsets[0].trafficPolicy.outlierDetection.maxEjectionPercent: 10 % of the 1 endpoint of subset v1 is less than one: none is ever ejected"
         ]
     );
+}
+
+/// A rule for web, of which so many pods are described.
+fn of_replicas(replicas: u32, outlier: &str) -> Vec<String> {
+    let web = WEB.replace(
+        "spec:\n  selector: {matchLabels",
+        &format!("spec:\n  replicas: {replicas}\n  selector: {{matchLabels"),
+    );
+    assert!(web != WEB || replicas == 1);
+    let rule = format!(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web, trafficPolicy: {{outlierDetection: {{{outlier}}}}}}}"
+    );
+    let warnings = check(&sample::world(&format!("{web}{rule}")));
+    warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.message)).collect()
+}
+
+#[test]
+fn an_ejection_after_which_all_are_used_again_is_named() {
+    for (replicas, least, acts) in [
+        (1, 0, true),
+        (1, 1, false),
+        (2, 50, true),
+        (2, 51, false),
+        (3, 66, true),
+        (3, 67, false),
+        // Three of four are taken to carry all.
+        (4, 100, true),
+        (9, 100, true),
+    ] {
+        let outlier = format!("consecutive5xxErrors: 3, maxEjectionPercent: 100, minHealthPercent: {least}");
+        let s = if replicas == 1 { "" } else { "s" };
+        let said = format!(
+            "spec.trafficPolicy.outlierDetection.minHealthPercent: with one of the {replicas} endpoint{s} of web ejected less than {least} % are well, and then all are used: it is asked on"
+        );
+        let expected = if acts { vec![] } else { vec![said] };
+        assert_eq!(of_replicas(replicas, &outlier), expected, "{replicas} {least}");
+    }
+}
+
+#[test]
+fn gateway_errors_that_5xx_eject_for_before_are_named() {
+    let path = "spec.trafficPolicy.outlierDetection.consecutiveGatewayErrors";
+    for (said, numbers) in [
+        ("consecutiveGatewayErrors: 3, consecutive5xxErrors: 3", Some((3, 3))),
+        // Envoy's default.
+        ("consecutiveGatewayErrors: 7", Some((7, 5))),
+        ("consecutiveGatewayErrors: 4", None),
+        ("consecutiveGatewayErrors: 7, consecutive5xxErrors: 0", None),
+        ("consecutiveGatewayErrors: 0", None),
+    ] {
+        let expected = numbers.map(|(gateway, any)| {
+            format!("{path}: gateway errors are 5xx, and {any} of these in a row eject: that it takes {gateway} has no effect")
+        });
+        assert_eq!(
+            of_replicas(1, &format!("{said}, maxEjectionPercent: 100")),
+            Vec::from_iter(expected),
+            "{said}"
+        );
+    }
+}
+
+/// A host outside with a rule, and a check of its health.
+fn outside(resolution: &str, policy: &str, checks: &str) -> Vec<String> {
+    found(&format!(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: o, namespace: shop, annotations: {{{checks}}}}}\nspec: {{hosts: [api.example], location: MESH_EXTERNAL, resolution: {resolution}, ports: [{{number: 80, name: http, protocol: HTTP}}]}}\n---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: o, namespace: shop}}\nspec: {{host: api.example, trafficPolicy: {{{policy}}}}}"
+    ))
+}
+
+#[test]
+fn outlier_detection_of_a_host_outside_is_looked_at_as_far_as_it_can_be() {
+    let at = "spec.trafficPolicy.outlierDetection";
+    let outlier = "outlierDetection: {consecutive5xxErrors: 3, maxEjectionPercent: 80}";
+    assert_eq!(outside("DNS", outlier, ""), [""; 0], "a name may have many addresses");
+    assert_eq!(
+        outside("DNS_ROUND_ROBIN", outlier, ""),
+        [format!(
+            "{at}.maxEjectionPercent: 80 % of the 1 endpoint of api.example is less than one: none is ever ejected"
+        )]
+    );
+    assert_eq!(
+        outside("DNS", "outlierDetection: {consecutive5xxErrors: 0}", ""),
+        [format!("{at}: no number of failures is set: nobody is ever ejected")]
+    );
+    let passes = [format!("{at}: connections go wherever their client was going: nobody is ever ejected")];
+    assert_eq!(outside("NONE", outlier, ""), passes);
+    assert_eq!(outside("DNS", &format!("loadBalancer: {{simple: PASSTHROUGH}}, {outlier}"), ""), passes);
+    let checks = "weft.dev/health-check: protocol=tcp";
+    assert_eq!(
+        outside("NONE", "", checks),
+        [
+            "metadata.annotations[\"weft.dev/health-check\"]: connections go wherever their client was going: nobody is checked"
+        ]
+    );
+    assert_eq!(outside("DNS", "", checks), [""; 0]);
+}
+
+#[test]
+fn a_health_check_that_no_port_understands_is_named() {
+    let told = |checks: &str, port: &str| {
+        let web = WEB
+            .replace("metadata: {name: web, namespace: shop}\nspec: {selector", &format!("metadata: {{name: web, namespace: shop, annotations: {{weft.dev/health-check: {checks}}}}}\nspec: {{selector"))
+            .replace("{name: http, port: 80", &format!("{{name: {port}, port: 80"));
+        let warnings = check(&sample::world(&web));
+        warnings
+            .into_iter()
+            .map(|warning| format!("{}: {}", warning.path, warning.message))
+            .collect::<Vec<_>>()
+    };
+    let nobody =
+        "metadata.annotations[\"weft.dev/health-check\"]: no port speaks what is asked in: nobody is checked";
+    for (checks, port, asked) in [
+        ("protocol=http", "http", true),
+        ("protocol=http", "http2", true),
+        ("protocol=http", "guess", true),
+        ("protocol=http", "grpc", false),
+        ("protocol=http", "tcp", false),
+        ("protocol=grpc", "grpc", true),
+        ("protocol=grpc", "http2", true),
+        ("protocol=grpc", "http", false),
+        ("protocol=grpc", "guess", false),
+        ("protocol=tcp", "tcp", true),
+        ("protocol=tcp", "https", true),
+    ] {
+        let expected: &[&str] = if asked { &[] } else { &[nobody] };
+        assert_eq!(told(checks, port), expected, "{checks} {port}");
+    }
+}
+
+#[test]
+fn what_a_headless_service_cannot_have_where_connections_are_intercepted_is_named_there() {
+    let headless = WEB
+        .replace("metadata: {name: web, namespace: shop}\nspec: {selector: {app: web}", "metadata: {name: web, namespace: shop, annotations: {weft.dev/health-check: protocol=tcp}}\nspec: {clusterIP: None, selector: {app: web}");
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}}";
+    let told = |text: &str| {
+        let warnings = check_interception(&sample::world(&format!("{text}{rule}")));
+        warnings.into_iter().map(|warning| warning.path).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&headless),
+        ["spec.trafficPolicy.outlierDetection", "metadata.annotations[\"weft.dev/health-check\"]"]
+    );
+    assert_eq!(told(WEB), [""; 0]);
+    assert_eq!(check(&sample::world(&format!("{headless}{rule}"))), [], "without interception it has both");
 }
 
 #[test]

@@ -42,6 +42,7 @@ const STATISTICS: &[Statistic] = statistics! {
     gauge "circuit_breakers_default_rq_pending_open" = |c| (c.state.pending.inside() >= c.limits.pending).into();
     gauge "outlier_detection_ejections_active" = |c| c.state.ward.out().into();
     counter "outlier_detection_ejections_enforced_total" = |c| of(&c.state.ward.counts.enforced);
+    counter "weft_outlier_detection_readmissions" = |c| of(&c.state.ward.counts.readmitted);
     counter "outlier_detection_ejections_overflow" = |c| of(&c.state.ward.counts.overflow);
     counter "outlier_detection_ejections_detected_consecutive_5xx"
         = |c| of(&c.state.ward.counts.consecutive_5xx.detected);

@@ -20,6 +20,8 @@ pub struct EndpointState {
     active: AtomicU32,
     /// Requests (or TCP connections) sent to it.
     pub requests: AtomicU64,
+    /// Of these, how many have ended, be it by an answer's head; counted where rates of success are compared.
+    pub judged: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.
     pub failures: AtomicU64,
     /// Of these, what got no answer: no connection, reset, no answer in time.
@@ -44,6 +46,7 @@ impl EndpointState {
             address,
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
+            judged: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),

@@ -32,6 +32,8 @@ pub struct Counts {
     pub enforced: AtomicU64,
     /// `ejections_overflow`
     pub overflow: AtomicU64,
+    /// Who came back, which Envoy does not count.
+    pub readmitted: AtomicU64,
     /// `ejections_{detected,enforced}_consecutive_5xx`
     pub consecutive_5xx: Pair,
     /// `ejections_{detected,enforced}_consecutive_gateway_failure`
@@ -89,6 +91,9 @@ pub fn note(view: &Arc<ClusterView>, endpoint: &EndpointView, outcome: Outcome) 
         }
     }
     let Some(settings) = &view.outlier else { return };
+    if settings.rates() {
+        state.judged.fetch_add(1, Ordering::Relaxed);
+    }
     if let Some(cause) = state.streaks.note(settings, outcome) {
         judge(view, settings, state, cause);
     }
@@ -152,6 +157,7 @@ async fn readmit(state: Arc<ClusterState>, name: String, endpoint: Arc<EndpointS
         endpoint.out.store(false, Ordering::Relaxed);
         state.ward.out.fetch_sub(1, Ordering::Relaxed);
     }
+    state.ward.counts.readmitted.fetch_add(1, Ordering::Relaxed);
     state.ward.told.store(false, Ordering::Relaxed);
     tracing::info!(cluster = %name, endpoint = %endpoint.address, "endpoint is back after its ejection (outlierDetection)");
 }
@@ -210,7 +216,7 @@ struct Window {
 }
 
 fn totals(state: &EndpointState) -> [u64; 3] {
-    [&state.requests, &state.failures, &state.unanswered].map(|count| count.load(Ordering::Relaxed))
+    [&state.judged, &state.failures, &state.unanswered].map(|count| count.load(Ordering::Relaxed))
 }
 
 impl Window {

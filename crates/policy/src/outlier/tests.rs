@@ -287,6 +287,34 @@ proptest! {
         }
     }
 
+    /// Each ejection lasts as many times the first's length as there were before it and are not forgiven: one for each
+    /// interval that was well since.
+    #[test]
+    fn an_ejection_lasts_as_its_history_says(
+        base in 1_u64..10, longest in 10_u64..100, interval in 1_u64..6,
+        well in prop::collection::vec(0_u64..20, 1..40),
+    ) {
+        let settings = Settings {
+            interval: seconds(interval),
+            base_ejection: seconds(base),
+            max_ejection: seconds(longest),
+            ..banking()
+        };
+        let mut cluster = Cluster::of(5, settings);
+        let (mut now, mut times) = (0, 0_u64);
+        for well in well {
+            now += well;
+            times = times.saturating_sub(well / interval);
+            if base * times < longest + base {
+                times += 1;
+            }
+            let lasted = (base * times).min(longest);
+            prop_assert_eq!(length(cluster.eject(0, now)), lasted);
+            now += lasted;
+            prop_assert!(cluster.is_out(0, now - 1) && !cluster.is_out(0, now));
+        }
+    }
+
     /// A streak is what a plain count of the last outcomes says.
     #[test]
     fn an_endpoint_is_judged_exactly_when_its_last_failures_are_enough(

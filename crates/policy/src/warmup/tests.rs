@@ -32,6 +32,8 @@ fn without_a_window_nothing_is_slow() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
     #[test]
     fn it_rises_and_stays_within_its_bounds(
         window in 0u64..1000, aggression in 0.01f64..10.0, floor in 0.0f64..100.0, a in 0u64..2000, b in 0u64..2000,

@@ -46,9 +46,12 @@ impl Report {
             let world = World::new(Arc::new(reading.resources.clone()), &[]);
             let found = weft_control::check::check(&world);
             self.alike(found.iter());
-            if self.loopback {
-                self.alike(weft_control::check::check_loopback(&world).iter());
-            }
+            let of_place = if self.loopback {
+                weft_control::check::check_loopback(&world)
+            } else {
+                weft_control::check::check_interception(&world)
+            };
+            self.alike(of_place.iter());
         }
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =

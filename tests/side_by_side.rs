@@ -25,6 +25,8 @@ mod checks;
 mod filters;
 #[path = "side_by_side/heads.rs"]
 mod heads;
+#[path = "side_by_side/lasting.rs"]
+mod lasting;
 #[path = "side_by_side/outliers.rs"]
 mod outliers;
 #[path = "side_by_side/retries.rs"]
@@ -58,6 +60,7 @@ fn scenes() -> Vec<Scene> {
         checks::scenes(),
         filters::scenes(),
         heads::scenes(),
+        lasting::scenes(),
         shares::scenes(),
     ];
     all.into_iter().flatten().collect()
@@ -86,7 +89,7 @@ fn weft_and_a_stock_envoy_do_the_same_with_the_same_yaml() {
             tokio::net::TcpStream::connect(envoy.net().proxy()).await.is_ok()
         })
         .await;
-        play(&scenes, proxies.map(Arc::new), &apps).await
+        play(&scenes, proxies.map(Arc::new), &apps, [weft.net(), envoy.net()]).await
     });
     let table = Table::of(&scenes, &lines);
     println!("{table}");
@@ -112,12 +115,13 @@ async fn play(
     scenes: &[Scene],
     proxies: [Arc<Proxy>; 2],
     apps: &[Vec<(Vec<App>, Witness)>; 2],
+    nets: [&Net; 2],
 ) -> Vec<[Vec<Line>; 2]> {
     let mut playing = JoinSet::new();
     for (number, scene) in scenes.iter().enumerate() {
         for (side, proxy) in proxies.iter().enumerate() {
-            let (apps, witness) = apps[side][number].clone();
-            let place = Place::new(proxy.clone(), scene.name, apps, witness);
+            let apps = apps[side][number].clone();
+            let place = Place::new(proxy.clone(), scene.name, apps, nets[side].bytes(number));
             let play = scene.play;
             playing.spawn(async move {
                 // What a proxy does so that the scene cannot go on is seen of it, too.

@@ -8,12 +8,16 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use weft_model::cluster::Cluster;
+use weft_model::health::{HealthCheck, Probe};
 use weft_model::http::HttpFilter;
-use weft_model::listener::{Direction, NetworkFilter};
+use weft_model::listener::{Direction, NetworkFilter, TcpProxy};
 use weft_model::matcher::{Pattern, StringMatcher};
 use weft_model::rbac::{Action, Permission, Policy, Principal, Rbac, RbacFilter};
 use weft_model::tls::Transport;
+use weft_policy::health::Verdict;
 use weft_testkit::mesh::{Mesh, Sidecar};
+use weft_testkit::wire::{End, Peer, Puppet};
 use weft_testkit::{app, free_address, settings};
 
 /// Two sidecars, `client` and `server`, mTLS between them, an echo app behind the second.
@@ -23,6 +27,8 @@ struct Pair {
     server: Sidecar,
     outbound: SocketAddr,
     inbound: SocketAddr,
+    /// The server, as the client's sidecar calls it.
+    cluster: Cluster,
 }
 
 fn allow(who: &str, paths: &[&str]) -> HttpFilter {
@@ -66,8 +72,8 @@ impl Pair {
         );
         let manager = settings::manager(false, out_routes, vec![]);
         let listener = settings::http("out", outbound, Direction::Outbound, Transport::Raw, manager);
-        client.apply(&[cluster], &[listener]).await;
-        Self { _mesh: mesh, client, server, outbound, inbound }
+        client.apply(std::slice::from_ref(&cluster), &[listener]).await;
+        Self { _mesh: mesh, client, server, outbound, inbound, cluster }
     }
 
     /// Sends raw bytes and reads one answer to its end.
@@ -322,6 +328,37 @@ async fn tcp_passes_in_mtls_even_if_the_server_speaks_first_and_only_who_is_allo
     assert!(read.is_err() || rest.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tcp_connection_that_is_idle_for_too_long_ends_in_order_for_both_ends_though_mtls_is_between() {
+    let mesh = Mesh::new();
+    let (client, server) = (mesh.sidecar("client"), mesh.sidecar("server"));
+    let (outbound, inbound, app) = (free_address(), free_address(), Puppet::new().await);
+    let mtls = settings::mtls_from_mesh(&["h2"]);
+    let inside = settings::tcp("in", inbound, Direction::Inbound, mtls, vec![], "inbound|5||");
+    server.apply(&[settings::cluster("inbound|5||", &[app.address])], &[inside]).await;
+    let mut cluster = settings::cluster("outbound|5||db", &[inbound]);
+    cluster.transport = settings::mtls_to(&Mesh::uri("server"));
+    let mut out =
+        settings::tcp("out", outbound, Direction::Outbound, Transport::Raw, vec![], "outbound|5||db");
+    out.filter_chains[0].filters = vec![NetworkFilter::TcpProxy(TcpProxy {
+        clusters: vec![("outbound|5||db".into(), 1)],
+        idle_timeout: Some(Duration::from_millis(500)),
+        ..TcpProxy::default()
+    })];
+    client.apply(&[cluster], &[out]).await;
+    let mut caller = Peer::connect(outbound).await;
+    caller.send("ping").await;
+    let mut served = loop {
+        let mut served = app.accept().await;
+        // Whoever looked whether the port is open says nothing, and has gone.
+        if served.socket().read_exact(&mut [0; 4]).await.is_ok() {
+            break served;
+        }
+    };
+    assert_eq!(caller.end().await, (String::new(), End::Closed));
+    assert_eq!(served.end().await, (String::new(), End::Closed));
+}
+
 fn counted(side: &Sidecar, code: &str) -> Option<String> {
     let wanted = format!("response_code=\"{code}\"");
     let text = side.metrics();
@@ -347,5 +384,31 @@ async fn what_is_denied_is_counted_for_its_service_and_the_client_knows_who_answ
     for code in ["200", "403"] {
         let line = counted(&pair.client, code).unwrap();
         assert!(line.contains(&principal), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_health_check_passes_two_sidecars_as_a_request_does_and_is_denied_as_one() {
+    for (paths, verdict, status) in [(&["/"][..], Verdict::Well, 200), (&["/work"], Verdict::Ill, 503)] {
+        let pair = Pair::new(vec![allow("client", paths)]).await;
+        assert_eq!(pair.get("/work").await.0, 200, "who was not asked yet is used");
+        let mut cluster = pair.cluster.clone();
+        cluster.balancing.panic_threshold = Some(0.0);
+        cluster.health_check = Some(HealthCheck {
+            probe: Probe::Http { path: "/healthz".into(), host: String::new(), patient: true },
+            interval: Duration::from_millis(20),
+            jitter_percent: 0,
+            timeout: Duration::from_secs(5),
+            unhealthy_threshold: 2,
+            healthy_threshold: 2,
+        });
+        pair.client.apply(&[cluster], &[]).await;
+        weft_testkit::eventually("it is known how it is", async || {
+            let snapshot = pair.client.shared.live.load();
+            let view = snapshot.cluster_named("outbound|80||app").unwrap();
+            view.endpoints[0].state.health.verdict() == verdict
+        })
+        .await;
+        assert_eq!(pair.get("/work").await.0, status);
     }
 }

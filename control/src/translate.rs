@@ -20,6 +20,7 @@ pub mod virtual_service;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use weft_model::cluster::Cluster;
 use weft_model::compile::{self, CompileError};
@@ -32,6 +33,7 @@ use weft_model::table::Names;
 
 pub use self::inbound_port::InboundPort;
 use crate::annotations;
+use crate::resources::duration;
 use crate::world::World;
 use crate::world::destination_rules::MergedRule;
 use crate::world::family::Family;
@@ -165,6 +167,12 @@ impl<'a> Proxy<'a> {
     /// Whether it serves HTTP/1.0, as weft's does unasked.
     pub fn takes_http_10(&self) -> bool {
         self.is_weft() || self.node.metadata.http_10
+    }
+
+    /// How long connections that it takes may be idle, as its `ISTIO_META_IDLE_TIMEOUT` has it; zero is for ever. What is no
+    /// time says nothing, as in Istio.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        duration::parse(&self.node.metadata.idle_timeout).ok()
     }
 
     /// Whether it has Istio's own filters.

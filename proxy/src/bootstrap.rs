@@ -81,6 +81,7 @@ pub enum BootstrapError {
 }
 
 const LEAST: &str = "MINIMUM_DRAIN_DURATION";
+const IDLE_TIMEOUT: &str = "ISTIO_META_IDLE_TIMEOUT";
 const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
 const ROOT: &str = "/var/run/secrets/istio/root-cert.pem";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -129,6 +130,13 @@ impl Bootstrap {
             listen: dns_addresses(text("DNS_PROXY_ADDR"), localhost)?,
             resolv_conf: text("WEFT_RESOLV_CONF").unwrap_or(RESOLV_CONF).into(),
         };
+        let time = |name: &'static str| {
+            text(name).map(|text| {
+                span(text).map_err(|why| BootstrapError::Wrong { name, value: text.to_owned(), why })
+            })
+        };
+        // It goes on as it stands; nobody would say later that it is none.
+        time(IDLE_TIMEOUT).transpose()?;
         let metadata = NodeMetadata {
             name: pod.to_owned(),
             namespace: namespace.to_owned(),
@@ -147,6 +155,7 @@ impl Bootstrap {
             http_10: true,
             dns_capture,
             unprivileged: false,
+            idle_timeout: text(IDLE_TIMEOUT).unwrap_or_default().to_owned(),
             generator: String::new(),
         };
         let app = metadata.labels.get("app").cloned().unwrap_or_else(|| "istio-proxy".to_owned());
@@ -158,11 +167,6 @@ impl Bootstrap {
         };
         // Of mode NONE is the sidecar whose app is told to end before it, and waited for by somebody else.
         let usual_least = if interception == Interception::None { Duration::ZERO } else { LEAST_DRAIN };
-        let time = |name: &'static str| {
-            text(name).map(|text| {
-                span(text).map_err(|why| BootstrapError::Wrong { name, value: text.to_owned(), why })
-            })
-        };
         let (least_drain, startup_hold) = (time(LEAST), time("WEFT_STARTUP_HOLD"));
         Ok(Self {
             node: Node {

@@ -241,9 +241,11 @@ pub fn words(cut: &Cut) -> String {
     match cut {
         Cut::Downstream(error) => format!("the client's connection failed: {error}"),
         Cut::Upstream(error) => format!("the upstream's connection failed: {error}"),
-        Cut::Idle(limit) => format!("nothing moved for {} s (idle timeout)", limit.as_secs()),
+        Cut::Idle(limit) => format!("nothing moved for {limit:?} (idle timeout)"),
         Cut::Spent(limit) => {
-            format!("it has lasted for {limit:?}, which is as long as it may (maxConnectionDuration)")
+            format!(
+                "it has lasted for {limit:?}, which is as long as it may (maxConnectionDuration, or max_stream_duration of its route)"
+            )
         }
         Cut::Judged(why) => why.clone(),
     }

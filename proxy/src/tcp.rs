@@ -37,7 +37,7 @@ pub use first::{First, first_to_speak};
 /// An idle tunnel is kept for so long where the configuration says nothing: Envoy's hour.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// So many endpoints are tried before a connection is given up; nothing was sent to any of them.
+/// So many endpoints are tried before a connection is given up, where nobody says how many; nothing was sent to any of them.
 const TRIES: usize = 3;
 
 /// Serves a connection of a TCP chain to its end.
@@ -73,6 +73,8 @@ pub struct Way {
     pub idle: Option<Duration>,
     /// How long it may last.
     pub life: Option<Duration>,
+    /// At how many endpoints it is tried; `None`: at three.
+    pub attempts: Option<u32>,
 }
 
 /// Why a connection goes nowhere.
@@ -123,13 +125,14 @@ impl Way {
         let hash = hash_key::of_connection(&proxy.settings.hash, conn.source.ip());
         let settings = &proxy.settings;
         let life = settings.max_connection_duration.filter(|life| !life.is_zero());
-        Ok(Self { id: target.id, cluster, hash, original, idle: settings.idle_timeout, life })
+        let (idle, attempts) = (settings.idle_timeout, settings.max_connect_attempts);
+        Ok(Self { id: target.id, cluster, hash, original, idle, life, attempts })
     }
 
     /// Connects to an endpoint. A failure is written down here; there is nothing more to do then.
     pub async fn open(self, conn: &Conn) -> Option<Opened> {
         let started = (Instant::now(), SystemTime::now());
-        match reach(conn, self.id, &self.cluster, self.hash, self.original).await {
+        match reach(conn, &self).await {
             Ok(reached) => Some(Opened {
                 reached,
                 cluster: self.cluster,
@@ -303,18 +306,17 @@ pub fn refused(conn: &Conn, flag: Option<ResponseFlag>, details: &str, policy: O
 }
 
 /// A connection to one of the cluster's endpoints; nothing was sent to those that could not be reached.
-async fn reach(
-    conn: &Conn,
-    id: ClusterId,
-    cluster: &Arc<ClusterView>,
-    hash: Option<u64>,
-    original: Option<SocketAddr>,
-) -> Result<Reached, (ResponseFlag, String)> {
+async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)> {
+    let Way { id, cluster, hash, original, attempts, .. } = way;
+    let most = match attempts {
+        Some(said) => usize::try_from(*said).unwrap_or(usize::MAX),
+        None => TRIES.min(cluster.endpoints.len()),
+    };
     let name = &cluster.cluster.settings.name;
     let places = &cluster.state.places;
     let mut tried = Vec::new();
     loop {
-        let picked = pick(&conn.worker, id, cluster, hash, Before::endpoints(&tried), original);
+        let picked = pick(&conn.worker, *id, cluster, *hash, Before::endpoints(&tried), *original);
         let (place, endpoint) =
             picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
         tried.push(place);
@@ -339,7 +341,7 @@ async fn reach(
                 cluster.state.cannot_connect(&endpoint.state);
                 note(cluster, &endpoint, Outcome::LocalOrigin);
                 tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
-                if tried.len() >= TRIES.min(cluster.endpoints.len()) {
+                if tried.len() >= most {
                     return Err((
                         ResponseFlag::UpstreamConnectionFailure,
                         format!("cluster {name}: {error}"),

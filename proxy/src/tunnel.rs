@@ -102,10 +102,23 @@ pub async fn run(down: &mut Io, up: &mut Io, bounds: Bounds, judge: impl Future<
         Poll::Pending
     })
     .await;
-    if let Some(Cut::Downstream(_) | Cut::Upstream(_) | Cut::Spent(_) | Cut::Judged(_)) = &why {
+    match &why {
+        None => {}
+        // All that was said has gone on: each end hears in order that there is no more, in TLS, too.
+        Some(Cut::Idle(_)) if there.is_empty() && back.is_empty() => {
+            std::future::poll_fn(|cx| {
+                // Whoever takes not even that is told by the socket's end.
+                let _ = Pin::new(&mut *down).poll_shutdown(cx);
+                let _ = Pin::new(&mut *up).poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
         // What one side broke off, or was cut within, must not look to the other as if it had ended in order.
-        down.break_off();
-        up.break_off();
+        Some(_) => {
+            down.break_off();
+            up.break_off();
+        }
     }
     Ended { sent: there.bytes, received: back.bytes, why }
 }
@@ -128,6 +141,11 @@ enum Side {
 }
 
 impl Half {
+    /// Nothing that was read waits to be written.
+    fn is_empty(&self) -> bool {
+        self.at >= self.filled && !self.dirty
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, from: &mut Io, to: &mut Io) -> Poll<Result<(), Side>> {
         loop {
             while self.at < self.filled {

@@ -128,7 +128,7 @@ pub(crate) fn node() -> BoxedStrategy<Node> {
         }),
     ];
     let maps = (btree_map(name(), text(), 0..3), btree_map(name(), text(), 0..3));
-    let texts = vec(text(), 11);
+    let texts = vec(text(), 12);
     let flags = any::<[bool; 3]>();
     let metadata = (texts, maps, flags, mode, vec(any::<IpAddr>(), 1..3)).prop_map(
         |(
@@ -157,6 +157,7 @@ pub(crate) fn node() -> BoxedStrategy<Node> {
                 http_10,
                 dns_capture,
                 unprivileged,
+                idle_timeout: next(),
                 generator: next(),
             }
         },

@@ -16,7 +16,7 @@ pub(super) fn proxy(manager: &mut HttpConnectionManager) {
 
 const CONNECT: &str = "CONNECT app:80 HTTP/1.1\r\nHost: app:80\r\n\r\n";
 
-async fn tunnel(lone: &Lone) -> Peer {
+pub(super) async fn tunnel(lone: &Lone) -> Peer {
     let mut client = lone.client().await;
     client.send(CONNECT).await;
     let head = client.head().await;

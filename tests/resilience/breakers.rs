@@ -227,7 +227,7 @@ async fn tcp_connections_beyond_the_limit_are_closed_at_once() {
 }
 
 /// A connection on which a request was answered; `None` if it was closed instead.
-async fn served(way: &Way) -> Option<TcpStream> {
+pub(super) async fn served(way: &Way) -> Option<TcpStream> {
     let mut socket = TcpStream::connect(way.at).await.unwrap();
     socket.write_all(GET.as_bytes()).await.ok()?;
     let mut first = [0; 12];

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use weft_model::cluster::{CircuitBreakers, Cluster};
+use weft_model::listener::TcpProxy;
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
 use weft_testkit::eventually;
 use weft_testkit::wire::Puppet;
 
-use super::breakers::{get, limited, streams};
+use super::breakers::{get, limited, served, streams};
 use super::events::Events;
 use super::hostile::Log;
 use super::outliers::breaker;
-use super::{GET, Way, ask, forward};
+use super::{GET, Way, ask, forward, spent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_by_the_limit_of_requests_is_told_with_the_limit_and_the_load() {
@@ -38,6 +39,22 @@ async fn a_refusal_by_the_length_of_the_line_is_told_with_the_connections_that_a
     eventually("both wait", async || way.count("upstream_rq_pending_active") == 2).await;
     assert_eq!(get(&mut client, "/fourth").await.unwrap().status(), 503);
     log.says("503 \"cluster outbound|80||app: 2 requests wait for a connection, and no more than 2 may (connectionPool.http.http1MaxPendingRequests); 1 of 1 connections are open\"").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tcp_connection_beyond_the_limit_is_told_with_the_limit_and_the_load() {
+    let (app, log) = (Switched::new().await, spent::Log::new("beyond"));
+    let way =
+        spent::way(&[app.address], &log, TcpProxy::default(), |cluster| limited(cluster, 1, 10, 10)).await;
+    // Whoever looked whether the port is open may still be there.
+    let mut first = None;
+    eventually("the first is let through", async || {
+        first = served(&way).await;
+        first.is_some()
+    })
+    .await;
+    assert!(served(&way).await.is_none(), "a second is let through");
+    log.says("UO", "cluster outbound|80||app: 1 connections are open, and no more than 1 may (connectionPool.tcp.maxConnections)").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,6 +128,32 @@ async fn an_ejection_one_that_may_not_be_and_a_return_are_events_in_the_log() {
     ] {
         eventually(words[1], async || events.has(&words)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_too_large_to_be_tried_again_is_told_so() {
+    let (app, log) = (Puppet::new().await, Log::new("large"));
+    let retry = RetryPolicy { retry_on: "5xx".into(), num_retries: Some(2), ..RetryPolicy::default() };
+    let way = Way::with(
+        &[app.address],
+        |_| {},
+        |manager| {
+            forward(manager).retry = Some(retry);
+            log.of(manager);
+        },
+    )
+    .await;
+    let length = 65 * 1024;
+    let mut client = way.client().await;
+    client.send(format!("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: {length}\r\n\r\n")).await;
+    client.send("x".repeat(length)).await;
+    let mut served = app.accept().await;
+    served.head().await;
+    served.exactly(length).await;
+    served.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nmine").await;
+    assert_eq!(client.response().await.1, "mine");
+    assert!(app.is_left_alone().await);
+    log.says("not tried again: of its body more had come than the 64 KiB that are kept").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,8 @@ const CLIENT: &str = "client";
 const ADDRESSES: u8 = 250;
 /// Where apps listen.
 const PORT: u16 = 8080;
+/// A service's port whose connections are only passed on.
+pub(crate) const BYTES: u16 = 9500;
 
 /// One proxy's mesh.
 pub(crate) struct Mesh {
@@ -47,6 +49,12 @@ impl Net {
     pub(crate) fn app(&self, scene: usize, app: usize) -> SocketAddr {
         let [scene, app] = [scene, app + 1].map(|n| u8::try_from(n).unwrap());
         SocketAddr::from((Ipv4Addr::new(127, self.second, scene, app), PORT))
+    }
+
+    /// Where the proxy takes connections that it only passes on to a scene's service.
+    pub(crate) fn bytes(&self, scene: usize) -> SocketAddr {
+        let scene = u8::try_from(scene + 1).unwrap();
+        SocketAddr::from((Ipv4Addr::new(127, self.second, ADDRESSES + 1, scene), BYTES))
     }
 
     /// Where the proxy takes its client's requests.
@@ -83,7 +91,14 @@ impl Mesh {
         let reading = read(&[folder.path().to_owned()]);
         assert!(!reading.has_errors(), "{:#?}", reading.diagnostics);
         let mut pods = vec![pod(CLIENT, net.client(), &[("app", CLIENT), ("istio-locality", "here.a")])];
-        pods[0]["metadata"]["annotations"] = json!({ "weft.dev/localhost": net.localhost().to_string() });
+        let bytes = scenes.iter().enumerate().filter(|(_, scene)| scene.bytes).map(|(number, scene)| {
+            (format!("{}.{NAMESPACE}:{BYTES}", scene.name), net.bytes(number).ip().to_string())
+        });
+        let bytes: std::collections::BTreeMap<_, _> = bytes.collect();
+        pods[0]["metadata"]["annotations"] = json!({
+            "weft.dev/localhost": net.localhost().to_string(),
+            "weft.dev/tcp-addresses": json!(bytes).to_string(),
+        });
         for (number, scene) in scenes.iter().enumerate() {
             for (app, labels) in scene.apps.iter().enumerate() {
                 let std::net::IpAddr::V4(ip) = net.app(number, app).ip() else { continue };

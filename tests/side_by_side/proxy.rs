@@ -33,6 +33,7 @@ pub(crate) struct Place {
     name: &'static str,
     pub(crate) apps: Vec<App>,
     witness: Witness,
+    bytes: SocketAddr,
 }
 
 /// What the access log says of a request.
@@ -86,8 +87,13 @@ impl Proxy {
 }
 
 impl Place {
-    pub(crate) fn new(proxy: Arc<Proxy>, name: &'static str, apps: Vec<App>, witness: Witness) -> Self {
-        Self { proxy, name, apps, witness }
+    pub(crate) fn new(
+        proxy: Arc<Proxy>,
+        name: &'static str,
+        (apps, witness): (Vec<App>, Witness),
+        bytes: SocketAddr,
+    ) -> Self {
+        Self { proxy, name, apps, witness, bytes }
     }
 
     pub(crate) const fn name(&self) -> &'static str {
@@ -110,6 +116,11 @@ impl Place {
 
     pub(crate) fn proxy(&self) -> SocketAddr {
         self.proxy.address
+    }
+
+    /// Where connections are only passed on.
+    pub(crate) fn bytes(&self) -> SocketAddr {
+        self.bytes
     }
 
     /// A name for the next request.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::mesh::NAMESPACE;
+use crate::mesh::{BYTES, NAMESPACE};
 use crate::proxy::Place;
 
 /// What was seen of something, before one proxy.
@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) rule: &'static str,
     /// Annotations of the VirtualService.
     pub(crate) annotations: &'static str,
+    /// It has a port whose connections are only passed on.
+    pub(crate) bytes: bool,
     /// `weft.dev/health-check` of the Service; empty: none.
     pub(crate) checks: &'static str,
     pub(crate) play: Play,
@@ -41,6 +43,7 @@ pub(crate) const fn scene(name: &'static str, play: Play) -> Scene {
         routes: "",
         rule: "",
         annotations: "",
+        bytes: false,
         checks: "",
         play,
         differs: &[],
@@ -49,13 +52,15 @@ pub(crate) const fn scene(name: &'static str, play: Play) -> Scene {
 
 impl Scene {
     pub(crate) fn service(&self) -> String {
-        let Self { name, checks, .. } = self;
+        let Self { name, bytes, checks, .. } = self;
+        let bytes =
+            if *bytes { format!(", {{name: tcp, port: {BYTES}, targetPort: 8080}}") } else { String::new() };
         let annotations =
             if checks.is_empty() { String::new() } else { format!("weft.dev/health-check: \"{checks}\"") };
         format!(
             "\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {NAMESPACE}, annotations: {{{annotations}}}}}\n\
              spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}, \
-             {{name: grpc, port: 90, targetPort: 8080}}]}}\n"
+             {{name: grpc, port: 90, targetPort: 8080}}{bytes}]}}\n"
         )
     }
 

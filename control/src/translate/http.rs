@@ -71,6 +71,7 @@ fn manager(
     manager.path = normalization(proxy);
     manager.upgrades = vec![upgrade("websocket")];
     manager.stream_idle_timeout = Some(Duration::ZERO);
+    manager.idle_timeout = proxy.idle_timeout();
     manager.accept_http_10 = proxy.takes_http_10();
     manager
 }

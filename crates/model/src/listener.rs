@@ -184,6 +184,6 @@ pub struct TcpProxy {
     pub hash: Vec<HashPolicy>,
     /// Who writes down what happened.
     pub access_log: Vec<AccessLog>,
-    /// How often a connection is tried; `None`: once.
+    /// How often a connection is tried; `None`: Envoy's once.
     pub max_connect_attempts: Option<u32>,
 }

@@ -134,6 +134,8 @@ pub struct NodeMetadata {
     pub dns_capture: bool,
     /// `UNPRIVILEGED_POD`: cannot bind low ports.
     pub unprivileged: bool,
+    /// `IDLE_TIMEOUT`: how long its clients' connections may be idle, as Go writes it; empty: Envoy's hour.
+    pub idle_timeout: String,
     /// `GENERATOR`: another generator of configuration is asked for (`grpc`, `event`); empty: the usual.
     pub generator: String,
 }

@@ -162,6 +162,7 @@ impl Said<'_> {
             http_10: self.flag("HTTP10"),
             dns_capture: self.flag("DNS_CAPTURE"),
             unprivileged: self.flag("UNPRIVILEGED_POD"),
+            idle_timeout: self.text("IDLE_TIMEOUT"),
             generator: self.text("GENERATOR"),
         }
     }
@@ -211,6 +212,7 @@ fn metadata(value: &NodeMetadata) -> Struct {
         ("HTTP10", if value.http_10 { "true" } else { "" }),
         ("DNS_CAPTURE", if value.dns_capture { "true" } else { "" }),
         ("UNPRIVILEGED_POD", if value.unprivileged { "true" } else { "" }),
+        ("IDLE_TIMEOUT", &value.idle_timeout),
         ("GENERATOR", &value.generator),
     ];
     let texts =

@@ -34,6 +34,7 @@ fn what_is_missing_or_wrong_is_named() {
         ("INSTANCE_IP", Some("here"), "INSTANCE_IP=\"here\""),
         ("ISTIO_META_INTERCEPTION_MODE", Some("MAGIC"), "REDIRECT, TPROXY or NONE"),
         ("ISTIO_METAJSON_LABELS", Some("[1]"), "JSON object of strings"),
+        ("ISTIO_META_IDLE_TIMEOUT", Some("soon"), "ISTIO_META_IDLE_TIMEOUT=\"soon\""),
     ] {
         let mut env = pod();
         match value {
@@ -122,4 +123,16 @@ fn dns_is_captured_if_the_environment_or_the_proxy_s_metadata_says_so() {
         let error = of(&[("ISTIO_META_DNS_CAPTURE", "1"), (name, value)]).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
+}
+
+#[test]
+fn how_long_clients_may_be_idle_is_for_the_control_plane_to_know() {
+    let mut env = pod();
+    let of = |env: &BTreeMap<String, String>| {
+        Bootstrap::from_environment(env, "d").unwrap().node.metadata.idle_timeout
+    };
+    assert_eq!(of(&env), "");
+    let config = r#"{"proxyMetadata": {"ISTIO_META_IDLE_TIMEOUT": "1m30s"}}"#;
+    env.insert("PROXY_CONFIG".to_owned(), config.to_owned());
+    assert_eq!(of(&env), "1m30s");
 }

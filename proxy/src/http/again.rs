@@ -8,25 +8,42 @@ use weft_telemetry::ResponseFlag;
 use super::attempt::Failure;
 use super::call::{Answered, Call, Ledger};
 use super::plan::Plan;
-use super::relay::Upload;
+use super::relay::{REPLAY, Upload};
 use crate::upstream::cluster::Retrying;
 
 /// After a try that was not answered.
 pub(super) fn elsewhere(
     plan: &Plan,
     failure: &Failure,
-    call: &Call,
+    call: &mut Call,
     upload: &Upload,
     tried: &[usize],
 ) -> Wanted {
     let Some(outcome) = failure.outcome() else { return Wanted::No };
     let of = Standing { tried: tried.len(), lost: failure.lost(), ..standing(plan, call, upload) };
+    if !of.replayable {
+        too_large(&of, outcome, call);
+    }
     retry::elsewhere(&of, outcome)
 }
 
 /// After an answer.
-pub(super) fn wanted(plan: &Plan, call: &Call, upload: &Upload) -> Wanted {
-    retry::wanted(&standing(plan, call, upload), answered(call), Some(&Answered(&call.response)))
+pub(super) fn wanted(plan: &Plan, call: &mut Call, upload: &Upload) -> Wanted {
+    let (of, outcome) = (standing(plan, call, upload), answered(call));
+    if !of.replayable {
+        too_large(&of, outcome, call);
+    }
+    retry::wanted(&of, outcome, Some(&Answered(&call.response)))
+}
+
+/// Writes down that it would go again, were its body not too large to be kept.
+fn too_large(of: &Standing<'_>, outcome: Outcome, call: &mut Call) {
+    let kept = Standing { replayable: true, ..*of };
+    if retry::wanted(&kept, outcome, Some(&Answered(&call.response))) == Wanted::Yes {
+        let most = REPLAY / 1024;
+        call.ledger.reason =
+            format!("not tried again: of its body more had come than the {most} KiB that are kept").into();
+    }
 }
 
 fn standing<'a>(plan: &'a Plan, call: &Call, upload: &Upload) -> Standing<'a> {

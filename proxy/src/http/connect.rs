@@ -141,7 +141,9 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
     };
     let by_server_name = ByServerName::of(table, &authority).filter(|_| asked.is_bytes());
     let cluster = Arc::clone(&plan.cluster);
-    let way = Way { id: plan.id, cluster, hash: plan.hash, original, idle: None, life: None };
+    // Bytes have the route's limits of a stream, as in Envoy, where zero is none; what is HTTP has its own, each request.
+    let (idle, life) = (Some(plan.allowed.idle.unwrap_or_default()), plan.allowed.whole);
+    let way = Way { id: plan.id, cluster, hash: plan.hash, original, idle, life, attempts: None };
     Ok(Tunnel { way, asked, by_server_name })
 }
 

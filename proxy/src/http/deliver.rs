@@ -18,6 +18,7 @@ use super::message::{Broken, Inlet as _, Length, Pump, PumpError};
 use super::relay::Upload;
 use super::reply::Reply;
 use super::{hop, local, operations, peers, upgrade};
+use crate::tunnel::Bounds;
 use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 
@@ -52,7 +53,11 @@ pub(super) async fn deliver<D: Downstream>(
     if tunnel {
         let flushed = poll_fn(|cx| down.poll_flush(cx)).await;
         let (up, place) = upstream.into_tunnel().filter(|_| flushed.is_ok()).ok_or(End::Gone)?;
-        return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight, place })));
+        // As in Envoy: what is idle ends, and so does what lasts too long. The time for an answer is over with its head.
+        let allowed = &of.plan.allowed;
+        let life = allowed.whole.map(|whole| (whole, call.ledger.start));
+        let bounds = Bounds { idle: allowed.idle, life };
+        return Ok(After::Tunnel(Box::new(Tunnel { up, in_flight, place, bounds })));
     }
     let mut download = if length == Length::None { Pump::finished_unflushed() } else { Pump::default() };
     let result = relay((of, call), down, &mut upstream, &mut upload, &mut download, clock).await;

@@ -18,6 +18,7 @@ use super::watch::Watch;
 use super::{admit, local, peers};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Current, Local, Snapshot};
+use crate::tunnel::Bounds;
 use crate::upstream::endpoint::InFlight;
 use crate::upstream::places::Place;
 
@@ -39,6 +40,8 @@ pub struct Tunnel {
     pub in_flight: InFlight,
     /// Counted among the cluster's connections, too.
     pub place: Place,
+    /// What the exchange's own limits of time leave it.
+    pub bounds: Bounds,
 }
 
 /// What does not change from one try of a request to the next.

@@ -13,7 +13,7 @@ use super::h1::H1;
 use super::watch;
 use crate::connection::Conn;
 use crate::stream::Io;
-use crate::tunnel::{self, Bounds};
+use crate::tunnel;
 
 /// What RFC 6455 appends to a key before it is digested.
 const SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -56,10 +56,10 @@ pub fn understanding(key: &str) -> String {
 
 /// The connection or stream belongs to another protocol now; it ends as a TCP connection would, and is then written down.
 pub(super) async fn run(conn: &Conn, mut down: Io, to: Tunnel, call: &mut Call, protocol: Protocol) {
-    let Tunnel { up, in_flight, place } = to;
+    let Tunnel { up, in_flight, place, bounds } = to;
     let mut up = whole(up);
     let judge = watch::upgraded(conn, call);
-    let ended = tunnel::run(&mut down, &mut up, Bounds::default(), judge).await;
+    let ended = tunnel::run(&mut down, &mut up, bounds, judge).await;
     drop((in_flight, up, place));
     call.ledger.received += ended.sent;
     call.ledger.sent += ended.received;

@@ -43,7 +43,7 @@ pub async fn first_to_speak(conn: &Conn, client: &mut Tcp) -> First {
     let mut made = None;
     let server = {
         let mut opening = pin!(async {
-            let reached = reach(conn, way.id, &way.cluster, way.hash, way.original).await.ok()?;
+            let reached = reach(conn, &way).await.ok()?;
             let (idle, life) = (way.idle, way.life);
             let opened = Opened { reached, cluster: way.cluster, idle, life, started, chain };
             made.insert(Box::new(opened)).hear().await;

@@ -188,6 +188,7 @@ impl<'a> Chains<'a> {
         filters.push(NetworkFilter::TcpProxy(TcpProxy {
             stat_prefix: self.cluster.clone(),
             clusters: vec![(self.cluster.clone(), 1)],
+            idle_timeout: self.proxy.idle_timeout(),
             max_connection_duration: self.life,
             access_log: access_log::logs(self.proxy, Side::Server),
             ..TcpProxy::default()

@@ -195,7 +195,10 @@ fn bytes(
         stat_prefix,
         clusters,
         weighted,
-        idle_timeout: pool.and_then(|pool| pool.idle_timeout).map(|span| span.0),
+        idle_timeout: pool
+            .and_then(|pool| pool.idle_timeout)
+            .map(|span| span.0)
+            .or_else(|| proxy.idle_timeout()),
         // Istio says it of the cluster alone, where Envoy heeds it for HTTP.
         max_connection_duration: pool.and_then(|pool| pool.max_connection_duration).map(|span| span.0),
         // A connection has no header to go by.
@@ -215,6 +218,7 @@ pub(super) fn to_cluster(proxy: &Proxy<'_>, cluster: &str) -> TcpProxy {
     TcpProxy {
         stat_prefix: cluster.to_owned(),
         clusters: vec![(cluster.to_owned(), 1)],
+        idle_timeout: proxy.idle_timeout(),
         access_log: access_log::logs(proxy, Side::Client),
         ..TcpProxy::default()
     }

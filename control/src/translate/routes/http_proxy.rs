@@ -16,6 +16,7 @@ use weft_model::route::{
 
 use super::{blocked, catch_all, domains, plain};
 use crate::resources::mesh_config::OutboundMode;
+use crate::translate::traffic::Traffic;
 use crate::translate::virtual_service::ConnectionRoute;
 use crate::translate::{Proxy, names, virtual_service};
 use crate::world::protocol::Protocol;
@@ -129,7 +130,11 @@ fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Rout
         protocol if protocol.is_http() => CONNECT,
         _ => CONNECT_BYTES,
     };
-    let own = Route { name: name.to_owned(), ..connect(&names::outbound(port.number, "", &service.host)) };
+    let mut own =
+        Route { name: name.to_owned(), ..connect(&names::outbound(port.number, "", &service.host)) };
+    if !port.protocol.is_http() {
+        last(proxy, service, port, &mut own);
+    }
     if port.protocol.is_http() || port.protocol.is_tls() {
         return own;
     }
@@ -138,6 +143,16 @@ fn connect_to_service(proxy: &Proxy<'_>, service: &Service, port: &Port) -> Rout
         Some(route) => led_by(route, own),
         None => own,
     }
+}
+
+/// A tunnel of bytes lasts as a connection to the service's own address would.
+fn last(proxy: &Proxy<'_>, service: &Service, port: &Port, own: &mut Route) {
+    let traffic = Traffic::of(proxy.rule(service), "", port.number);
+    let tcp = traffic.pool.and_then(|pool| pool.tcp.as_ref());
+    let RouteAction::Forward(forward) = &mut own.action else { return };
+    let idle = tcp.and_then(|tcp| tcp.idle_timeout).map(|span| span.0);
+    forward.idle_timeout = idle.or_else(|| proxy.idle_timeout()).or(forward.idle_timeout);
+    forward.max_stream_duration = tcp.and_then(|tcp| tcp.max_connection_duration).map(|span| span.0);
 }
 
 /// `own`, but to where the VirtualService's route leads.
@@ -165,6 +180,9 @@ fn led_by(route: &ConnectionRoute, own: Route) -> Route {
     }
 }
 
+/// How long nothing may move in a tunnel of bytes where nobody says it: what Envoy has for TCP, and not for CONNECT.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// CONNECT ends here; what it carries goes on as bytes, or as what it turns out to be.
 fn connect(cluster: &str) -> Route {
     connect_as(Forward::to(cluster))
@@ -174,6 +192,7 @@ fn connect_as(to: Forward) -> Route {
     let upgrade = Upgrade { token: "CONNECT".to_owned(), enabled: true, terminate_connect: true };
     let forward = Forward {
         timeout: Some(Duration::ZERO),
+        idle_timeout: Some(IDLE),
         upgrades: vec![upgrade],
         target: to.target,
         ..Forward::to("")

@@ -128,6 +128,35 @@ fn connect_leads_where_requests_do_and_bytes_take_connect_alone() {
     assert!(forward.upgrades[0].terminate_connect && forward.upgrades[0].token == "CONNECT");
 }
 
+/// How long nothing may move in a tunnel to such a host, and how long it may last.
+fn lasts(configuration: &Configuration, host: &str) -> [Option<u64>; 2] {
+    let host = proxy_routes(configuration).virtual_hosts.iter().find(|of| of.name == host).unwrap();
+    let RouteAction::Forward(forward) = &host.routes[0].action else { unreachable!("it is a tunnel") };
+    [forward.idle_timeout, forward.max_stream_duration].map(|time| time.map(|time| time.as_secs()))
+}
+
+#[test]
+fn a_tunnel_of_bytes_lasts_as_long_as_a_connection_to_the_service_and_is_idle_as_long() {
+    let rule = |host: &str, said: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {host}, namespace: shop}}\nspec: {{host: {host}, trafficPolicy: {{connectionPool: {{tcp: {{{said}}}}}}}}}\n"
+        )
+    };
+    let (db, auto, web) = (
+        "db.shop.svc.cluster.local:5432",
+        "auto.shop.svc.cluster.local:7000",
+        "web.shop.svc.cluster.local:80",
+    );
+    let hour = Some(3600);
+    assert_eq!([db, auto, web].map(|host| lasts(&cart(""), host)), [[hour, None]; 3]);
+    let said = "idleTimeout: 60s, maxConnectionDuration: 900s";
+    let ruled = cart(&["db", "auto", "web"].map(|host| rule(host, said)).concat());
+    assert_eq!([db, auto].map(|host| lasts(&ruled, host)), [[Some(60), Some(900)]; 2]);
+    assert_eq!(lasts(&ruled, web), [hour, None], "its requests have limits of their own");
+    let never = cart(&rule("db", "idleTimeout: 0s"));
+    assert_eq!(lasts(&never, db), [Some(0), None]);
+}
+
 #[test]
 fn what_nothing_names_is_let_out_or_answered_502() {
     let open = cart("");

@@ -13,8 +13,12 @@ fn web(mode: &str, port: &str) -> Configuration {
 }
 
 fn seen_by(agent: &str, mode: &str, port: &str) -> Configuration {
+    under("", agent, mode, port)
+}
+
+fn under(rules: &str, agent: &str, mode: &str, port: &str) -> Configuration {
     let world = sample::world(&format!(
-        "
+        "{rules}
 apiVersion: v1
 kind: Service
 metadata: {{name: web, namespace: shop}}
@@ -135,4 +139,50 @@ fn every_port_of_the_pod_is_served_but_the_proxy_s_own() {
         assignment.localities[0].endpoints[0].address,
         Address::Socket("127.64.1.2:8000".parse().unwrap())
     );
+}
+
+/// How long each connection of port 8000 may last that is only passed on, chain by chain.
+fn lives(rules: &str, mode: &str, port: &str) -> Vec<Option<u64>> {
+    let configuration = under(rules, "envoy", mode, port);
+    let listener = configuration.listeners.iter().find(|of| of.name == "127.64.1.1_8000").unwrap();
+    let chains = listener.filter_chains.iter().filter_map(|chain| match chain.filters.last() {
+        Some(NetworkFilter::TcpProxy(bytes)) => Some(bytes.max_connection_duration),
+        _ => None,
+    });
+    chains.map(|life| life.map(|life| life.as_secs())).collect()
+}
+
+#[test]
+fn a_connection_to_the_app_lasts_no_longer_than_its_inbound_pool_says_on_every_chain_of_bytes() {
+    let rule = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 900s}}}}
+---
+";
+    let of_sidecar = "
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: shop}
+spec: {inboundConnectionPool: {tcp: {maxConnectionDuration: 60s}}}
+---
+";
+    assert_eq!(lives("", "PERMISSIVE", "tcp"), [None; 3]);
+    for (mode, port, chains) in [
+        ("STRICT", "tcp", 1),
+        ("PERMISSIVE", "tcp", 3),
+        ("DISABLE", "tcp", 1),
+        ("STRICT", "x", 1),
+        ("PERMISSIVE", "x", 3),
+        ("DISABLE", "x", 1),
+    ] {
+        assert_eq!(lives(rule, mode, port), vec![Some(900); chains], "{mode} {port}");
+        // What the app can take goes before what its callers may ask for.
+        assert_eq!(
+            lives(&format!("{rule}{of_sidecar}"), mode, port),
+            vec![Some(60); chains],
+            "{mode} {port}"
+        );
+    }
 }

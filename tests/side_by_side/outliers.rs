@@ -22,7 +22,7 @@ macro_rules! rule {
 
 pub(crate) fn scenes() -> Vec<Scene> {
     let out = |name, apps, rule, play| Scene { apps, rule, ..scene(name, play) };
-    vec![
+    [
         out(
             "third",
             FOUR,
@@ -105,6 +105,16 @@ pub(crate) fn scenes() -> Vec<Scene> {
                 |at| Box::pin(unreachable(at)),
             )
         },
+    ]
+    .into_iter()
+    .chain(apart())
+    .collect()
+}
+
+/// Failures of the proxy's own making, counted apart.
+fn apart() -> [Scene; 2] {
+    let out = |name, apps, rule, play| Scene { apps, rule, ..scene(name, play) };
+    [
         Scene {
             gone: &[0],
             routes: "\n  - {retries: {attempts: 0}, TO-ITSELF}",

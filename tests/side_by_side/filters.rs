@@ -150,7 +150,7 @@ async fn limited(at: Place) -> Vec<Line> {
         // Of 1,200 s for each token; a busy machine takes some of them.
         let reset = answer.header("x-ratelimit-reset").parse::<u32>().map(|secs| secs.div_ceil(100));
         lines.push(line(
-            format!("request {n}: full again after so many hundred seconds"),
+            format!("request {n}: the next token after so many hundred seconds"),
             format!("{reset:?}"),
         ));
         lines.push(line(format!("request {n}: the log"), at.said(&answer.ask).await));

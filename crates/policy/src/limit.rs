@@ -15,7 +15,7 @@ pub struct Taken {
     pub passes: bool,
     /// Whole tokens that are left.
     pub remaining: u32,
-    /// The bucket is full again in so many seconds, rounded up, if nobody else comes.
+    /// In so many seconds, rounded up, there is a whole token for whoever comes next, as Envoy has it: 0 if there is one.
     pub reset: u64,
 }
 
@@ -48,7 +48,7 @@ pub fn take(bucket: &TokenBucket, left: &AtomicU64, now: Duration) -> Taken {
                 reason = "between 0 and u32's largest"
             )]
             Ok(_) => {
-                let reset = ((max - after) / rate).ceil();
+                let reset = ((1.0 - after).max(0.0) / rate).ceil();
                 return Taken { passes, remaining: after as u32, reset: reset as u64 };
             }
             Err(other) => before = other,

@@ -14,8 +14,8 @@ const fn t(millis: u64) -> Duration {
 fn a_burst_takes_what_is_there_and_then_tokens_come_one_by_one() {
     let (bucket, left) = (bucket(3, 10, 1000), AtomicU64::new(0));
     let at = |millis| take(&bucket, &left, t(millis));
-    assert_eq!(at(0), Taken { passes: true, remaining: 2, reset: 1 });
-    assert_eq!(at(0), Taken { passes: true, remaining: 1, reset: 1 });
+    assert_eq!(at(0), Taken { passes: true, remaining: 2, reset: 0 });
+    assert_eq!(at(0), Taken { passes: true, remaining: 1, reset: 0 });
     assert_eq!(at(0), Taken { passes: true, remaining: 0, reset: 1 });
     assert_eq!(at(0), Taken { passes: false, remaining: 0, reset: 1 });
     assert!(!at(90).passes);
@@ -40,13 +40,11 @@ fn an_empty_bucket_lets_nobody_through() {
 }
 
 #[test]
-fn the_reset_says_when_it_is_full_again() {
-    let (bucket, left) = (bucket(100, 100, 60_000), AtomicU64::new(0));
-    assert_eq!(take(&bucket, &left, t(0)).reset, 1);
-    for _ in 0..49 {
-        take(&bucket, &left, t(0));
-    }
-    assert_eq!(take(&bucket, &left, t(0)).reset, 31);
+fn the_reset_says_when_there_is_a_token_for_the_next() {
+    let (bucket, left) = (bucket(2, 1, 10_000), AtomicU64::new(0));
+    let reset = |millis| take(&bucket, &left, t(millis)).reset;
+    // As a stock Envoy says with the same bucket.
+    assert_eq!([reset(0), reset(0), reset(0), reset(1100)], [0, 10, 10, 9]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::{App, Listen, Protocol, grpc, http, line};
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -47,7 +48,7 @@ impl Ports {
                     Arc::clone(&port.listener)
                 }
                 None => Arc::new(
-                    TcpListener::bind(address)
+                    bind(*address)
                         .await
                         .with_context(|| format!("cannot listen on {address} for {protocol:?}"))?,
                 ),
@@ -66,6 +67,16 @@ impl Ports {
         self.open.into_values().for_each(|port| port.stop.cancel());
         while self.serving.join_next().await.is_some() {}
     }
+}
+
+/// Who listens on all addresses does so on those of IPv6, too, where the machine has any: as most programs do in a pod.
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    if address.ip() == Ipv4Addr::UNSPECIFIED
+        && let Ok(both) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())).await
+    {
+        return Ok(both);
+    }
+    TcpListener::bind(address).await
 }
 
 /// Serves one port until `stop`.

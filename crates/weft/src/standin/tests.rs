@@ -250,6 +250,21 @@ async fn ports_come_change_and_go_while_others_are_served() {
     assert!(tokio::net::TcpStream::connect(first).await.is_err());
 }
 
+#[tokio::test]
+async fn a_port_of_all_addresses_is_one_of_ipv6_too() {
+    let Ok(free) = std::net::TcpListener::bind("[::]:0") else {
+        return eprintln!("skipped: this machine has no IPv6");
+    };
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let mut ports = Ports::new(app(&[]));
+    ports.become_these(&listens(&format!("tcp=0.0.0.0:{port}")).unwrap()).await.unwrap();
+    for address in ["127.0.0.1", "::1"] {
+        let address = SocketAddr::new(address.parse().unwrap(), port);
+        assert_eq!(raw(address, "line\n", "line\n").await, "line\n", "{address}");
+    }
+}
+
 #[test]
 fn a_line_that_is_no_list_of_ports_is_an_error() {
     assert_eq!(listens("").unwrap(), []);

@@ -3,6 +3,7 @@
 //! What cannot be known (metadata of tokens, a header that is no UTF-8, a condition nobody evaluates) is neither true nor
 //! false, and stays so through `not`, `and` and `or`. An undecided policy never allows and always denies.
 
+mod asked;
 mod evaluate;
 
 use smallvec::SmallVec;
@@ -10,6 +11,7 @@ use weft_model::rbac::Action;
 use weft_model::request::{Connection, RequestView};
 use weft_model::table::rbac::{Gate, RbacFilter, Rules};
 
+pub use self::asked::Asked;
 use self::evaluate::{NoRequest, Subject, Truth};
 
 /// What came of it, with what was only noted on the way.
@@ -51,10 +53,10 @@ pub enum Denial<'a> {
         why: &'a str,
     },
     /// There are ALLOW policies, and none matches.
-    #[error("none of {policies} ALLOW rules matches")]
+    #[error("{policies}")]
     NoneMatched {
-        /// How many were asked.
-        policies: usize,
+        /// Those that were asked.
+        policies: Asked<'a>,
     },
     /// An external authorizer would have to be asked, which is not supported.
     #[error("a CUSTOM policy would ask {provider:?}, which is not supported: denied")]
@@ -152,7 +154,7 @@ fn verdict<'a, R: RequestView>(
         }
     }
     let denial =
-        (rules.action == Action::Allow).then_some(Denial::NoneMatched { policies: rules.policies.len() });
+        (rules.action == Action::Allow).then_some(Denial::NoneMatched { policies: Asked(&rules.policies) });
     (denial, None)
 }
 

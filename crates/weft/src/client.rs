@@ -91,17 +91,19 @@ pub(crate) async fn whole(to: &str, response: Response<Incoming>) -> Result<Byte
         .map_err(|reason| ClientError::Body { to: to.to_owned(), reason: reason.to_string() })
 }
 
-/// A tunnel to `authority` through the HTTP proxy at `to`.
-pub(crate) async fn tunnel(to: &str, authority: &str) -> Result<Upgraded, ClientError> {
+/// A tunnel to `authority` through the HTTP proxy at `to`, asked for under the `x-request-id` of that name.
+pub(crate) async fn tunnel(to: &str, authority: &str, id: Option<&str>) -> Result<Upgraded, ClientError> {
     let stream = connect(to).await?;
     let http = |source| ClientError::Http { to: to.to_owned(), source };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
     tokio::spawn(connection.with_upgrades());
-    let request = Request::connect(authority)
-        .header(header::HOST, authority)
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| ClientError::Address(authority.to_owned()))?;
+    let mut request = Request::connect(authority).header(header::HOST, authority);
+    if let Some(id) = id {
+        request = request.header("x-request-id", id);
+    }
+    let request =
+        request.body(Empty::<Bytes>::new()).map_err(|_| ClientError::Address(authority.to_owned()))?;
     let response = sender.send_request(request).await.map_err(http)?;
     if response.status() != StatusCode::OK {
         let (to, authority) = (to.to_owned(), authority.to_owned());

@@ -14,7 +14,7 @@ use crate::run_directory::Running;
 use crate::up::named;
 use crate::up::plan::{HTTP_PROXY_PORT, Plan, Pod};
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use refused::Refused;
@@ -38,7 +38,8 @@ An answer of 400 or more is told on standard error with its status and, as far a
 keeps that back. So that they know, the request has an x-request-id, as the sidecar would give it one.
 
 Exit status, as curl's: 0 for any response (with -f below 400); 3 a bad URL; 7 no connection; 22 with -f, a status of \
-400 or more; 28 too late; 35 no TLS; 52 no answer. 1 if there is no such workload, or no mesh.")]
+400 or more; 28 too late; 35 no TLS; 52 no answer; 56 no way through the \
+sidecar to an https URL's host. 1 if there is no such workload, or no mesh.")]
 pub(crate) struct Args {
     /// Who asks: a Deployment, a Service (any of its pods) or one pod.
     #[arg(long, value_name = "WORKLOAD")]
@@ -99,6 +100,7 @@ const HTTP_ERROR: u8 = 22;
 const LATE: u8 = 28;
 const NO_TLS: u8 = 35;
 const NO_ANSWER: u8 = 52;
+const NO_TUNNEL: u8 = 56;
 
 /// A failure with the status that tells it.
 #[derive(Debug)]
@@ -173,7 +175,17 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Option<Refused>, Fai
             client::send_on(stream, &to, request).await.map_err(failed)?
         }
         (true, true) => {
-            let stream = client::tunnel(&proxy(pod), &target.authority()).await.map_err(failed)?;
+            let id = request::new_name();
+            let stream = match client::tunnel(&proxy(pod), &target.authority(), Some(&id)).await {
+                Err(error @ ClientError::Tunnel { .. }) => {
+                    let hint = hint::of(plan, pod, &target.host, Some(StatusCode::BAD_GATEWAY));
+                    if let Some(hint) = hint.filter(|_| args.speaks()) {
+                        crate::say::say!("weft curl: {hint}");
+                    }
+                    return Ok(Some(Refused::tunnel(&error, id)));
+                }
+                tunnel => tunnel.map_err(failed)?,
+            };
             tls::send(hyper_util::rt::TokioIo::new(stream), &target, args.insecure, request).await?
         }
         (false, _) if !target.is_address() => {
@@ -221,7 +233,7 @@ fn failed(error: ClientError) -> Failed {
         ClientError::Connect { .. } => NO_CONNECTION,
         ClientError::Address(_) => BAD_URL,
         ClientError::Late(_) => LATE,
-        ClientError::Tunnel { .. } => 56,
+        ClientError::Tunnel { .. } => NO_TUNNEL,
         ClientError::Http { .. } | ClientError::Body { .. } => NO_ANSWER,
     };
     let hint = match &error {
@@ -297,7 +309,12 @@ async fn answer(
             .replace("%{size_download}", &length.to_string());
         std::io::stdout().write_all(text.as_bytes()).map_err(wrote)?;
     }
-    Ok((head.status.as_u16() >= 400).then(|| Refused { status: status(&head), id, open_line }))
+    Ok((head.status.as_u16() >= 400).then(|| Refused {
+        status: status(&head),
+        id,
+        open_line,
+        is_tunnel: false,
+    }))
 }
 
 fn write_head(

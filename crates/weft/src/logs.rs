@@ -10,6 +10,7 @@ mod request;
 #[cfg(test)]
 mod sample;
 mod told;
+mod whom;
 
 use crate::find;
 use crate::output::{self, Output};
@@ -26,6 +27,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
+use whom::Whom;
 
 pub(crate) use told::Told;
 
@@ -97,13 +99,13 @@ const MOST: usize = 100_000;
 /// Prints the logs; with -f until the mesh is gone.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let running = Running::find()?;
+    if args.of == Of::Access {
+        return requests(args, &running);
+    }
     let pods: Vec<&Pod> = match &args.workload {
         Some(name) => find::pods(&running.plan, name)?,
         None => running.plan.pods.iter().collect(),
     };
-    if args.of == Of::Access {
-        return requests(args, &running, &pods);
-    }
     if args.denied || args.failed || args.since.is_some() {
         anyhow::bail!("--denied, --failed and --since are for the log of requests (--of access)");
     }
@@ -160,13 +162,18 @@ fn written_down(pods: &[&Pod]) -> anyhow::Result<()> {
 }
 
 /// The access logs. All of them are read, whoever was asked for: why a call was refused, the other end's knows.
-fn requests(args: &Args, running: &Running, pods: &[&Pod]) -> anyhow::Result<ExitCode> {
+fn requests(args: &Args, running: &Running) -> anyhow::Result<ExitCode> {
     let names = Names::of(&running.plan);
     let all: Vec<&Pod> = running.plan.pods.iter().filter(|pod| pod.sidecar).collect();
     let mut logs = open(running, &all, Of::Access, |pod| names.pod(pod));
-    let chosen = args.workload.as_ref().map(|_| pods.iter().map(|pod| names.pod(pod)).collect());
+    let meant = args.workload.as_ref().map(|name| find::meant(&running.plan, name)).transpose()?;
+    let whom = meant.map(|meant| Whom {
+        pods: meant.pods.into_iter().map(|pod| names.pod(pod)).collect(),
+        all: running.plan.pods.iter().map(|pod| names.pod(pod)).collect(),
+        services: meant.services,
+    });
     let filter = Filter {
-        pods: chosen,
+        whom,
         denied: args.denied,
         failed: args.failed,
         since: args.since.map(|since| since.moment(OffsetDateTime::now_utc())),
@@ -253,9 +260,10 @@ impl Printer {
             match self.output {
                 Output::Text => output::print(&self.lines.line(request))?,
                 // What its own sidecar wrote, as it was written.
-                Output::Json => request
-                    .accounts()
-                    .filter(|account| self.filter.is_of(&account.owner))
+                Output::Json => self
+                    .filter
+                    .accounts(request)
+                    .into_iter()
                     .try_for_each(|account| self.as_json(&account.owner, &account.line))?,
             }
         }

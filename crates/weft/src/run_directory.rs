@@ -14,7 +14,7 @@
 mod running;
 
 use crate::up::plan::Pod;
-pub(crate) use running::Running;
+pub(crate) use running::{Other, Running, others, those};
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -40,12 +40,12 @@ pub(crate) enum RunError {
     Content { path: PathBuf, source: serde_json::Error },
     #[error("no mesh is running here; start one with `weft up DIR`")]
     NoneRuns,
-    #[error("{VARIABLE}={path:?} is not the folder of a running mesh")]
-    NotThere { path: PathBuf },
+    #[error("{VARIABLE}={path:?} is not the folder of a running mesh; {}", those(.others))]
+    NotThere { path: PathBuf, others: Vec<Other> },
     #[error(
-        "the mesh of {folders} died without saying goodbye: its `weft up` (process {pid}, started {ago} ago) was killed, or crashed; `weft up {folders}` starts it again and takes away what it left, until then its logs are in {path}"
+        "the mesh of {folders} died without saying goodbye: its `weft up` (process {pid}, started {ago} ago) was killed, or crashed; `{again}` starts it again and takes away what it left, until then its logs are in {path}"
     )]
-    Died { folders: String, pid: u32, ago: String, path: PathBuf },
+    Died { folders: String, again: String, pid: u32, ago: String, path: PathBuf },
 }
 
 /// What is known about a running mesh without asking it.
@@ -57,10 +57,21 @@ pub(crate) struct State {
     pub(crate) started: u64,
     /// The folders of YAML.
     pub(crate) folders: Vec<PathBuf>,
+    /// The command that starts it again as it was started.
+    #[serde(default)]
+    pub(crate) again: String,
     /// The control plane's status port.
     pub(crate) control: String,
     /// Whether every pod has been ready.
     pub(crate) ready: bool,
+}
+
+impl State {
+    /// The folders of YAML, in words.
+    pub(crate) fn of(&self) -> String {
+        let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        folders.join(", ")
+    }
 }
 
 /// A mesh's own folder; held by the `weft up` that runs it.

@@ -3,7 +3,7 @@
 use crate::admin::{self, InForce, Sidecar, Traffic};
 use crate::find;
 use crate::output::{self, Output, span};
-use crate::run_directory::Running;
+use crate::run_directory::{self, Other, Running};
 use crate::up::plan::Pod;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -17,7 +17,8 @@ been in force. CERT: what remains of the certificate's life. REQUESTS: those tha
 SUCCESS: the share of them that did not fail, by no answer or a 5xx; what was denied is an answer and no failure, so it is \
 told apart. DENIED: those answered with 401 or 403 (gRPC's 16 or 7); `weft logs --denied` says by whom and why.
 
-Exit status: 0 if all is well; 1 if a proxy refused something, does not answer, or no mesh runs.")]
+Exit status: 0 if all is well; 1 if a proxy refused something or does not answer, the files have errors, or no \
+mesh runs.")]
 pub(crate) struct Args {
     /// A Deployment, a Service or one pod; all of them where none is named.
     workload: Option<String>,
@@ -38,15 +39,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tokio::join!(admin::control_plane(&running.state.control), admin::sidecars(&pods))
     });
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let well = control.is_ok()
-        && sidecars
-            .iter()
-            .all(|(_, sidecar)| sidecar.as_ref().is_ok_and(|sidecar| problem(sidecar).is_none()));
+    let well = is_well(&control, &sidecars);
     match args.output {
         Output::Json => output::print_json(&as_json(&running, &control, &pods, &sidecars))?,
-        Output::Text => output::print(&as_text(&running, &control, &pods, &sidecars, now))?,
+        Output::Text => {
+            let others = run_directory::others(&run_directory::base(), &running.path);
+            output::print(&as_text(&running, &others, &control, &pods, &sidecars, now))?;
+        }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all is as it should be.
+fn is_well(control: &Result<Value, String>, sidecars: &Asked<'_>) -> bool {
+    let serves = |sidecar: &Result<Sidecar, String>| sidecar.as_ref().is_ok_and(|one| problem(one).is_none());
+    control.as_ref().is_ok_and(|status| !has_errors(status)) && sidecars.iter().all(|(_, one)| serves(one))
+}
+
+/// Whether the files say something that cannot be used, so that what is in force is not what they say.
+fn has_errors(control: &Value) -> bool {
+    control["files"]["in_use"] == false
 }
 
 type Asked<'a> = [(&'a Pod, Result<Sidecar, String>)];
@@ -92,6 +104,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
 
 fn as_text(
     running: &Running,
+    others: &[Other],
     control: &Result<Value, String>,
     pods: &[&Pod],
     sidecars: &Asked<'_>,
@@ -130,14 +143,16 @@ fn as_text(
         problems.push(format!("control plane: {error}; proxies go on with what they have"));
     }
     if let Ok(status) = control
-        && status["files"]["in_use"] == false
+        && has_errors(status)
     {
         problems.push("the files have errors; what they said before is in force".to_owned());
     }
     let uptime = span(now.saturating_sub(running.state.started));
-    let folders: Vec<String> =
-        running.state.folders.iter().map(|folder| folder.display().to_string()).collect();
-    let mut text = format!("{table}\n\nmesh of {}, up for {uptime}", folders.join(", "));
+    let (of, path) = (running.state.of(), running.path.display());
+    let mut text = format!("{table}\n\nmesh of {of}, up for {uptime}, its files in {path}");
+    if !others.is_empty() {
+        text.push_str(&format!("\nbeside it {}", run_directory::those(others)));
+    }
     for problem in problems {
         text.push_str(&format!("\n! {problem}"));
     }

@@ -4,6 +4,7 @@
 //! them, watches them and the files, and stops them. [`ready`] knows when the mesh is, [`report`] tells the user.
 
 pub(crate) mod addresses;
+mod again;
 mod environment;
 mod expand;
 mod manifests;
@@ -11,6 +12,7 @@ mod mention;
 pub(crate) mod named;
 pub(crate) mod only;
 pub(crate) mod plan;
+pub(crate) mod podless;
 mod pods;
 mod privileged;
 pub(crate) mod programs;
@@ -32,6 +34,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+
+/// What names the servers of the machine itself.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// `weft up`
 #[derive(Debug, clap::Args)]
@@ -63,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     netns: bool,
     /// Names the servers that know the world outside, for pods in network namespaces; none, if it names none.
-    #[arg(long, value_name = "FILE", requires = "netns", default_value = "/etc/resolv.conf")]
+    #[arg(long, value_name = "FILE", requires = "netns", default_value = RESOLV_CONF)]
     resolv_conf: PathBuf,
     /// Say which variables were rewritten to addresses.
     #[arg(long, short)]

@@ -126,11 +126,16 @@ pub(super) fn build(
 pub(super) fn name(args: &Args, request: &mut Request<Full<Bytes>>) -> Option<String> {
     let given = typed_names(args).iter().any(|typed| typed.eq_ignore_ascii_case(REQUEST_ID));
     if !given {
-        let id = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).ok()?;
+        let id = HeaderValue::from_str(&new_name()).ok()?;
         request.headers_mut().insert(REQUEST_ID, id);
     }
     let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// A name that no other request has.
+pub(super) fn new_name() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// The names of the headers as the user typed them, in their order.

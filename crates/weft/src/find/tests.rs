@@ -61,3 +61,44 @@ fn a_slip_is_answered_with_what_was_meant() {
     assert!(found("").is_err());
     assert!(found("cart.blog").is_err());
 }
+
+/// The same, of which `old` rests, and a service leads to a host outside.
+fn mesh_with_more() -> Plan {
+    let podless = |kind: &str, name: &str, namespace: &str, why: &str, hosts: &[&str]| Podless {
+        kind: kind.into(),
+        name: name.into(),
+        namespace: namespace.into(),
+        why: why.into(),
+        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+    };
+    let podless = vec![
+        podless("Deployment", "old", "shop", "replicas: 0", &["basket.shop.svc.cluster.local"]),
+        podless("ServiceEntry", "api.example.org", "", "it is a host outside", &["api.example.org"]),
+        podless("Service", "cart", "blog", "it has no selector", &["cart.blog.svc.cluster.local"]),
+    ];
+    Plan { podless, ..mesh() }
+}
+
+#[test]
+fn what_stands_in_the_files_and_runs_nowhere_has_no_pods_and_is_not_unknown() {
+    let plan = mesh_with_more();
+    let said = |name: &str| one(&plan, name).unwrap_err().to_string();
+    assert_eq!(said("old"), "Deployment old of namespace shop has no pods: replicas: 0");
+    assert_eq!(said("api.example.org"), "ServiceEntry api.example.org has no pods: it is a host outside");
+    assert_eq!(said("cart.blog"), "Service cart of namespace blog has no pods: it has no selector");
+    assert_eq!(one(&plan, "cart").unwrap().name, "cart-1", "what runs comes first");
+    assert!(said("odl").contains("did you mean old?"));
+}
+
+#[test]
+fn calls_are_told_by_the_services_that_lead_to_what_is_meant() {
+    let plan = mesh_with_more();
+    let of = |name: &str| {
+        let meant = meant(&plan, name).unwrap();
+        (meant.pods.len(), meant.services.into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(of("cart"), (2, vec!["basket.shop.svc.cluster.local".to_owned()]));
+    assert_eq!(of("shop/old"), (0, vec!["basket.shop.svc.cluster.local".to_owned()]));
+    assert_eq!(of("api.example.org"), (0, vec!["api.example.org".to_owned()]));
+    assert!(matches!(meant(&plan, "nobody"), Err(FindError::Unknown { .. })));
+}

@@ -1,8 +1,8 @@
 //! Which requests `weft logs` shows.
 
 use super::entry::Outcome;
-use super::request::Request;
-use std::collections::BTreeSet;
+use super::request::{Account, Request};
+use super::whom::Whom;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -10,8 +10,8 @@ use time::format_description::well_known::Rfc3339;
 /// What was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    /// The pods one of which takes part; none: any.
-    pub(super) pods: Option<BTreeSet<String>>,
+    /// Who takes part; none: anybody.
+    pub(super) whom: Option<Whom>,
     pub(super) denied: bool,
     pub(super) failed: bool,
     pub(super) since: Option<OffsetDateTime>,
@@ -25,12 +25,18 @@ impl Filter {
         let outcome = request.outcome();
         (any || asked.contains(&(true, outcome)))
             && self.since.is_none_or(|since| request.started >= since)
-            && request.accounts().any(|account| self.is_of(&account.owner))
+            && self.whom.as_ref().is_none_or(|whom| whom.takes_part(request))
+    }
+
+    /// What is shown of `request` as it was written: what the sidecars asked for say, and where they say nothing, the others'.
+    pub(super) fn accounts<'r>(&self, request: &'r Request) -> Vec<&'r Account> {
+        let own: Vec<&Account> = request.accounts().filter(|account| self.is_of(&account.owner)).collect();
+        if own.is_empty() { request.accounts().collect() } else { own }
     }
 
     /// Whether this pod's own log was asked for.
     pub(super) fn is_of(&self, pod: &str) -> bool {
-        self.pods.as_ref().is_none_or(|pods| pods.contains(pod))
+        self.whom.as_ref().is_none_or(|whom| whom.pods.contains(pod))
     }
 
     /// Whether requests are told apart by more than their pods: lines in another format cannot be.

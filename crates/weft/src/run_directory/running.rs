@@ -21,7 +21,11 @@ impl Running {
             if is_alive(&path) {
                 return Self::open(path);
             }
-            return Err(dead(&path).map_or(RunError::NotThere { path }, |dead| dead.said(now)));
+            let Some(dead) = dead(&path) else {
+                let others = others(&base(), &path);
+                return Err(RunError::NotThere { path, others });
+            };
+            return Err(dead.said(now));
         }
         Self::newest(&base(), now)
     }
@@ -48,6 +52,43 @@ impl Running {
     }
 }
 
+/// A mesh that runs too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Other {
+    pub(crate) path: PathBuf,
+    /// The folders of YAML.
+    pub(crate) of: String,
+}
+
+impl std::fmt::Display for Other {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "that of {} ({VARIABLE}={})", self.of, self.path.display())
+    }
+}
+
+/// The meshes of `base` that run, but for the one at `own`; the newest first.
+pub(crate) fn others(base: &Path, own: &Path) -> Vec<Other> {
+    // Of one elsewhere a link stands here.
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let own = real(own);
+    let mut others: Vec<(State, PathBuf)> = folders(base)
+        .filter(|path| is_alive(path) && real(path) != own)
+        .filter_map(|path| Some((read(&path.join("state.json")).ok()?, path)))
+        .collect();
+    others.sort_by_key(|(state, _)| std::cmp::Reverse(state.started));
+    others.into_iter().map(|(state, path)| Other { path, of: state.of() }).collect()
+}
+
+/// Which meshes run, in words.
+pub(crate) fn those(others: &[Other]) -> String {
+    let names: Vec<String> = others.iter().map(ToString::to_string).collect();
+    match names.as_slice() {
+        [] => "no mesh runs here".to_owned(),
+        [one] => format!("one runs: {one}"),
+        several => format!("{} run: {}", several.len(), several.join(", ")),
+    }
+}
+
 /// What is left of a mesh whose end nobody tidied up after.
 struct Dead {
     path: PathBuf,
@@ -62,10 +103,12 @@ fn dead(path: &Path) -> Option<Dead> {
 
 impl Dead {
     fn said(self, now: Duration) -> RunError {
-        let folders: Vec<String> =
-            self.state.folders.iter().map(|folder| folder.display().to_string()).collect();
         RunError::Died {
-            folders: folders.join(" "),
+            folders: self.state.of(),
+            again: match self.state.again.as_str() {
+                "" => "weft up".to_owned(),
+                again => again.to_owned(),
+            },
             pid: self.state.pid,
             ago: ago(now.as_secs().saturating_sub(self.state.started)),
             path: self.path,

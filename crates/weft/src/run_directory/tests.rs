@@ -6,7 +6,14 @@ use std::time::Duration;
 const NOW: Duration = Duration::from_secs(1000);
 
 fn state(started: u64) -> State {
-    State { pid: 1, started, folders: vec!["x".into()], control: "127.63.0.1:15014".into(), ready: true }
+    State {
+        pid: 1,
+        started,
+        folders: vec!["x".into()],
+        again: "weft up /x --netns".into(),
+        control: "127.63.0.1:15014".into(),
+        ready: true,
+    }
 }
 
 fn filled(base: &Path, started: u64) -> RunDirectory {
@@ -39,7 +46,11 @@ fn what_a_dead_mesh_left_is_removed_by_the_next() {
     drop(dead);
     let said = Running::newest(&base, NOW).unwrap_err().to_string();
     assert!(said.starts_with("the mesh of x died without saying goodbye"), "nobody holds its lock: {said}");
-    assert!(said.contains("(process 1, started 16 min ago)") && said.contains("weft up x"), "{said}");
+    assert!(
+        said.contains("(process 1, started 16 min ago)")
+            && said.contains("`weft up /x --netns` starts it again"),
+        "{said}"
+    );
     let _next = filled(&base, 2);
     assert!(!left.exists());
 }
@@ -75,4 +86,26 @@ fn of_a_dead_mesh_and_one_that_lives_the_living_is_meant() {
     // A folder that is being taken away has lost its lock before its state, or the other way round.
     std::fs::remove_file(left.join("lock")).unwrap();
     assert!(matches!(Running::newest(&base, NOW), Err(RunError::NoneRuns)));
+}
+
+#[test]
+fn the_meshes_beside_one_are_told_with_what_names_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("weft");
+    let own = filled(&base, 1);
+    let elsewhere = directory.path().join("elsewhere");
+    let other = filled(&elsewhere, 2);
+    let link = base.join("link");
+    std::os::unix::fs::symlink(other.path(), &link).unwrap();
+    let told = |path: &Path| running::those(&running::others(&base, path));
+    assert_eq!(told(own.path()), format!("one runs: that of x (WEFT_RUN={})", link.display()));
+    assert!(told(other.path()).contains(&format!("WEFT_RUN={})", own.path().display())), "not itself");
+    let none = base.join("none");
+    assert!(told(&none).starts_with("2 run: that of x (WEFT_RUN="), "the newest first: {}", told(&none));
+    let path = none.clone();
+    let said = RunError::NotThere { path, others: running::others(&base, &none) }.to_string();
+    assert!(said.contains("is not the folder of a running mesh; 2 run: "), "{said}");
+    own.remove().unwrap();
+    other.remove().unwrap();
+    assert_eq!(told(&none), "no mesh runs here");
 }

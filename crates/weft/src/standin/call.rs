@@ -72,7 +72,7 @@ impl Proxy {
     /// Opens a tunnel to `authority` and closes it again.
     pub(super) async fn open(&self, authority: &str) -> Result<(), ClientError> {
         match self.for_host(authority) {
-            Some(proxy) => client::tunnel(proxy, authority).await.map(drop),
+            Some(proxy) => client::tunnel(proxy, authority, None).await.map(drop),
             None => client::connect(authority).await.map(drop),
         }
     }
@@ -80,7 +80,7 @@ impl Proxy {
     /// The gRPC health check of `authority`: HTTP status and `grpc-status`.
     pub(super) async fn health(&self, authority: &str) -> Result<(StatusCode, Option<String>), ClientError> {
         match self.for_host(authority) {
-            Some(proxy) => health_on(client::tunnel(proxy, authority).await?, authority).await,
+            Some(proxy) => health_on(client::tunnel(proxy, authority, None).await?, authority).await,
             None => health_on(TokioIo::new(client::connect(authority).await?), authority).await,
         }
     }

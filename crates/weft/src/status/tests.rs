@@ -86,3 +86,28 @@ fn who_gets_nothing_or_comes_last_is_named_with_the_reason() {
         ["127.64.2.1:80 of outbound|80||b is ejected for 2.0 s more (outlierDetection)"]
     );
 }
+
+#[test]
+fn files_with_errors_are_not_all_well() {
+    let account = |in_use: bool| Ok(json!({ "files": { "in_use": in_use } }));
+    assert!(is_well(&account(true), &[]));
+    assert!(!is_well(&account(false), &[]));
+    assert!(!is_well(&Err("no answer".into()), &[]));
+}
+
+#[test]
+fn a_mesh_tells_where_its_files_are_and_of_those_beside_it() {
+    let state = run_directory::State {
+        pid: 1,
+        started: 0,
+        folders: vec!["/shop".into()],
+        again: String::new(),
+        control: String::new(),
+        ready: true,
+    };
+    let running = Running { path: "/run/up-7".into(), state, plan: crate::up::plan::Plan::default() };
+    let told = |others: &[Other]| as_text(&running, others, &Ok(json!({})), &[], &[], 60);
+    assert!(told(&[]).ends_with("\n\nmesh of /shop, up for 1m 0s, its files in /run/up-7"), "{}", told(&[]));
+    let other = Other { path: "/run/up-8".into(), of: "/blog".into() };
+    assert!(told(&[other]).ends_with("\nbeside it one runs: that of /blog (WEFT_RUN=/run/up-8)"));
+}

@@ -2,6 +2,7 @@
 
 use super::environment::Settings;
 use super::plan::Manifests;
+use super::podless::Alias;
 use super::pods::{Kind, Workload};
 use super::protocol::Protocol;
 use super::services::{Port, Service, Target};
@@ -20,6 +21,15 @@ impl Manifests {
             .iter()
             .filter_map(|service| Service::read(&service.meta.name, &service.meta.namespace, &service.spec))
             .collect();
+        let aliases = resources.services.iter().filter_map(|service| {
+            let of = service
+                .spec
+                .external_name
+                .clone()
+                .filter(|_| service.spec.type_.as_deref() == Some("ExternalName"))?;
+            let (name, namespace) = (service.meta.name.clone(), service.meta.namespace.clone());
+            Some(Alias { name, namespace, of })
+        });
         services.extend(resources.service_entries.iter().flat_map(outside));
         let key = |meta: &Meta| (meta.namespace.clone(), meta.name.clone());
         let config_maps = resources.config_maps.iter().map(|map| (key(&map.meta), map.spec.clone()));
@@ -33,6 +43,7 @@ impl Manifests {
         Self {
             workloads: workloads(resources),
             services,
+            aliases: aliases.collect(),
             proxies: resources
                 .mesh
                 .as_ref()

@@ -21,6 +21,7 @@ use super::addresses::{self, Base, Block};
 use super::environment::{self, Downward, Environment, Settings};
 use super::named::{self, Named};
 use super::only::LeftOut;
+use super::podless::{self, Alias, Podless};
 use super::pods::{self, Draft, Kind, Workload};
 use super::protocol::Protocol;
 use super::proxy::{self, Proxy};
@@ -41,6 +42,8 @@ pub(crate) const NODE: &str = "weft";
 pub(crate) struct Manifests {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) services: Vec<Service>,
+    /// Services of type ExternalName.
+    pub(crate) aliases: Vec<Alias>,
     pub(crate) settings: Settings,
     /// What the mesh asks of all proxies.
     pub(crate) proxies: ProxySettings,
@@ -65,6 +68,9 @@ pub(crate) struct Plan {
     /// Services that `--only` leaves without pods.
     #[serde(default)]
     pub(crate) left_out: Vec<LeftOut>,
+    /// Names of the files that no pod answers to.
+    #[serde(default)]
+    pub(crate) podless: Vec<Podless>,
 }
 
 /// One pod that runs.
@@ -206,6 +212,13 @@ pub(crate) fn plan(
         pod.netns = base.namespace(number);
         plan.pods.push(pod);
     }
+    plan.podless = podless::all(
+        &manifests.workloads,
+        &manifests.services,
+        &manifests.aliases,
+        &plan.pods,
+        &plan.left_out,
+    );
     if base.hub().is_some() {
         if plan.pods.len() > crate::netns::network::MOST {
             return Err(PlanError::TooManyNamespaces);

@@ -1,12 +1,17 @@
 //! What `weft up` says, on standard error: standard output belongs to the user's COMMAND.
 
+mod example;
+
 use super::plan::{Plan, PlanError, Pod};
 use super::programs::App;
 use super::protocol::Protocol;
+use super::services::Service;
+use crate::run_directory::{self, Other};
 use crate::supervisor::Event;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use weft_control::read::{Diagnostic, Reading};
@@ -206,8 +211,21 @@ pub(crate) const fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
+/// Where the mesh has its files, and which meshes run beside it.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) others: Vec<Other>,
+}
+
 /// The end of the start: what runs, how long it took, what to type next.
-pub(crate) fn summary(plan: &Plan, app: impl Fn(&Pod) -> App, took: Duration) -> String {
+pub(crate) fn summary(
+    plan: &Plan,
+    services: &[Service],
+    app: impl Fn(&Pod) -> App,
+    took: Duration,
+    place: &Place<'_>,
+) -> String {
     let rows = rows(plan, app);
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(["SERVICE", "PODS", "PORTS", "APP"]);
@@ -218,29 +236,29 @@ pub(crate) fn summary(plan: &Plan, app: impl Fn(&Pod) -> App, took: Duration) ->
         table.add_row([row.name.clone(), row.pods.to_string(), row.ports.clone(), row.app.clone()]);
     }
     let mut text = format!("{table}\n\n");
-    let (services, pods) = (rows.len(), plan.pods.len());
+    let (count, pods) = (rows.len(), plan.pods.len());
     text.push_str(&format!(
-        "mesh is ready in {:.1} s: {services} services, {pods} pods\n",
-        took.as_secs_f32()
+        "mesh is ready in {:.1} s: {count} services, {pods} pods; its files are in {}\n",
+        took.as_secs_f32(),
+        place.path.display()
     ));
-    if let Some((from, url)) = example(plan) {
-        text.push_str(&format!(
-            "\n    weft curl --from {from} {url}\n    weft status\n    weft logs {from} -f\n"
-        ));
+    if !place.others.is_empty() {
+        let those = run_directory::those(&place.others);
+        text.push_str(&format!("beside it {those}; `weft status` and its like take the newest\n"));
+    }
+    let call = example::of(plan, services);
+    let from = call.as_ref().map(|(from, _)| *from).or(plan.pods.first());
+    text.push('\n');
+    if let Some((from, url)) = &call {
+        let from = name_of(plan, &from.namespace, &from.workload);
+        text.push_str(&format!("    weft curl --from {from} {url}\n"));
+    }
+    text.push_str("    weft status\n");
+    if let Some(from) = from {
+        text.push_str(&format!("    weft logs {} -f\n", name_of(plan, &from.namespace, &from.workload)));
     }
     text.push_str("\nCtrl-C stops it.");
     text
-}
-
-/// A call that an app of this mesh would make.
-fn example(plan: &Plan) -> Option<(String, &str)> {
-    plan.pods.iter().filter(|pod| pod.sidecar).find_map(|pod| {
-        let calls = |(name, value): &&(String, String)| {
-            value.starts_with("http://") && !name.to_ascii_lowercase().ends_with("_proxy")
-        };
-        let (_, url) = pod.environment.iter().find(calls)?;
-        Some((name_of(plan, &pod.namespace, &pod.workload), url.as_str()))
-    })
 }
 
 #[cfg(test)]

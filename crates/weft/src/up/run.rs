@@ -13,6 +13,7 @@ mod stays;
 
 use super::Args;
 use super::addresses::Base;
+use super::again;
 use super::plan::{self, Manifests, Plan, Pod};
 use super::privileged;
 use super::programs::{CONTROL_PORT, Mesh, STATUS_PORT, app_name, sidecar_name};
@@ -179,6 +180,7 @@ impl Up {
             pid: std::process::id(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             folders: folders.clone(),
+            again: again::command(&args, &folders),
             control: match plan.base.hub() {
                 Some(hub) => format!("{hub}@{}:{STATUS_PORT}", plan.base.control()),
                 None => format!("{}:{STATUS_PORT}", plan.base.control()),

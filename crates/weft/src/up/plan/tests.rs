@@ -398,3 +398,30 @@ fn in_namespaces_a_template_s_names_of_addresses_stand_in_its_pods_hosts_before_
     let on_loopback = planned(&manifests, &[]);
     assert!(noted(&on_loopback, "pod shop/web-1: hostAliases: on loopback"), "{:?}", on_loopback.notes);
 }
+
+#[test]
+fn what_runs_no_pod_is_known_by_name_with_the_reason() {
+    let mut manifests = shop();
+    manifests.workloads[1].replicas = 0;
+    manifests.services.push(Service { selector: BTreeMap::new(), ..manifests.services[0].clone() });
+    manifests.services.last_mut().unwrap().name = "bare".into();
+    let (name, namespace) = ("blog".to_owned(), "shop".to_owned());
+    manifests.aliases.push(Alias { name, namespace, of: "blog.example.org".into() });
+    let known = |plan: &Plan| -> Vec<String> {
+        plan.podless.iter().map(|of| format!("{} {}: {} {:?}", of.kind, of.name, of.why, of.hosts)).collect()
+    };
+    let host = |name: &str| format!("[\"{name}.shop.svc.cluster.local\"]");
+    assert_eq!(
+        known(&planned(&manifests, &[])),
+        [
+            format!("Deployment cart: replicas: 0 {}", host("cart")),
+            format!("Service cart: its selector matches none that runs {}", host("cart")),
+            format!("Service bare: it has no selector {}", host("bare")),
+            format!("Service blog: it is another name for blog.example.org (ExternalName) {}", host("blog")),
+        ]
+    );
+    let part = known(&planned(&shop(), &["cart"]));
+    assert!(part.contains(&format!("Deployment web: --only leaves it out {}", host("web"))), "{part:?}");
+    assert!(part.contains(&format!("Service web: --only leaves them out {}", host("web"))), "{part:?}");
+    assert_eq!(known(&planned(&shop(), &[])), [""; 0]);
+}

@@ -1,30 +1,79 @@
 use super::*;
-use serde_json::json;
+use crate::up::services::Service;
+use serde_json::{Value, json};
 
-fn pod(namespace: &str, workload: &str) -> Pod {
+fn pod(namespace: &str, workload: &str, environment: &Value) -> Pod {
     serde_json::from_value(json!({
         "name": format!("{workload}-1"), "namespace": namespace, "kind": "Deployment", "workload": workload,
         "service_account": "default", "services": [workload], "labels": {}, "annotations": {},
         "address": "127.64.0.1", "localhost": "127.64.0.2", "sidecar": true, "containers": [], "ports": [],
-        "tcp": {}, "environment": [["CART_URL", "http://cart"]], "rewritten": [], "ready": true, "template": "",
+        "tcp": {}, "environment": environment, "rewritten": [], "ready": true, "template": "",
     }))
     .unwrap()
 }
 
-fn said(pods: &[Pod]) -> String {
+/// A service of that name, one port.
+fn service(namespace: &str, name: &str, port: &Value) -> Service {
+    let spec = json!({ "selector": { "app": name }, "ports": [port] });
+    Service::read(name, namespace, &serde_json::from_value(spec).unwrap()).unwrap()
+}
+
+fn said_beside(pods: &[Pod], services: &[Service], others: Vec<Other>) -> String {
     let plan = Plan { pods: pods.to_vec(), ..Plan::default() };
-    summary(&plan, |_| App::StandIn, Duration::ZERO)
+    let place = Place { path: Path::new("/run/up-7"), others };
+    summary(&plan, services, |_| App::StandIn, Duration::ZERO, &place)
+}
+
+fn said(pods: &[Pod], services: &[Service]) -> String {
+    said_beside(pods, services, Vec::new())
+}
+
+fn http() -> Value {
+    json!({ "name": "http", "port": 80 })
 }
 
 #[test]
 fn services_of_one_name_in_two_namespaces_are_told_apart() {
-    let text = said(&[pod("front", "web"), pod("shop", "web")]);
+    let calls = json!([["NEWS", "http://news.example.org"], ["WEB_URL", "http://web.shop/x"]]);
+    let services = [service("front", "web", &http()), service("shop", "web", &http())];
+    let text = said(&[pod("front", "web", &calls), pod("shop", "web", &json!([]))], &services);
     assert!(text.contains("front/web ") && text.contains("shop/web "), "{text}");
-    assert!(text.contains("weft curl --from front/web http://cart"), "{text}");
+    assert!(text.contains("    weft curl --from front/web http://web.shop/x\n"), "{text}");
 }
 
 #[test]
 fn in_one_namespace_a_service_has_its_short_name() {
-    let text = said(&[pod("shop", "web"), pod("shop", "cart")]);
+    let none = json!([]);
+    let text = said(&[pod("shop", "web", &none), pod("shop", "cart", &none)], &[]);
     assert!(!text.contains("shop/"), "{text}");
+}
+
+#[test]
+fn whatever_the_environments_say_there_are_commands_for_this_mesh() {
+    let none = json!([]);
+    let pods = [pod("shop", "web", &none), pod("shop", "cart", &none)];
+    let grpc = json!({ "name": "grpc", "port": 90 });
+    let text = said(
+        &pods,
+        &[service("shop", "web", &grpc), service("shop", "cart", &json!({ "name": "http", "port": 8080 }))],
+    );
+    let commands =
+        "\n\n    weft curl --from web http://cart:8080/\n    weft status\n    weft logs web -f\n\nCtrl-C";
+    assert!(text.contains(commands), "{text}");
+    let without = said(&pods, &[service("shop", "web", &grpc)]);
+    assert!(without.contains("\n\n    weft status\n    weft logs web -f\n\nCtrl-C"), "{without}");
+    let far = [pod("shop", "web", &none), pod("blog", "posts", &none)];
+    let text = said(&far, &[service("blog", "posts", &http())]);
+    assert!(text.contains("weft curl --from shop/web http://posts.blog/\n"), "{text}");
+}
+
+#[test]
+fn a_mesh_tells_where_its_files_are_and_which_others_run() {
+    let pods = [pod("shop", "web", &json!([]))];
+    let alone = said(&pods, &[]);
+    assert!(alone.contains("1 services, 1 pods; its files are in /run/up-7\n\n"), "{alone}");
+    let other = Other { path: "/run/up-8".into(), of: "/blog".into() };
+    let beside = said_beside(&pods, &[], vec![other]);
+    let words = "\nbeside it one runs: that of /blog (WEFT_RUN=/run/up-8); `weft status` and its like take the newest\n";
+    assert!(beside.contains(words), "{beside}");
 }

@@ -45,6 +45,7 @@ impl Up {
         self.plan.notes = wanted.notes;
         self.plan.named = wanted.named;
         self.plan.left_out = wanted.left_out;
+        self.plan.podless = wanted.podless;
         let renamed = self.rename();
         self.or_say(renamed);
         self.wanted = wanted.pods;

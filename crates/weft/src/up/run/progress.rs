@@ -1,7 +1,8 @@
 //! Who is ready, who is waited for, and what is said about it.
 
 use super::Up;
-use crate::up::plan::Pod;
+use crate::run_directory;
+use crate::up::plan::{Manifests, Pod};
 use crate::up::programs::{App, app_name};
 use crate::up::ready::{self, Key, Progress};
 use crate::up::report;
@@ -47,7 +48,13 @@ impl Up {
             .and_then(|state| self.write("state.json", &state));
         self.or_say(written);
         let app = |pod: &Pod| self.args.app(pod);
-        crate::say::say!("\n{}", report::summary(&self.plan, app, self.started.elapsed()));
+        let services = Manifests::of(&self.resources).services;
+        let place = report::Place {
+            path: &self.mesh.run,
+            others: run_directory::others(&run_directory::base(), &self.mesh.run),
+        };
+        let took = self.started.elapsed();
+        crate::say::say!("\n{}", report::summary(&self.plan, &services, app, took, &place));
     }
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.

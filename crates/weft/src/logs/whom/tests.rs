@@ -51,7 +51,10 @@ fn a_call_that_broke_off_at_a_pods_door_is_that_pods_and_not_the_next_ones() {
 
 #[test]
 fn a_call_of_before_is_one_to_a_workload_whose_pods_are_gone() {
-    let gone = told(|line| line["upstream_host"] = json!("127.64.9.1:8000"));
+    let gone = told(|line| {
+        line["upstream_host"] = json!("127.64.9.1:8000");
+        line["destination_workload"] = json!("api");
+    });
     assert!(whom(&[], &["api.shop.svc.cluster.local"]).takes_part(&gone));
 }
 

@@ -6,13 +6,18 @@
 mod accounts;
 mod destination_rules;
 mod doubled;
+mod endpoints;
 mod health_checks;
+mod idle_routes;
 mod loopback;
+mod namespaces;
 mod outliers;
 mod policies;
 mod rules_by_age;
 mod selectors;
+mod tcp_policies;
 mod telemetry;
+mod transport;
 mod virtual_services;
 
 use std::collections::BTreeMap;
@@ -51,9 +56,12 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
     let mut checked = Checked { world, workloads: world.described(), warnings: Vec::new() };
     let rules = RulesByAge::new(&world.resources.destination_rules, &world.mesh);
     checked.selectors();
+    checked.endpoints();
+    checked.namespaces();
     checked.destination_rules(&rules);
     checked.virtual_services();
     checked.policies();
+    checked.tcp_policies();
     checked.doubled(&rules);
     checked.service_accounts();
     checked.health_checks();
@@ -116,6 +124,12 @@ impl Checked<'_> {
             namespace.is_none_or(|namespace| workload.namespace == namespace)
                 && selects(labels, &workload.labels)
         })
+    }
+
+    /// The workloads that the labels of `service` put behind it, running or described.
+    fn behind<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = &'s Workload> {
+        let selected = self.selected(Some(&service.namespace), &service.selector);
+        selected.filter(|_| !service.selector.is_empty())
     }
 
     /// The service that `host` is, as `namespace` sees it.

@@ -13,7 +13,7 @@ mod locality;
 mod name_table;
 pub mod names;
 mod routes;
-mod traffic;
+pub(crate) mod traffic;
 mod upstream_tls;
 pub mod virtual_service;
 

@@ -6,6 +6,7 @@ mod automatic;
 pub mod destination_rules;
 pub mod family;
 pub mod host;
+pub mod injection;
 pub mod mesh;
 pub mod named_pods;
 pub mod peer_authentication;

@@ -1,5 +1,7 @@
 //! DestinationRules of hosts that nobody knows, subsets without pods, settings of ports that are not there.
 
+use std::collections::BTreeSet;
+
 use super::rules_by_age::RulesByAge;
 use super::selectors::written;
 use super::{Checked, listed};
@@ -8,6 +10,7 @@ use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
 use crate::world::host;
 use crate::world::service::Service;
 use crate::world::topology::KUBERNETES;
+use crate::world::workload::Workload;
 
 const KIND: &str = "DestinationRule";
 
@@ -35,6 +38,7 @@ impl Checked<'_> {
             if let [service] = &services[..] {
                 self.outliers(object, service);
             }
+            self.transport(&aged, &services);
             for (place, subset) in object.spec.subsets.iter().enumerate() {
                 let at = format!("spec.subsets[{place}]");
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
@@ -47,19 +51,31 @@ impl Checked<'_> {
                         "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
                         object.spec.host, subset.name
                     );
-                    let hint = self.elsewhere(namespace, &subset.labels);
+                    let hint = self.behind_instead(&services, &subset.labels);
                     self.warn(KIND, object, format!("{at}.labels"), message, hint);
                 }
             }
         }
     }
 
+    /// What pods behind these services have of the label that none has as it is asked for.
+    fn behind_instead(
+        &self,
+        services: &[std::sync::Arc<Service>],
+        labels: &std::collections::BTreeMap<String, String>,
+    ) -> Option<String> {
+        let behind: Vec<&Workload> = services.iter().flat_map(|service| self.behind(service)).collect();
+        labels.iter().find_map(|(name, value)| {
+            let known: BTreeSet<&String> =
+                behind.iter().filter_map(|workload| workload.labels.get(name)).collect();
+            let few = !known.is_empty() && known.len() <= 8 && !known.contains(value);
+            few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
+        })
+    }
+
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {
         let running = service.endpoints.iter().any(|endpoint| endpoint.workload.is_of(labels, KUBERNETES));
-        let described = !service.selector.is_empty()
-            && self
-                .selected(Some(&service.namespace), &service.selector)
-                .any(|workload| workload.is_of(labels, KUBERNETES));
+        let described = self.behind(service).any(|workload| workload.is_of(labels, KUBERNETES));
         running || described
     }
 

@@ -457,7 +457,7 @@ fn of_two_sidecars_for_the_same_workloads_the_younger_is_ignored_which_is_said()
         ["spec: workloads with app=web have an older Sidecar, first (mesh.yaml:20): this one is ignored"]
     );
     assert_eq!(found(&(of("first", "") + &of("second", web))), [""; 0]);
-    let elsewhere = of("second", "").replace("namespace: shop", "namespace: other");
+    let elsewhere = of("second", "").replace("namespace: shop", "namespace: istio-system");
     assert_eq!(found(&(of("first", "") + &elsewhere)), [""; 0]);
 }
 
@@ -532,3 +532,9 @@ fn a_policy_for_some_that_an_older_rule_takes_for_all_is_named() {
     assert_eq!(found(&format!("{}{some}", rule("all", policy))), Vec::<String>::new());
     assert_eq!(found(&format!("{some}{}", rule("all", ""))), Vec::<String>::new());
 }
+
+mod endpoints;
+mod namespaces;
+mod routes;
+mod tcp_policies;
+mod transport;

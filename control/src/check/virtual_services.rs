@@ -1,14 +1,17 @@
 //! Routes to hosts that nobody knows, to subsets that no DestinationRule defines, to ports that are not exposed; and
 //! VirtualServices of gateways, which nobody runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::selectors::written;
 use super::{Checked, listed};
 use crate::read::nearest;
 use crate::resources::Object;
 use crate::resources::gateway::Gateway;
 use crate::resources::virtual_service::{Destination, VirtualService};
 use crate::translate::virtual_service;
+use crate::world::host;
+use crate::world::service::Service;
 
 const KIND: &str = "VirtualService";
 
@@ -17,6 +20,7 @@ impl Checked<'_> {
         let resources = std::sync::Arc::clone(&self.world.resources);
         for object in &resources.virtual_services {
             self.gateways(object);
+            self.idle_routes(object);
             for (at, named, to) in virtual_service::destinations(object) {
                 self.destination(object, to, &named, &at);
             }
@@ -81,19 +85,66 @@ impl Checked<'_> {
         if to.subset.is_empty() {
             return;
         }
-        let rule = self.world.destination_rule(namespace, &BTreeMap::new(), &service);
-        if rule.is_none_or(|rule| rule.subset(&to.subset).is_none()) {
-            let known = listed(rule.iter().flat_map(|rule| &rule.subsets).map(|subset| subset.name.clone()));
-            let message = format!(
-                "no DestinationRule of {} has a subset {:?}: requests fail with 503",
-                to.host, to.subset
-            );
-            let hint = if known.is_empty() {
-                "define it in a DestinationRule of that host".to_owned()
-            } else {
-                format!("its subsets are {known}")
-            };
-            self.warn(KIND, object, format!("{at}.subset"), message, Some(hint));
+        self.subset(object, to, &service, at);
+    }
+
+    /// Which rule holds depends on the caller's labels where one has a `workloadSelector`: a subset may be there for some.
+    fn subset(&mut self, object: &Object<VirtualService>, to: &Destination, service: &Service, at: &str) {
+        let namespace = object.meta.namespace.as_str();
+        let callers = self.callers(object, service, at);
+        let rule = |labels: &Labels| self.world.destination_rule(namespace, labels, service);
+        let has = |labels: &&Labels| rule(labels).is_some_and(|rule| rule.subset(&to.subset).is_some());
+        let (having, lacking): (Vec<&Labels>, Vec<&Labels>) = callers.iter().partition(has);
+        let Some(first) = lacking.first() else { return };
+        let subsets = rule(first).into_iter().flat_map(|rule| &rule.subsets);
+        let known = listed(subsets.map(|subset| subset.name.clone()));
+        let all = |labels: &[&Labels]| labels.iter().map(|of| written(of)).collect::<Vec<_>>().join(" or ");
+        let missing =
+            format!("no DestinationRule of {} has a subset {:?}: requests fail with 503", to.host, to.subset);
+        let (message, hint) = match &having[..] {
+            [] if known.is_empty() => (missing, "define it in a DestinationRule of that host".to_owned()),
+            [] => (missing, format!("its subsets are {known}")),
+            some if first.is_empty() => (
+                format!("for workloads other than those with {}, {missing}", all(some)),
+                "the DestinationRule that has it is for those alone (workloadSelector)".to_owned(),
+            ),
+            _ => (
+                format!("for workloads with {}, {missing}", all(&lacking)),
+                format!("subsets of the DestinationRule that holds for them: {known}"),
+            ),
+        };
+        self.warn(KIND, object, format!("{at}.subset"), message, Some(hint));
+    }
+
+    /// Labels by which callers of the route at that place differ: those that it asks for itself, else those of the rules
+    /// that are for some callers alone, and none at all for everybody else.
+    fn callers(&self, object: &Object<VirtualService>, service: &Service, at: &str) -> BTreeSet<Labels> {
+        let asked = source_labels(&object.spec, at);
+        if !asked.is_empty() && asked.iter().all(|labels| !labels.is_empty()) {
+            return asked.into_iter().cloned().collect();
         }
+        let rules = self.world.destination_rules.iter();
+        let of_host = rules.filter(|rule| {
+            rule.namespace == object.meta.namespace && host::covers(&rule.host, &service.host)
+        });
+        of_host.map(|rule| rule.selector.clone()).chain([Labels::new()]).collect()
     }
 }
+
+/// The `sourceLabels` of each match of the route that `at` is within.
+fn source_labels<'v>(spec: &'v VirtualService, at: &str) -> Vec<&'v Labels> {
+    let place = |list: &str| -> Option<usize> {
+        at.strip_prefix("spec.")?.strip_prefix(list)?.strip_prefix('[')?.split(']').next()?.parse().ok()
+    };
+    if let Some(route) = place("http").and_then(|place| spec.http.get(place)) {
+        route.matches.iter().map(|of| &of.source_labels).collect()
+    } else if let Some(route) = place("tcp").and_then(|place| spec.tcp.get(place)) {
+        route.matches.iter().map(|of| &of.source_labels).collect()
+    } else if let Some(route) = place("tls").and_then(|place| spec.tls.get(place)) {
+        route.matches.iter().map(|of| &of.source_labels).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+type Labels = BTreeMap<String, String>;

@@ -336,6 +336,13 @@ impl Reader {
             fitted.misfits.checked(&mut document.findings, |findings| {
                 validate::names::labels(&metadata, findings);
                 validate::names::annotations(document.kind, &annotations, &Path::ROOT, findings);
+                if document.kind == "Pod"
+                    && let Some(labels) = &metadata.labels
+                {
+                    let root = Path::ROOT;
+                    let at = root.key("metadata");
+                    validate::sidecar_annotation::inject(labels, &at.key("labels"), findings);
+                }
                 match &spec {
                     None => findings.error(&Path::ROOT, "`spec` is missing"),
                     Some(spec) => check(spec, findings),

@@ -10,6 +10,7 @@ mod hostile;
 mod kubernetes;
 mod kustomizations;
 mod shapes;
+mod slips;
 mod together;
 mod traps;
 mod values;

@@ -21,6 +21,7 @@ pub(super) mod service;
 pub(super) mod service_entry;
 mod share;
 pub(super) mod sidecar;
+pub(super) mod sidecar_annotation;
 pub(super) mod telemetry;
 mod time;
 mod tls_files;

@@ -178,6 +178,19 @@ fn never() -> rbac::Policy {
     }
 }
 
+/// What of a rule is a matter of requests, which a port that carries none does not have.
+pub(crate) fn of_requests(
+    rule: &crate::resources::authorization_policy::Rule,
+    namespace: &str,
+    trust: &Trust<'_>,
+) -> Option<&'static str> {
+    let scope = Scope { action: rbac::Action::Allow, layer: Layer::Tcp, namespace, trust };
+    match rule::policy(rule, &scope) {
+        Err(rule::Unsaid::HttpOnly(what)) => Some(what),
+        _ => None,
+    }
+}
+
 /// Whether a policy is only noted. What is neither true nor false is enforced, as in Istio.
 fn is_dry_run(policy: &Object<AuthorizationPolicy>) -> bool {
     policy.meta.annotations.get(DRY_RUN).and_then(|value| truth(value)) == Some(true)

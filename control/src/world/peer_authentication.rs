@@ -42,6 +42,27 @@ impl MutualTlsModes {
         namespace: &str,
         labels: &BTreeMap<String, String>,
     ) -> Self {
+        let Holding { own, of_namespace, of_mesh } = Holding::new(resources, mesh, namespace, labels);
+        let default = said(own).or_else(|| said(of_namespace)).or_else(|| said(of_mesh)).unwrap_or_default();
+        let ports = own.iter().flat_map(|policy| &policy.spec.port_level_mtls);
+        Self { default, ports: ports.filter_map(|(port, mtls)| Some((*port, mode(mtls.mode)?))).collect() }
+    }
+}
+
+/// Of each level the policy that holds for one workload.
+struct Holding<'r> {
+    own: Option<&'r Object<PeerAuthentication>>,
+    of_namespace: Option<&'r Object<PeerAuthentication>>,
+    of_mesh: Option<&'r Object<PeerAuthentication>>,
+}
+
+impl<'r> Holding<'r> {
+    fn new(
+        resources: &'r Resources,
+        mesh: &Mesh,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Self {
         let own = oldest(resources, |object| {
             let selector = selector(object);
             object.meta.namespace == namespace
@@ -54,13 +75,28 @@ impl MutualTlsModes {
         let of_mesh = oldest(resources, |object| {
             object.meta.namespace == mesh.root_namespace && selector(object).is_empty()
         });
-        let said = |policy: Option<&PeerAuthentication>| {
-            policy.and_then(|policy| policy.mtls.as_ref()).and_then(|mtls| mode(mtls.mode))
-        };
-        let default = said(own).or_else(|| said(of_namespace)).or_else(|| said(of_mesh)).unwrap_or_default();
-        let ports = own.iter().flat_map(|policy| &policy.port_level_mtls);
-        Self { default, ports: ports.filter_map(|(port, mtls)| Some((*port, mode(mtls.mode)?))).collect() }
+        Self { own, of_namespace, of_mesh }
     }
+}
+
+/// The policy that decides what this port of a workload with these labels asks for; none where nothing says it.
+pub(crate) fn deciding<'r>(
+    resources: &'r Resources,
+    mesh: &Mesh,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    port: u16,
+) -> Option<&'r Object<PeerAuthentication>> {
+    let Holding { own, of_namespace, of_mesh } = Holding::new(resources, mesh, namespace, labels);
+    let of_port = |object: &&Object<PeerAuthentication>| {
+        object.spec.port_level_mtls.get(&port).is_some_and(|mtls| mode(mtls.mode).is_some())
+    };
+    let says = |object: &&Object<PeerAuthentication>| said(Some(object)).is_some();
+    own.filter(of_port).or_else(|| [own, of_namespace, of_mesh].into_iter().flatten().find(says))
+}
+
+fn said(object: Option<&Object<PeerAuthentication>>) -> Option<MutualTls> {
+    object.and_then(|object| object.spec.mtls.as_ref()).and_then(|mtls| mode(mtls.mode))
 }
 
 const fn mode(mode: MutualTlsMode) -> Option<MutualTls> {
@@ -80,7 +116,7 @@ fn selector(object: &Object<PeerAuthentication>) -> &BTreeMap<String, String> {
 fn oldest(
     resources: &Resources,
     holds: impl Fn(&Object<PeerAuthentication>) -> bool,
-) -> Option<&PeerAuthentication> {
+) -> Option<&Object<PeerAuthentication>> {
     let candidates = resources.peer_authentications.iter().filter(|object| holds(object));
-    candidates.min_by_key(|object| object.meta.age).map(|object| &object.spec)
+    candidates.min_by_key(|object| object.meta.age)
 }

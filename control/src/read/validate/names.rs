@@ -106,5 +106,6 @@ pub(in crate::read) fn annotations(
     }
     if kind == "Pod" {
         super::proxy_annotation::check(annotations, &at, into);
+        super::sidecar_annotation::check(annotations, &at, into);
     }
 }

@@ -40,6 +40,24 @@ pub(super) fn protocol(protocol: &str, at: &Path<'_>, into: &mut Findings) {
     });
 }
 
+/// Checks a Service's `appProtocol`: Kubernetes takes any, and of one that nobody knows nothing is known.
+pub(super) fn app_protocol(protocol: &str, at: &Path<'_>, into: &mut Findings) {
+    const KUBERNETES: [&str; 3] = ["kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss"];
+    let known = || PROTOCOLS.iter().copied().chain(KUBERNETES);
+    if protocol.is_empty() || known().any(|known| known.eq_ignore_ascii_case(protocol)) {
+        return;
+    }
+    let lower = protocol.to_ascii_lowercase();
+    let words: Vec<String> = known().map(str::to_ascii_lowercase).collect();
+    if let Some(near) = nearest(&lower, words.iter().map(String::as_str)) {
+        into.warning(
+            at,
+            format!("unknown protocol {protocol:?}: what is spoken there is found out by sniffing"),
+        );
+        into.hint(format!("did you mean {near}?"));
+    }
+}
+
 /// Checks what carries a port: Kubernetes takes these words alone, in capitals.
 pub(super) fn transport(protocol: &str, at: &Path<'_>, into: &mut Findings) {
     const KNOWN: [&str; 3] = ["TCP", "UDP", "SCTP"];

@@ -53,6 +53,9 @@ fn ports(service: &ServiceSpec, spec: &Path<'_>, into: &mut Findings) {
         if let Some(IntOrString::Int(target)) = port.target_port {
             super::port::number(u32::try_from(target).unwrap_or(0), &at.key("targetPort"), into);
         }
+        if let Some(spoken) = &port.app_protocol {
+            super::port::app_protocol(spoken, &at.key("appProtocol"), into);
+        }
         if !numbers.insert((port.port, protocol)) {
             into.error(&at.key("port"), format!("port {} stands here a second time", port.port));
         }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::read::finding::Findings;
+use crate::read::nearest::nearest;
 use crate::read::path::Path;
 
 /// Checks a Pod.
@@ -37,7 +39,9 @@ fn made_of(replicas: Option<i32>, selector: &LabelSelector, template: &PodTempla
     let at = spec.key("template");
     let none = BTreeMap::new();
     let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
-    super::names::label_map(labels, &at.key("metadata").key("labels"), into);
+    let metadata = at.key("metadata");
+    super::names::label_map(labels, &metadata.key("labels"), into);
+    super::sidecar_annotation::inject(labels, &metadata.key("labels"), into);
     let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
     super::names::annotations("Pod", annotations.unwrap_or(&none), &at, into);
     let wanted = selector.match_labels.as_ref().unwrap_or(&none);
@@ -105,6 +109,7 @@ fn one(container: &Container, at: &Path<'_>, into: &mut Findings) {
             );
         }
     }
+    probes(container, at, into);
     for (field, amounts) in
         container.resources.iter().flat_map(|r| [("limits", &r.limits), ("requests", &r.requests)])
     {
@@ -129,6 +134,36 @@ fn one(container: &Container, at: &Path<'_>, into: &mut Findings) {
             }
             (Some(_), None) | (None, Some(_)) => {}
             _ => into.error(&at, "exactly one of configMapRef and secretRef is needed"),
+        }
+    }
+}
+
+/// A port that a probe names is one of its own container's: where there is none, the kubelet never finds the app well.
+fn probes(container: &Container, at: &Path<'_>, into: &mut Findings) {
+    let probes = [
+        ("livenessProbe", &container.liveness_probe),
+        ("readinessProbe", &container.readiness_probe),
+        ("startupProbe", &container.startup_probe),
+    ];
+    for (field, probe) in probes {
+        let Some(probe) = probe else { continue };
+        let http = probe.http_get.as_ref().map(|of| ("httpGet", &of.port));
+        let tcp = probe.tcp_socket.as_ref().map(|of| ("tcpSocket", &of.port));
+        for (kind, port) in http.into_iter().chain(tcp) {
+            let IntOrString::String(name) = port else { continue };
+            let known = || container.ports.iter().flatten().filter_map(|port| port.name.as_deref());
+            if name.parse::<u16>().is_ok() || known().any(|of| of == name) {
+                continue;
+            }
+            let probe = at.key(field);
+            let kind = probe.key(kind);
+            into.warning(
+                &kind.key("port"),
+                format!("the container has no port named {name}: a cluster never gets an answer"),
+            );
+            if let Some(near) = nearest(name, known()) {
+                into.hint(format!("did you mean {near}?"));
+            }
         }
     }
 }

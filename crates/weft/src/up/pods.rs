@@ -159,17 +159,7 @@ impl Draft {
     /// Whether Istio would give it a sidecar: the label decides before the annotation, these before the
     /// namespace; the host's network has none.
     pub(crate) fn wants_sidecar(&self, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
-        const INJECT: &str = "sidecar.istio.io/inject";
-        if self.spec.host_network == Some(true) {
-            return false;
-        }
-        let of_pod = self.labels.get(INJECT).or_else(|| self.annotations.get(INJECT));
-        match of_pod.map(|value| value.to_ascii_lowercase()).as_deref() {
-            Some("false" | "no" | "off" | "n") => false,
-            Some("true" | "yes" | "on" | "y") => true,
-            _ => namespace_labels
-                .and_then(|labels| labels.get("istio-injection"))
-                .is_none_or(|value| value != "disabled"),
-        }
+        self.spec.host_network != Some(true)
+            && weft_control::world::injection::is_wanted(&self.labels, &self.annotations, namespace_labels)
     }
 }

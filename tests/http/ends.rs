@@ -155,8 +155,8 @@ async fn a_body_goes_with_each_try_as_long_as_it_is_small() {
     for attempt in 1..=3 {
         assert_eq!(app.exactly(50_000).await, body(50_000));
         app.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").await;
+        // All of the answer is here, so that its connection serves the next try.
         if attempt < 3 {
-            app = lone.app.accept().await;
             assert!(app.head().await.contains(&format!("x-envoy-attempt-count: {}", attempt + 1)));
         }
     }

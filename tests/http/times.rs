@@ -161,7 +161,9 @@ async fn a_tunnel_in_which_nothing_moves_ends_in_order_and_one_that_is_used_does
         forward(m).idle_timeout = Some(LONG);
     };
     let (upgraded, connected) = (Lone::with(of_streams, |_| {}).await, Lone::with(of_route, |_| {}).await);
-    for (mut client, mut app) in [websocket(&upgraded).await, bytes(&connected).await] {
+    for upgrade in [true, false] {
+        let (mut client, mut app) =
+            if upgrade { websocket(&upgraded).await } else { bytes(&connected).await };
         move_for(LONG * 2, &mut client, &mut app).await;
         let last = Instant::now();
         assert_eq!(client.end().await, (String::new(), End::Closed));

@@ -33,16 +33,15 @@ const MTU: u32 = 65535;
 const AT_ONCE: usize = 8;
 
 /// What the kernel says for want of a right to make namespaces and to set them up, which root in a container may lack. It is
-/// found out by making one. Whatever else is in the way is told when they are made in earnest.
-pub(crate) fn missing_right(id: u32) -> Option<String> {
-    let name = format!("{PREFIX}{id}");
-    if super::path(&name).exists() {
-        return None;
-    }
-    let made = ip(&["netns", "add", &name]).and_then(|()| ip(&["-n", &name, "link", "set", "lo", "up"]));
-    let _ = ip(&["netns", "del", &name]);
+/// found out by making one without a name, of which nothing stays, whatever ends this. Whatever else is in the way is told when
+/// they are made in earnest.
+pub(crate) fn missing_right() -> Option<String> {
+    let mut trial = Command::new("unshare");
+    trial.args(["--net", "--mount", "ip", "link", "set", "lo", "up"]).stdin(Stdio::null());
+    let made = trial.output().ok().filter(|made| !made.status.success())?;
+    let words = String::from_utf8_lossy(&made.stderr).trim().to_owned();
     let is_denied = |words: &String| words.contains("ermission denied") || words.contains("not permitted");
-    made.err().map(|error| error.to_string()).filter(is_denied)
+    Some(words).filter(is_denied)
 }
 
 /// Makes the hub, with the bridge at `address`.

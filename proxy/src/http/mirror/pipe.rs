@@ -70,7 +70,15 @@ impl Tap {
         }
         shared.held += piece.len();
         match shared.waiting.back_mut() {
-            Some(last) if last.len() + piece.len() <= PIECE => last.extend_from_slice(piece),
+            Some(last) if last.len() + piece.len() <= PIECE => {
+                let wanted = last.len() + piece.len();
+                if wanted > last.capacity() {
+                    // By doubling, but to no more than may be put together.
+                    let grown = last.capacity().saturating_mul(2).clamp(wanted, PIECE);
+                    last.reserve_exact(grown - last.len());
+                }
+                last.extend_from_slice(piece);
+            }
             _ => shared.waiting.push_back(piece.to_vec()),
         }
         shared.wake();

@@ -6,9 +6,6 @@ use super::*;
 use crate::stream::Tcp;
 
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-/// `:status: 200` on stream 1, and its end.
-const OK: &[u8] = &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88];
-
 fn get() -> http::Request<()> {
     http::Request::get("http://app/").body(()).unwrap()
 }
@@ -40,26 +37,6 @@ fn come(server: &mut TcpStream) -> usize {
             other => panic!("{other:?}"),
         }
     }
-}
-
-#[tokio::test]
-async fn of_a_request_on_a_connection_that_the_server_had_closed_nothing_has_left() {
-    let work = async {
-        let (client, mut server) = connected().await;
-        let (response, _, guard) = client.send(get(), true).await.unwrap();
-        server.write_all(OK).unwrap();
-        assert_eq!(response.await.unwrap().status(), 200);
-        assert!(guard.may_have_left());
-        drop(guard);
-        come(&mut server);
-        // The end is here, and nobody has looked yet.
-        server.shutdown(Shutdown::Write).unwrap();
-        let (response, _, guard) = client.send(get(), true).await.unwrap();
-        assert!(response.await.unwrap_err().is_io());
-        assert!(!guard.may_have_left());
-        assert_eq!(come(&mut server), 0);
-    };
-    tokio::task::LocalSet::new().run_until(work).await;
 }
 
 #[tokio::test]

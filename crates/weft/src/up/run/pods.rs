@@ -22,7 +22,7 @@ pub(super) fn wanted(args: &Args) -> bool {
         crate::say::say!("weft: --netns needs root, to make network namespaces; this mesh runs on loopback");
         return false;
     }
-    if let Some(why) = network::missing_right(std::process::id()) {
+    if let Some(why) = network::missing_right() {
         crate::say::say!(
             "weft: --netns needs the right to make network namespaces ({why}), which a container has if it is started with \
              `--privileged`; this mesh runs on loopback"

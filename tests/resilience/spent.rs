@@ -50,7 +50,7 @@ pub(super) async fn way(
 ) -> Way {
     let at = free_address();
     let mut listener = settings::tcp("out", at, Direction::Outbound, Transport::Raw, vec![], NAME);
-    let format = LogFormat::Text("%RESPONSE_FLAGS% %REASON%\n".into());
+    let format = LogFormat::Text("%RESPONSE_FLAGS% \"%REASON%\"\n".into());
     listener.filter_chains[0].filters = vec![NetworkFilter::TcpProxy(TcpProxy {
         clusters: vec![(NAME.into(), 1)],
         access_log: vec![AccessLog { path: log.0.display().to_string(), format, only_no_route: false }],

@@ -269,7 +269,8 @@ fn metrics(mesh: &Mesh) {
     }
 }
 
-/// By the best of several edits, for what else this machine does may hold up some; none may take long.
+/// By the best of several edits, for what else this machine does may hold up some; none may take long. What is built to be
+/// tested rather than run has twice the time: it reads and translates several times slower.
 fn edit(mesh: &Mesh) {
     let load = mesh.background("nginx-gateway", "http://auth-service/token");
     let asked = |mesh: &Mesh| mesh.curl("graphql-gateway", &["http://auth-service/token"])["status"].clone();
@@ -285,8 +286,9 @@ fn edit(mesh: &Mesh) {
     }
     let listed: Vec<String> = took.iter().map(|took| format!("{} ms", took.as_millis())).collect();
     println!("tour:   in force after {}", listed.join(", "));
-    assert!(took.iter().min().unwrap() <= &Duration::from_secs(1), "in force after {listed:?}");
-    assert!(took.iter().max().unwrap() <= &Duration::from_secs(3), "in force after {listed:?}");
+    let second = Duration::from_secs(if cfg!(debug_assertions) { 2 } else { 1 });
+    assert!(took.iter().min().unwrap() <= &second, "in force after {listed:?}");
+    assert!(took.iter().max().unwrap() <= &(second * 3), "in force after {listed:?}");
     fs::write(&file, MORE).unwrap();
     mesh.eventually("graphql-gateway is let in", || asked(mesh) == 200);
     fs::remove_file(&file).unwrap();

@@ -13,6 +13,9 @@ use super::message::{Broken, Event, Inlet, Outlet};
 
 /// A stream's window, and a connection's: large enough that many small frames do not look like an attack to h2.
 pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// The longest frame that is taken, and what is sent at once to who takes such: with its head four whole records of TLS, and one
+/// system call. What is usual (16 KiB) takes two records and a call each.
+pub const FRAME: u32 = 64 * 1024 - 9;
 /// A connection's window.
 pub const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
@@ -129,7 +132,7 @@ impl Outgoing {
 impl Outlet for Outgoing {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Broken::Closed)) };
-        stream.reserve_capacity(16 * 1024);
+        stream.reserve_capacity(FRAME as usize);
         loop {
             let have = stream.capacity();
             if have > 0 {

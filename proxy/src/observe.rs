@@ -130,7 +130,6 @@ impl Observer {
     pub fn finished(&self, conn: &Conn, call: &Call, protocol: Protocol) {
         let ledger = &call.ledger;
         let (request, response) = (LogFields(&call.request.headers), LogFields(&call.response.headers));
-        let text = |name: &str| call.request.headers.get(name);
         let own = &conn.worker.shared.observer.own.peer;
         let inbound = conn.direction == Direction::Inbound;
         let record = Record {
@@ -143,11 +142,7 @@ impl Observer {
             method: Some(call.request.method().as_bytes()),
             path: Some(call.request.target().as_bytes()),
             original_path: ledger.original_path.as_deref().map(str::as_bytes),
-            scheme: text("x-forwarded-proto"),
             authority: Some(call.request.authority().as_bytes()),
-            user_agent: text("user-agent"),
-            forwarded_for: text("x-forwarded-for"),
-            request_id: text("x-request-id"),
             request: &request,
             response: &response,
             response_code: (call.response.status > 0).then_some(call.response.status),

@@ -12,6 +12,8 @@ use weft_telemetry::{Record, ResponseFlag};
 /// The loggers of the chains that had something to log so far.
 pub(super) struct Logs {
     files: LogFiles,
+    /// Most chains have the same one, and a line is soonest made behind another of its format.
+    formats: Vec<(LogFormat, Arc<Format>)>,
     /// By the chain's address; the chain is kept, so that the address stays its own.
     chains: HashMap<usize, Chain>,
 }
@@ -37,7 +39,7 @@ const MOST: usize = 256;
 impl Logs {
     /// None was asked for yet.
     pub(super) fn new(files: LogFiles) -> Self {
-        Self { files, chains: HashMap::new() }
+        Self { files, formats: Vec::new(), chains: HashMap::new() }
     }
 
     /// Writes a record wherever the chain's settings say.
@@ -51,6 +53,7 @@ impl Logs {
         }
         if self.chains.len() >= MOST {
             self.chains.clear();
+            self.formats.clear();
         }
         let logs = settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect();
         let known = Chain { _keep: chain.clone(), logs };
@@ -58,11 +61,23 @@ impl Logs {
         self.chains.insert(key, known);
     }
 
-    fn make(&self, settings: &Settings) -> Option<AccessLog> {
+    fn make(&mut self, settings: &Settings) -> Option<AccessLog> {
+        let known = self.formats.iter().find(|(known, _)| *known == settings.format);
+        let known = known.map(|(_, format)| format.clone());
+        let format = match known {
+            Some(format) => format,
+            None => self.compile(&settings.format)?,
+        };
+        let file = self.files.open(Path::new(&settings.path));
+        let file = file.inspect_err(|error| tracing::warn!(%error, "no access log")).ok()?;
+        Some(AccessLog::new(format, file.lane()))
+    }
+
+    fn compile(&mut self, settings: &LogFormat) -> Option<Arc<Format>> {
         let hostname = std::env::var("HOSTNAME").unwrap_or_default();
         let variable = |name: &str| std::env::var(name).ok();
         let surroundings = Surroundings { hostname: &hostname, variable: &variable };
-        let format = match &settings.format {
+        let format = match settings {
             LogFormat::Text(text) if text.is_empty() => Ok(Format::istio()),
             LogFormat::Text(text) => Format::text(text, &surroundings),
             LogFormat::Json(fields) => {
@@ -72,8 +87,8 @@ impl Logs {
             }
         };
         let format = format.inspect_err(|error| tracing::warn!(%error, "no access log")).ok()?;
-        let file = self.files.open(Path::new(&settings.path));
-        let file = file.inspect_err(|error| tracing::warn!(%error, "no access log")).ok()?;
-        Some(AccessLog::new(Arc::new(format), file.lane()))
+        let format = Arc::new(format);
+        self.formats.push((settings.clone(), format.clone()));
+        Some(format)
     }
 }

@@ -59,8 +59,14 @@ pub(super) fn text(out: &mut Vec<u8>, value: &[u8], place: Place) {
 pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
     if is_plain(value) {
         out.extend_from_slice(value);
-        return;
+    } else {
+        escaped(out, value);
     }
+}
+
+// Apart, so that what needs none pays nothing for it.
+#[inline(never)]
+fn escaped(out: &mut Vec<u8>, value: &[u8]) {
     for c in String::from_utf8_lossy(value).chars() {
         match c {
             '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),

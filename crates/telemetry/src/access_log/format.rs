@@ -226,20 +226,25 @@ pub(super) fn address(out: &mut Vec<u8>, address: SocketAddr) {
 pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
-            // The longest, so that each byte finds room.
-            out.reserve("255.255.255.255".len());
+            let mut text = *b"255.255.255.255";
+            let mut len = 0;
+            let mut put = |byte| {
+                text[len] = byte;
+                len += 1;
+            };
             for (i, octet) in v4.octets().into_iter().enumerate() {
                 if i > 0 {
-                    out.push(b'.');
+                    put(b'.');
                 }
                 if octet > 99 {
-                    out.push(b'0' + octet / 100);
+                    put(b'0' + octet / 100);
                 }
                 if octet > 9 {
-                    out.push(b'0' + octet / 10 % 10);
+                    put(b'0' + octet / 10 % 10);
                 }
-                out.push(b'0' + octet % 10);
+                put(b'0' + octet % 10);
             }
+            out.extend_from_slice(&text[..len]);
         }
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }

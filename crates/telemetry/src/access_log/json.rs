@@ -3,10 +3,13 @@
 //! An operator that is a value's whole text keeps its type; text around it makes a string. What is not known
 //! is null, or its key is left out.
 
+mod aspect;
 mod last;
+mod seen;
 
 use serde_json::Value as Json;
 
+use self::aspect::{Aspect, Aspects};
 use super::escape;
 use super::format::{self, FormatError, Surroundings};
 use super::parse::{Part, Slot, parse};
@@ -21,18 +24,21 @@ const MAX_DEPTH: usize = 16;
 /// A compiled dictionary: what a line is made of.
 #[derive(Debug, Clone)]
 pub(super) struct Dictionary {
-    fields: Vec<(Opening, Node)>,
+    fields: Vec<Field>,
+    /// What each of them is made of.
+    reads: Vec<Aspects>,
     id: Identifier,
 }
 
 impl Dictionary {
-    fn new(fields: Vec<(Opening, Node)>) -> Self {
-        Self { fields, id: Identifier::next() }
+    fn new(fields: Vec<Field>) -> Self {
+        let reads = fields.iter().map(|field| field.node.reads()).collect();
+        Self { fields, reads, id: Identifier::next() }
     }
 
     /// Shows every format string's parts to `look`.
     pub(super) fn visit(&self, look: &mut impl FnMut(&[Part])) {
-        self.fields.iter().for_each(|(_, node)| node.visit(look));
+        self.fields.iter().for_each(|field| field.node.visit(look));
     }
 
     /// Appends an object, filled from `record`.
@@ -43,52 +49,53 @@ impl Dictionary {
     }
 }
 
+/// A field of an object.
+#[derive(Debug, Clone)]
+struct Field {
+    /// As it stands between the value before and its own: `,"key":`.
+    key: Box<[u8]>,
+    node: Node,
+}
+
+impl Field {
+    fn new(key: &str, node: Node) -> Self {
+        let mut text = b",\"".to_vec();
+        escape::json(&mut text, key.as_bytes());
+        text.extend_from_slice(b"\":");
+        Self { key: text.into(), node }
+    }
+}
+
 /// A compiled value.
 #[derive(Debug, Clone)]
 enum Node {
-    Object(Vec<(Opening, Self)>),
+    Object(Vec<Field>),
     List(Vec<Self>),
     /// One operator, which keeps its type.
     Typed(Part),
     Text(Vec<Part>),
 }
 
-/// A key as it stands in front of a value, `,"key":"`: from the field before as far as the value, and one more byte where
-/// that is a string. In pieces of one length, which are copied without a call; what is too much of the last is cut off.
-#[derive(Debug, Clone)]
-struct Opening {
-    pieces: Box<[[u8; 32]]>,
-    len: usize,
-}
-
-impl Opening {
-    fn new(key: &str) -> Self {
-        let mut text = b",\"".to_vec();
-        escape::json(&mut text, key.as_bytes());
-        text.extend_from_slice(b"\":\"");
-        let len = text.len();
-        text.resize(len.next_multiple_of(32), 0);
-        let (pieces, _) = text.as_chunks();
-        Self { pieces: pieces.into(), len }
-    }
-
-    /// Appends it, without so many of its last bytes.
-    #[inline]
-    fn write(&self, but: usize, out: &mut Vec<u8>) {
-        let end = out.len() + self.len - but;
-        self.pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-        out.truncate(end);
-    }
-}
-
 impl Node {
     fn visit(&self, look: &mut impl FnMut(&[Part])) {
         match self {
-            Self::Object(fields) => fields.iter().for_each(|(_, node)| node.visit(look)),
+            Self::Object(fields) => fields.iter().for_each(|field| field.node.visit(look)),
             Self::List(nodes) => nodes.iter().for_each(|node| node.visit(look)),
             Self::Typed(part) => look(std::slice::from_ref(part)),
             Self::Text(parts) => look(parts),
         }
+    }
+
+    /// What it is made of.
+    fn reads(&self) -> Aspects {
+        let mut reads = Aspects::from(Aspect::Line);
+        self.visit(&mut |parts| {
+            for part in parts {
+                let Part::Value(slot) = part else { continue };
+                reads = reads.and(slot.operator.aspects());
+            }
+        });
+        reads
     }
 }
 
@@ -117,9 +124,7 @@ fn compile_at(
         Json::String(format) => compile_text(format, surroundings, warnings),
         Json::Object(fields) => fields
             .iter()
-            .map(|(key, value)| {
-                Ok((Opening::new(key), compile_at(value, surroundings, warnings, depth + 1)?))
-            })
+            .map(|(key, value)| Ok(Field::new(key, compile_at(value, surroundings, warnings, depth + 1)?)))
             .collect::<Result<_, _>>()
             .map(Node::Object),
         Json::Array(values) => values
@@ -137,7 +142,7 @@ pub(super) fn flat<'a>(
 ) -> Result<Dictionary, FormatError> {
     let node = |format| compile_text(format, &Surroundings::NONE, &mut Vec::new());
     fields
-        .map(|(key, format)| Ok((Opening::new(key), node(format)?)))
+        .map(|(key, format)| Ok(Field::new(key, node(format)?)))
         .collect::<Result<_, _>>()
         .map(Dictionary::new)
 }
@@ -165,12 +170,12 @@ fn kind_of(json: &Json) -> &'static str {
     }
 }
 
-/// Appends a compiled value, filled from `record`.
+/// Appends a compiled value, filled from `record`; or nothing, where that is to be left out.
 fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     match node {
         Node::Object(fields) => {
             let start = out.len();
-            fields.iter().for_each(|(key, node)| write_field(key, node, record, omit_empty, out));
+            fields.iter().for_each(|field| write_field(field, record, omit_empty, out));
             close(start, out);
         }
         Node::List(nodes) => {
@@ -179,24 +184,25 @@ fn write(node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) 
                 if i > 0 {
                     out.push(b',');
                 }
-                write(node, record, omit_empty, out);
+                // Here is no key to leave out.
+                write(node, record, omit_empty && !matches!(node, Node::Typed(_)), out);
             }
             out.push(b']');
         }
-        // In a list there is no key to leave out.
-        Node::Typed(Part::Value(slot)) => write_typed(None, slot, slot.operator.value(record), false, out),
+        Node::Typed(Part::Value(slot)) => write_typed(slot, slot.operator.value(record), omit_empty, out),
         Node::Typed(literal) => write_text(std::slice::from_ref(literal), record, omit_empty, out),
         Node::Text(parts) => write_text(parts, record, omit_empty, out),
     }
 }
 
 /// Appends a field of an object, with a comma in front.
-fn write_field(key: &Opening, node: &Node, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
-    if let Node::Typed(Part::Value(slot)) = node {
-        write_typed(Some(key), slot, slot.operator.value(record), omit_empty, out);
-    } else {
-        key.write(1, out);
-        write(node, record, omit_empty, out);
+fn write_field(field: &Field, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&field.key);
+    let value = out.len();
+    write(&field.node, record, omit_empty, out);
+    if out.len() == value {
+        out.truncate(start);
     }
 }
 
@@ -209,21 +215,14 @@ fn close(start: usize, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Appends what an operator has found, behind its key where it has one.
-fn write_typed(key: Option<&Opening>, slot: &Slot, value: Value<'_>, omit_empty: bool, out: &mut Vec<u8>) {
-    if omit_empty && is_missing(value) {
-        return;
-    }
-    let bare = matches!(value, Value::Missing | Value::Number(_));
-    match key {
-        Some(key) => key.write(usize::from(bare), out),
-        None if bare => {}
-        None => out.push(b'"'),
-    }
+/// Appends what an operator has found.
+fn write_typed(slot: &Slot, value: Value<'_>, omit_empty: bool, out: &mut Vec<u8>) {
     match value {
+        value if omit_empty && is_missing(value) => {}
         Value::Missing => out.extend_from_slice(b"null"),
         Value::Number(number) => format::number(out, number),
         value => {
+            out.push(b'"');
             write_inside(value, slot, out);
             out.push(b'"');
         }
@@ -273,7 +272,9 @@ fn write_inside(value: Value<'_>, slot: &Slot, out: &mut Vec<u8>) {
         Value::Time(shape, moment) => {
             let start = out.len();
             shape.write(out, moment);
-            escape::json_from(out, start);
+            if shape.needs_escape() {
+                escape::json_from(out, start);
+            }
         }
     }
 }

@@ -280,12 +280,9 @@ impl Header {
     /// Its name, where it is to be looked for among the fields.
     pub(super) fn field(&self) -> Option<&str> {
         match self {
-            Self::Method
-            | Self::Path
-            | Self::OriginalPath
-            | Self::Scheme
-            | Self::Authority
-            | Self::Status => None,
+            Self::Method | Self::Path | Self::OriginalPath | Self::Authority | Self::Status => None,
+            // The proxy makes sure that it says so.
+            Self::Scheme => Some("x-forwarded-proto"),
             Self::UserAgent => Some("user-agent"),
             Self::ForwardedFor => Some("x-forwarded-for"),
             Self::RequestId => Some("x-request-id"),

@@ -11,6 +11,7 @@ use crate::identifier::Identifier;
 #[derive(Debug, Clone)]
 pub(super) struct TimeFormat {
     pieces: Vec<Piece>,
+    needs_escape: bool,
     id: Identifier,
 }
 
@@ -26,8 +27,14 @@ struct Written {
     format: Identifier,
     second: u64,
     text: Vec<u8>,
-    /// Where fractions stand, and of how many digits.
-    fractions: Vec<(usize, u8)>,
+    fractions: Vec<Fraction>,
+}
+
+/// A second's fraction, as it stands in a text.
+struct Fraction {
+    place: std::ops::Range<usize>,
+    /// Nanoseconds in one of its last digit.
+    unit: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +88,14 @@ impl TimeFormat {
     }
 
     fn of(pieces: Vec<Piece>) -> Self {
-        Self { pieces, id: Identifier::next() }
+        let plain = |c: &char| (' '..='~').contains(c) && !matches!(c, '"' | '\\');
+        let needs_escape = pieces.iter().any(|piece| matches!(piece, Piece::Literal(c) if !plain(c)));
+        Self { pieces, needs_escape, id: Identifier::next() }
+    }
+
+    /// Whether JSON needs an escape for something in it.
+    pub(super) const fn needs_escape(&self) -> bool {
+        self.needs_escape
     }
 
     /// Appends `moment`.
@@ -94,10 +108,8 @@ impl TimeFormat {
             }
             let start = out.len();
             out.extend_from_slice(&last.text);
-            for (at, count) in &last.fractions {
-                let count = usize::from((*count).clamp(1, 9));
-                let value = since.subsec_nanos() / 10_u32.pow(9 - count as u32);
-                fill(&mut out[start + at..][..count], value);
+            for Fraction { place, unit } in &last.fractions {
+                fill(&mut out[start..][place.clone()], since.subsec_nanos() / unit);
             }
         });
     }
@@ -109,7 +121,9 @@ impl TimeFormat {
         for piece in &self.pieces {
             piece.write(&mut last.text, date);
             if let Piece::Fraction(count) | Piece::SecondWithFraction(count) = piece {
-                last.fractions.push((last.text.len() - usize::from(*count), *count));
+                let end = last.text.len();
+                let unit = 10_u32.pow(9 - u32::from(*count).clamp(1, 9));
+                last.fractions.push(Fraction { place: end - usize::from(*count)..end, unit });
             }
         }
     }

@@ -65,7 +65,7 @@ impl<'r> Value<'r> {
     }
 }
 
-fn as_millis(duration: Duration) -> u64 {
+pub(super) fn as_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -96,10 +96,19 @@ impl Lookup {
 }
 
 fn of_fields<'r>(header: &Header, fields: &'r dyn Fields) -> Value<'r> {
-    Value::bytes(header.field().and_then(|name| fields.value(name)))
+    Value::bytes(in_fields(header, fields))
 }
 
-fn of_request<'r>(header: &'r Header, record: &Record<'r>) -> Value<'r> {
+fn in_fields<'r>(header: &Header, fields: &'r dyn Fields) -> Option<&'r [u8]> {
+    header.field().and_then(|name| fields.value(name))
+}
+
+fn of_request<'r>(header: &Header, record: &Record<'r>) -> Value<'r> {
+    Value::bytes(in_request(header, record))
+}
+
+/// What a header of the request says, as the proxy has made it.
+pub(super) fn in_request<'r>(header: &Header, record: &Record<'r>) -> Option<&'r [u8]> {
     let own = match header {
         Header::Method => record.method,
         Header::Path => record.path,
@@ -111,7 +120,7 @@ fn of_request<'r>(header: &'r Header, record: &Record<'r>) -> Value<'r> {
         Header::RequestId => record.request_id,
         Header::Status | Header::UpstreamServiceTime | Header::Field(_) => None,
     };
-    own.map_or_else(|| of_fields(header, record.request), Value::Bytes)
+    own.or_else(|| in_fields(header, record.request))
 }
 
 fn of_response<'r>(header: &'r Header, record: &Record<'r>) -> Value<'r> {

@@ -1,19 +1,11 @@
 //! Services that lead nowhere though they select something.
 
-use super::super::check;
-use super::{WEB, sample};
-
-fn said(yaml: &str) -> Vec<String> {
-    check(&sample::world(yaml))
-        .into_iter()
-        .map(|told| format!("{}: {}; {}", told.path, told.message, told.hint.unwrap_or_default()))
-        .collect()
-}
+use super::{WEB, said_in};
 
 #[test]
 fn a_port_that_leads_to_a_name_that_no_container_has_is_named() {
     let named = |target: &str, container: &str| {
-        said(
+        said_in(
             &WEB.replace("targetPort: 8000", &format!("targetPort: {target}"))
                 .replace("{containerPort: 8000}", container),
         )
@@ -36,7 +28,7 @@ fn a_port_that_leads_to_a_name_that_no_container_has_is_named() {
 fn a_service_whose_workloads_have_no_replicas_is_named() {
     let with = |replicas: u8, more: &str| {
         let yaml = WEB.replace("spec:\n  selector:", &format!("spec:\n  replicas: {replicas}\n  selector:"));
-        said(&format!("{yaml}{more}"))
+        said_in(&format!("{yaml}{more}"))
     };
     assert_eq!(
         with(0, ""),
@@ -45,16 +37,4 @@ fn a_service_whose_workloads_have_no_replicas_is_named() {
     assert_eq!(with(1, ""), [""; 0]);
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {containers: [{name: app, image: web}]}\n";
     assert_eq!(with(0, pod), [""; 0]);
-}
-
-#[test]
-fn an_empty_subset_is_told_with_what_pods_behind_the_service_have() {
-    let other = WEB
-        .replace("name: web", "name: other")
-        .replace("app: web", "app: other")
-        .replace("serviceAccountName: web", "serviceAccountName: other")
-        .replace("version: v1", "version: v3");
-    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: v2, labels: {version: v2}}]}";
-    let told = said(&format!("{WEB}{other}{rule}"));
-    assert!(told.len() == 1 && told[0].ends_with("; version is one of v1 there"), "{told:?}");
 }

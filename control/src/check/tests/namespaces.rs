@@ -1,14 +1,6 @@
 //! Namespaces in which nothing runs.
 
-use super::super::check;
-use super::{WEB, sample};
-
-fn said(yaml: &str) -> Vec<String> {
-    check(&sample::world(&format!("{WEB}{yaml}")))
-        .into_iter()
-        .map(|told| format!("{}: {}; {}", told.path, told.message, told.hint.unwrap_or_default()))
-        .collect()
-}
+use super::said;
 
 #[test]
 fn a_policy_of_a_namespace_without_workloads_is_named() {

@@ -1,6 +1,6 @@
 //! A DestinationRule's `tls` against what PeerAuthentications ask of the pods behind its host.
 
-use super::found;
+use super::{WEB, found, found_in};
 
 fn rule(spec: &str) -> String {
     format!(
@@ -58,11 +58,8 @@ fn mtls_to_a_port_that_takes_none_is_named() {
 
 #[test]
 fn pods_without_a_sidecar_take_plain_text_and_no_mtls() {
-    let bare = super::WEB.replace("version: v1}", "version: v1, sidecar.istio.io/inject: 'false'}");
-    let told = |yaml: &str| -> Vec<String> {
-        let warnings = super::check(&super::sample::world(&format!("{bare}{yaml}")));
-        warnings.into_iter().map(|warning| warning.message).collect()
-    };
+    let bare = WEB.replace("version: v1}", "version: v1, sidecar.istio.io/inject: 'false'}");
+    let told = |yaml: &str| found_in(&format!("{bare}{yaml}"));
     assert_eq!(told(&(rule(&policy("DISABLE")) + &asked(STRICT))), [""; 0]);
     let mtls = told(&rule(&policy("ISTIO_MUTUAL")));
     assert!(mtls.len() == 1 && mtls[0].contains("web has no sidecar at port 8000"), "{mtls:?}");

@@ -1,0 +1,46 @@
+//! DestinationRules of hosts that nobody knows, and subsets without pods.
+
+use super::super::check;
+use super::{WEB, said, sample};
+
+#[test]
+fn a_subset_without_pods_is_named_with_what_pods_have_instead() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: v2, labels: {version: v2}}]}";
+    let world = sample::world(&format!("{WEB}{yaml}"));
+    let warnings = check(&world);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!(
+        warnings[0].to_string(),
+        "mesh.yaml:20:1: warning: spec.subsets[0].labels: no pod behind web has version=v2: subset v2 is empty, and what is routed to it fails with 503; version is one of v1 there [DestinationRule shop/web]"
+    );
+}
+
+#[test]
+fn an_empty_subset_is_told_with_what_pods_behind_the_service_have() {
+    let other = WEB
+        .replace("name: web", "name: other")
+        .replace("app: web", "app: other")
+        .replace("serviceAccountName: web", "serviceAccountName: other")
+        .replace("version: v1", "version: v3");
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web, subsets: [{name: v2, labels: {version: v2}}]}";
+    let told = said(&format!("{other}{rule}"));
+    assert!(told.len() == 1 && told[0].ends_with("; version is one of v1 there"), "{told:?}");
+}
+
+#[test]
+fn a_rule_for_an_unknown_host_is_named() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, namespace: shop}\nspec: {host: web.shop}";
+    let warnings = check(&sample::world(&format!("{WEB}{yaml}")));
+    assert_eq!(warnings[0].hint.as_deref(), Some("did you mean web.shop.svc.cluster.local?"));
+}
+
+#[test]
+fn a_service_that_is_kept_from_a_namespace_is_not_taken_for_a_slip_of_the_pen() {
+    let hidden = "apiVersion: v1\nkind: Service\nmetadata: {name: own, namespace: shop, annotations: {networking.istio.io/exportTo: '~'}}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n---\n";
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: own, namespace: shop}\nspec: {host: own}";
+    let warnings = check(&sample::world(&format!("{WEB}{hidden}{yaml}")));
+    assert_eq!(
+        warnings[0].hint.as_deref(),
+        Some("it is at mesh.yaml:20, whose exportTo does not name this namespace")
+    );
+}

@@ -119,7 +119,7 @@ impl Checked<'_> {
         &'s self,
         namespace: Option<&'s str>,
         labels: &'s BTreeMap<String, String>,
-    ) -> impl Iterator<Item = &'s Workload> {
+    ) -> impl Iterator<Item = &'s Workload> + Clone {
         self.workloads.iter().filter(move |workload| {
             namespace.is_none_or(|namespace| workload.namespace == namespace)
                 && selects(labels, &workload.labels)
@@ -127,7 +127,7 @@ impl Checked<'_> {
     }
 
     /// The workloads that the labels of `service` put behind it, running or described.
-    fn behind<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = &'s Workload> {
+    fn behind<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = &'s Workload> + Clone {
         let selected = self.selected(Some(&service.namespace), &service.selector);
         selected.filter(|_| !service.selector.is_empty())
     }

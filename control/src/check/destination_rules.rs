@@ -1,16 +1,13 @@
 //! DestinationRules of hosts that nobody knows, subsets without pods, settings of ports that are not there.
 
-use std::collections::BTreeSet;
-
 use super::rules_by_age::RulesByAge;
-use super::selectors::written;
+use super::selectors::{instead, written};
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
 use crate::world::host;
 use crate::world::service::Service;
 use crate::world::topology::KUBERNETES;
-use crate::world::workload::Workload;
 
 const KIND: &str = "DestinationRule";
 
@@ -51,26 +48,12 @@ impl Checked<'_> {
                         "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
                         object.spec.host, subset.name
                     );
-                    let hint = self.behind_instead(&services, &subset.labels);
+                    let behind = services.iter().flat_map(|service| self.behind(service));
+                    let hint = instead(behind, &subset.labels);
                     self.warn(KIND, object, format!("{at}.labels"), message, hint);
                 }
             }
         }
-    }
-
-    /// What pods behind these services have of the label that none has as it is asked for.
-    fn behind_instead(
-        &self,
-        services: &[std::sync::Arc<Service>],
-        labels: &std::collections::BTreeMap<String, String>,
-    ) -> Option<String> {
-        let behind: Vec<&Workload> = services.iter().flat_map(|service| self.behind(service)).collect();
-        labels.iter().find_map(|(name, value)| {
-            let known: BTreeSet<&String> =
-                behind.iter().filter_map(|workload| workload.labels.get(name)).collect();
-            let few = !known.is_empty() && known.len() <= 8 && !known.contains(value);
-            few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
-        })
     }
 
     fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {

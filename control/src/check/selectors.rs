@@ -1,11 +1,12 @@
 //! Selectors that match nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::peer_authentication::PeerAuthentication;
 use crate::resources::selector::Selector;
+use crate::world::workload::Workload;
 
 impl Checked<'_> {
     pub(super) fn selectors(&mut self) {
@@ -95,25 +96,28 @@ impl Checked<'_> {
         self.warn(kind, object, path.to_owned(), message, hint);
     }
 
-    /// Which label it is that nobody has, or where somebody has them.
-    pub(super) fn elsewhere(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
+    /// Where somebody has these labels, or which of them it is that nobody here has.
+    fn elsewhere(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
         if let Some(other) = self.selected(None, labels).next() {
             return Some(format!("namespace {} has such workloads", other.namespace));
         }
-        labels.iter().find_map(|(name, value)| {
-            let mut known: Vec<&String> = self
-                .selected(Some(namespace), &NONE)
-                .filter_map(|workload| workload.labels.get(name))
-                .collect();
-            known.sort();
-            known.dedup();
-            let few = !known.is_empty() && known.len() <= 8 && !known.contains(&value);
-            few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
-        })
+        instead(self.workloads.iter().filter(|workload| workload.namespace == namespace), labels)
     }
 }
 
-static NONE: BTreeMap<String, String> = BTreeMap::new();
+/// What these workloads have of the label that none of them has as it is asked for.
+pub(super) fn instead<'w>(
+    workloads: impl Iterator<Item = &'w Workload> + Clone,
+    labels: &BTreeMap<String, String>,
+) -> Option<String> {
+    labels.iter().find_map(|(name, value)| {
+        let known: BTreeSet<&String> =
+            workloads.clone().filter_map(|workload| workload.labels.get(name)).collect();
+        let few = !known.is_empty() && known.len() <= 8 && !known.contains(value);
+        few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
+    })
+}
+
 const MATCH_LABELS: &str = "spec.selector.matchLabels";
 
 /// `app=web, version=v1`

@@ -4,6 +4,7 @@
 //! meant. Nothing here is an error: what is missing may come later, from another file.
 
 mod accounts;
+mod backed;
 mod destination_rules;
 mod doubled;
 mod endpoints;
@@ -22,6 +23,7 @@ mod virtual_services;
 
 use std::collections::BTreeMap;
 
+use backed::Backed;
 use rules_by_age::RulesByAge;
 
 use crate::read::{Diagnostic, Severity};
@@ -34,7 +36,7 @@ use crate::world::workload::{Workload, selects};
 /// Warnings about what does nothing on loopback, where nobody intercepts connections.
 #[must_use]
 pub fn check_loopback(world: &World) -> Vec<Diagnostic> {
-    let mut checked = Checked { world, workloads: Vec::new(), warnings: Vec::new() };
+    let mut checked = Checked { world, workloads: &[], services: &[], warnings: Vec::new() };
     checked.loopback();
     checked.warnings
 }
@@ -42,7 +44,7 @@ pub fn check_loopback(world: &World) -> Vec<Diagnostic> {
 /// Warnings about what does nothing where connections are intercepted.
 #[must_use]
 pub fn check_interception(world: &World) -> Vec<Diagnostic> {
-    let mut checked = Checked { world, workloads: Vec::new(), warnings: Vec::new() };
+    let mut checked = Checked { world, workloads: &[], services: &[], warnings: Vec::new() };
     checked.headless_outliers();
     checked.headless_health_checks();
     checked.warnings
@@ -53,7 +55,9 @@ pub fn check_interception(world: &World) -> Vec<Diagnostic> {
 /// Workloads are those that templates describe as well as those that run: what is not started is no mistake.
 #[must_use]
 pub fn check(world: &World) -> Vec<Diagnostic> {
-    let mut checked = Checked { world, workloads: world.described(), warnings: Vec::new() };
+    let workloads = world.described();
+    let services = Backed::all(world, &workloads);
+    let mut checked = Checked { world, workloads: &workloads, services: &services, warnings: Vec::new() };
     let rules = RulesByAge::new(&world.resources.destination_rules, &world.mesh);
     checked.selectors();
     checked.endpoints();
@@ -88,7 +92,8 @@ pub fn check(world: &World) -> Vec<Diagnostic> {
 
 struct Checked<'a> {
     world: &'a World,
-    workloads: Vec<Workload>,
+    workloads: &'a [Workload],
+    services: &'a [Backed<'a>],
     warnings: Vec<Diagnostic>,
 }
 
@@ -119,17 +124,11 @@ impl Checked<'_> {
         &'s self,
         namespace: Option<&'s str>,
         labels: &'s BTreeMap<String, String>,
-    ) -> impl Iterator<Item = &'s Workload> + Clone {
+    ) -> impl Iterator<Item = &'s Workload> {
         self.workloads.iter().filter(move |workload| {
             namespace.is_none_or(|namespace| workload.namespace == namespace)
                 && selects(labels, &workload.labels)
         })
-    }
-
-    /// The workloads that the labels of `service` put behind it, running or described.
-    fn behind<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = &'s Workload> + Clone {
-        let selected = self.selected(Some(&service.namespace), &service.selector);
-        selected.filter(|_| !service.selector.is_empty())
     }
 
     /// The service that `host` is, as `namespace` sees it.

@@ -1,12 +1,14 @@
 //! DestinationRules of hosts that nobody knows, subsets without pods, settings of ports that are not there.
 
+use std::collections::BTreeMap;
+
+use super::backed::Backed;
 use super::rules_by_age::RulesByAge;
 use super::selectors::{instead, written};
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
 use crate::world::host;
-use crate::world::service::Service;
 use crate::world::topology::KUBERNETES;
 
 const KIND: &str = "DestinationRule";
@@ -17,13 +19,10 @@ impl Checked<'_> {
             let object = aged.object;
             let namespace = object.meta.namespace.as_str();
             let named = aged.rule.host.as_str();
-            let services: Vec<std::sync::Arc<Service>> = self
-                .world
-                .services
-                .iter()
-                .filter(|service| service.export_to.sees(namespace) && host::overlap(named, &service.host))
-                .cloned()
-                .collect();
+            let seen = |of: &&Backed<'_>| {
+                of.service.export_to.sees(namespace) && host::overlap(named, &of.service.host)
+            };
+            let services: Vec<&Backed<'_>> = self.services.iter().filter(seen).collect();
             if services.is_empty() {
                 let message =
                     format!("no service that namespace {namespace} sees is {named}: the rule does nothing");
@@ -40,7 +39,7 @@ impl Checked<'_> {
                 let at = format!("spec.subsets[{place}]");
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
                 // To one that an older rule has, nothing is routed, which is told elsewhere.
-                if !services.iter().any(|service| self.has_pods(service, &subset.labels))
+                if !services.iter().any(|service| has_pods(service, &subset.labels))
                     && aged.older_with_subset(&subset.name).is_none()
                 {
                     let labels = written(&subset.labels);
@@ -48,7 +47,7 @@ impl Checked<'_> {
                         "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
                         object.spec.host, subset.name
                     );
-                    let behind = services.iter().flat_map(|service| self.behind(service));
+                    let behind = services.iter().flat_map(|service| service.behind.iter().copied());
                     let hint = instead(behind, &subset.labels);
                     self.warn(KIND, object, format!("{at}.labels"), message, hint);
                 }
@@ -56,16 +55,10 @@ impl Checked<'_> {
         }
     }
 
-    fn has_pods(&self, service: &Service, labels: &std::collections::BTreeMap<String, String>) -> bool {
-        let running = service.endpoints.iter().any(|endpoint| endpoint.workload.is_of(labels, KUBERNETES));
-        let described = self.behind(service).any(|workload| workload.is_of(labels, KUBERNETES));
-        running || described
-    }
-
     fn ports(
         &mut self,
         object: &Object<DestinationRule>,
-        services: &[std::sync::Arc<Service>],
+        services: &[&Backed<'_>],
         policy: Option<&TrafficPolicy>,
         at: &str,
     ) {
@@ -74,14 +67,19 @@ impl Checked<'_> {
             let Some(port) = settings.port.as_ref().and_then(|port| u16::try_from(port.number).ok()) else {
                 continue;
             };
-            if services.iter().any(|service| service.port(port).is_some()) {
+            if services.iter().any(|of| of.service.port(port).is_some()) {
                 continue;
             }
-            let known = listed(services.iter().flat_map(|service| &service.ports).map(|port| port.number));
+            let known = listed(services.iter().flat_map(|of| &of.service.ports).map(|port| port.number));
             let message =
                 format!("{} does not expose port {port}: these settings do nothing", object.spec.host);
             let hint = Some(format!("its ports are {known}"));
             self.warn(KIND, object, format!("{at}.portLevelSettings[{place}].port.number"), message, hint);
         }
     }
+}
+
+fn has_pods(of: &Backed<'_>, labels: &BTreeMap<String, String>) -> bool {
+    let running = of.service.endpoints.iter().any(|endpoint| endpoint.workload.is_of(labels, KUBERNETES));
+    running || of.behind.iter().any(|workload| workload.is_of(labels, KUBERNETES))
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
+use super::backed::Backed;
 use super::{Checked, listed};
 use crate::read::nearest;
 use crate::resources::{Meta, Object};
-use crate::world::service::{Service, Target};
-use crate::world::workload::{Workload, selects};
+use crate::world::service::Target;
+use crate::world::workload::selects;
 
 type KubernetesService = Object<k8s_openapi::api::core::v1::ServiceSpec>;
 
@@ -16,23 +17,22 @@ impl Checked<'_> {
     pub(super) fn endpoints(&mut self) {
         let resources = std::sync::Arc::clone(&self.world.resources);
         for object in &resources.services {
-            let is_it = |service: &&std::sync::Arc<Service>| {
-                service.name == object.meta.name && service.namespace == object.meta.namespace
+            let is_it = |of: &&Backed<'_>| {
+                !of.service.external
+                    && of.service.name == object.meta.name
+                    && of.service.namespace == object.meta.namespace
             };
-            let found = self.world.services.iter().find(|service| !service.external && is_it(service));
-            let Some(service) = found.cloned() else { continue };
-            self.target_names(object, &service);
-            self.replicas(object, &service);
+            let Some(service) = self.services.iter().find(is_it) else { continue };
+            self.target_names(object, service);
+            self.replicas(object, service);
         }
     }
 
     /// A name leads to the container's port of that name, and nowhere if there is none.
-    fn target_names(&mut self, object: &KubernetesService, service: &Service) {
-        let behind: Vec<&Workload> = self.behind(service).collect();
+    fn target_names(&mut self, object: &KubernetesService, Backed { service, behind }: &Backed<'_>) {
         if behind.is_empty() {
             return;
         }
-        let mut found = Vec::new();
         for port in &service.ports {
             let Target::Name(name) = &port.target else { continue };
             if behind.iter().any(|workload| port.of(workload).is_some()) {
@@ -52,15 +52,13 @@ impl Checked<'_> {
                 "no container of its pods has a port named {name}: port {} leads nowhere, requests to it fail with 503",
                 port.number
             );
-            found.push((format!("spec.ports[{}].targetPort", place.unwrap_or_default()), message, hint));
-        }
-        for (path, message, hint) in found {
+            let path = format!("spec.ports[{}].targetPort", place.unwrap_or_default());
             self.warn("Service", object, path, message, Some(hint));
         }
     }
 
     /// Where whatever it selects has 0 replicas, it has no endpoints.
-    fn replicas(&mut self, object: &KubernetesService, service: &Service) {
+    fn replicas(&mut self, object: &KubernetesService, Backed { service, behind }: &Backed<'_>) {
         let resources = &self.world.resources;
         let is_behind = |meta: &Meta, template: &PodTemplateSpec| {
             let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
@@ -76,7 +74,7 @@ impl Checked<'_> {
             .map(|(kind, meta, ..)| format!("{kind} {}", meta.name))
             .collect();
         // Each of them is one of the workloads; any more are others, or run.
-        if idle.is_empty() || self.behind(service).count() > idle.len() {
+        if idle.is_empty() || behind.len() > idle.len() {
             return;
         }
         let message = format!("{} has 0 replicas: nobody answers, requests fail with 503", idle.join(", "));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Checked;
+use super::backed::Backed;
 use crate::resources::Object;
 use crate::resources::destination_rule::{DestinationRule, LoadBalancer, OutlierDetection, SimpleBalancer};
 use crate::world::service::{Resolution, Service};
@@ -55,13 +56,13 @@ struct Whose<'a> {
 
 impl Checked<'_> {
     /// The rule's own outlier detection, each port's, and what of them holds for subsets.
-    pub(super) fn outliers(&mut self, object: &Object<DestinationRule>, service: &Service) {
-        let spec = &object.spec;
+    pub(super) fn outliers(&mut self, object: &Object<DestinationRule>, backed: &Backed<'_>) {
+        let (spec, service) = (&object.spec, backed.service);
         let passes = |balancer: Option<&LoadBalancer>| {
             service.resolution == Resolution::Passthrough
                 || balancer.and_then(|balancer| balancer.simple) == Some(SimpleBalancer::Passthrough)
         };
-        let whole = self.whose(&spec.host, service, &BTreeMap::new());
+        let whole = self.whose(&spec.host, backed, &BTreeMap::new());
         for Written { at, outlier, balancer } in of_service(spec) {
             self.outlier(object, outlier, &at, whole, passes(balancer));
         }
@@ -75,7 +76,7 @@ impl Checked<'_> {
             // What is wrong with the rule for all of the service was said above.
             let inherited = of_rule.filter(|outlier| !passes && counts(outlier) && whole.loses_one(outlier));
             let name = format!("subset {}", subset.name);
-            let whose = self.whose(&name, service, &subset.labels);
+            let whose = self.whose(&name, backed, &subset.labels);
             // That a subset is empty is told elsewhere.
             if whose.endpoints == Some(0) {
                 continue;
@@ -171,11 +172,12 @@ impl Checked<'_> {
         }
     }
 
-    fn whose<'a>(&self, name: &'a str, service: &Service, labels: &BTreeMap<String, String>) -> Whose<'a> {
-        let described = self.selected(Some(&service.namespace), &service.selector);
+    fn whose<'n>(&self, name: &'n str, backed: &Backed<'_>, labels: &BTreeMap<String, String>) -> Whose<'n> {
+        let Backed { service, behind } = backed;
         let running = service.endpoints.iter().map(|endpoint| &*endpoint.workload);
-        let mut places = described
-            .filter(|_| !service.selector.is_empty())
+        let mut places = behind
+            .iter()
+            .copied()
             .chain(running)
             .filter(|workload| workload.is_of(labels, KUBERNETES))
             .map(|workload| &workload.locality);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::backed::Backed;
 use super::{Checked, listed};
 use crate::resources::Object;
 use crate::resources::authorization_policy::{Action, AuthorizationPolicy, Rule};
@@ -118,11 +119,9 @@ impl Checked<'_> {
         let mut ports: BTreeSet<u16> =
             selected.iter().flat_map(|workload| &workload.ports).map(|port| port.number).collect();
         // A service may lead to a port that no container declares, whether or not anything runs.
-        for service in self.world.services.iter().filter(|service| service.namespace == namespace) {
-            let behind = |workload: &&&Workload| {
-                !service.selector.is_empty() && selects(&service.selector, &workload.labels)
-            };
-            for workload in selected.iter().filter(behind) {
+        for Backed { service, behind } in self.services.iter().filter(|of| of.service.namespace == namespace)
+        {
+            for workload in behind.iter().filter(|workload| selects(labels, &workload.labels)) {
                 ports.extend(service.ports.iter().filter_map(|port| port.of(workload)));
             }
         }

@@ -8,6 +8,7 @@ use crate::resources::Object;
 use crate::resources::authorization_policy::{Action, AuthorizationPolicy, Rule};
 use crate::translate::{authorization, gates};
 use crate::world::protocol::Protocol;
+use crate::world::workload::Workload;
 
 impl Checked<'_> {
     pub(super) fn tcp_policies(&mut self) {
@@ -18,7 +19,7 @@ impl Checked<'_> {
         };
         // Of each rule the first port, with its workload and what the rule asks of requests.
         let mut found: BTreeMap<(usize, usize), (u16, String, &str)> = BTreeMap::new();
-        for workload in &self.workloads {
+        for workload in self.workloads {
             let ports = self.ports_of_bytes(workload);
             if ports.is_empty() {
                 continue;
@@ -78,15 +79,11 @@ impl Checked<'_> {
     }
 
     /// The ports of a workload that its services say carry no HTTP.
-    fn ports_of_bytes(&self, workload: &crate::world::workload::Workload) -> Vec<u16> {
+    fn ports_of_bytes(&self, workload: &Workload) -> Vec<u16> {
         let mut ports: BTreeMap<u16, Protocol> = BTreeMap::new();
-        for service in self.world.services.iter().filter(|service| !service.selector.is_empty()) {
-            if service.namespace != workload.namespace
-                || !crate::world::workload::selects(&service.selector, &workload.labels)
-            {
-                continue;
-            }
-            for port in &service.ports {
+        let is_it = |of: &&Workload| std::ptr::eq(*of, workload);
+        for backed in self.services.iter().filter(|backed| backed.behind.iter().any(is_it)) {
+            for port in &backed.service.ports {
                 if let Some(number) = port.of(workload) {
                     // Of several the oldest says what is spoken.
                     ports.entry(number).or_insert(port.protocol);

@@ -2,9 +2,9 @@
 //! mTLS where nobody speaks it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::Checked;
+use super::backed::Backed;
 use super::rules_by_age::Aged;
 use crate::resources::destination_rule::{TlsMode, TrafficPolicy};
 use crate::translate::traffic::Traffic;
@@ -19,7 +19,7 @@ const LEFT_ALONE: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
 
 impl Checked<'_> {
     /// Says of each `tls` of the rule that some pod behind its host does not take it; once of each.
-    pub(super) fn transport(&mut self, aged: &Aged<'_, '_>, services: &[Arc<Service>]) {
+    pub(super) fn transport(&mut self, aged: &Aged<'_, '_>, services: &[&Backed<'_>]) {
         let spec = &aged.object.spec;
         // Of two the older's policy holds.
         let has_policy = !aged.older().any(|(_, older)| older.traffic_policy.is_some());
@@ -29,7 +29,7 @@ impl Checked<'_> {
         let parts: Vec<_> =
             whole.into_iter().chain(own.map(|(place, subset)| (subset.name.as_str(), Some(place)))).collect();
         let mut told = BTreeSet::new();
-        for service in services {
+        for Backed { service, behind } in services {
             if service.external || !self.holds(aged, service) {
                 continue;
             }
@@ -43,7 +43,7 @@ impl Checked<'_> {
                     }
                     let labels = place.and_then(|place| spec.subsets.get(place)).map(|of| of.labels.clone());
                     let labels = labels.unwrap_or_default();
-                    let pods = self.behind(service).filter(|pod| pod.is_of(&labels, KUBERNETES));
+                    let pods = behind.iter().filter(|pod| pod.is_of(&labels, KUBERNETES));
                     let clash = pods.filter_map(|pod| Some((pod, port.of(pod)?)));
                     let clash = clash.filter_map(|(pod, at)| self.clash(tls.mode, service, pod, at)).next();
                     if let Some((message, hint)) = clash {

@@ -99,7 +99,7 @@ pub(super) fn json_from(out: &mut Vec<u8>, start: usize) {
 fn is_plain(value: &[u8]) -> bool {
     let (blocks, _) = value.as_chunks::<16>();
     if let Some(last) = value.last_chunk::<16>() {
-        blocks.iter().chain([last]).all(are_plain)
+        blocks.iter().all(are_plain) && are_plain(last)
     } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
         eight_are_plain(*first) & eight_are_plain(*last)
     } else {

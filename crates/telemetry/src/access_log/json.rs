@@ -9,7 +9,7 @@ mod seen;
 
 use serde_json::Value as Json;
 
-use self::aspect::{Aspect, Aspects};
+use self::aspect::{Aspect, Set};
 use super::escape;
 use super::format::{self, FormatError, Surroundings};
 use super::parse::{Part, Slot, parse};
@@ -25,15 +25,18 @@ const MAX_DEPTH: usize = 16;
 #[derive(Debug, Clone)]
 pub(super) struct Dictionary {
     fields: Vec<Field>,
-    /// What each of them is made of.
-    reads: Vec<Aspects>,
+    /// What any of them is made of.
+    reads: Set,
+    /// Which of them are made of each aspect: of the first 64, of the next.
+    readers: Vec<[Set; 64]>,
     id: Identifier,
 }
 
 impl Dictionary {
     fn new(fields: Vec<Field>) -> Self {
-        let reads = fields.iter().map(|field| field.node.reads()).collect();
-        Self { fields, reads, id: Identifier::next() }
+        let reads = fields.iter().fold(Set::NONE, |reads, field| reads.and(field.node.reads()));
+        let readers = fields.chunks(64).map(readers).collect();
+        Self { fields, reads, readers, id: Identifier::next() }
     }
 
     /// Shows every format string's parts to `look`.
@@ -47,6 +50,15 @@ impl Dictionary {
         last::write(self, record, omit_empty, out);
         close(start, out);
     }
+}
+
+/// Which of so many fields are made of each aspect.
+fn readers(fields: &[Field]) -> [Set; 64] {
+    let mut readers = [Set::NONE; 64];
+    for (place, field) in (0..).zip(fields) {
+        field.node.reads().iter().for_each(|aspect| readers[aspect].insert_if(place, true));
+    }
+    readers
 }
 
 /// A field of an object.
@@ -87,8 +99,8 @@ impl Node {
     }
 
     /// What it is made of.
-    fn reads(&self) -> Aspects {
-        let mut reads = Aspects::from(Aspect::Line);
+    fn reads(&self) -> Set {
+        let mut reads = Set::from(Aspect::Line);
         self.visit(&mut |parts| {
             for part in parts {
                 let Part::Value(slot) = part else { continue };

@@ -45,24 +45,18 @@ pub(super) enum Aspect {
     Security,
 }
 
-/// A set of aspects.
+/// A set of aspects, or of whatever else has numbers below 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Aspects(u64);
+pub(super) struct Set(u64);
 
-impl Aspects {
+impl Set {
     pub(super) const NONE: Self = Self(0);
     pub(super) const ALL: Self = Self(u64::MAX);
 
-    /// Puts `aspect` in, if so.
+    /// Puts a number in, if so.
     #[inline]
-    pub(super) const fn insert_if(&mut self, aspect: Aspect, is_so: bool) {
-        self.0 |= (is_so as u64) << aspect as u8;
-    }
-
-    #[must_use]
-    pub(super) const fn with(mut self, aspect: Aspect) -> Self {
-        self.insert_if(aspect, true);
-        self
+    pub(super) const fn insert_if(&mut self, number: u8, is_so: bool) {
+        self.0 |= (is_so as u64) << (number % 64);
     }
 
     #[must_use]
@@ -70,21 +64,30 @@ impl Aspects {
         Self(self.0 | other.0)
     }
 
+    pub(super) const fn contains(self, number: u8) -> bool {
+        self.0 >> (number % 64) & 1 == 1
+    }
+
+    /// Its numbers, the smallest first.
     #[inline]
-    pub(super) const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    pub(super) fn iter(mut self) -> impl Iterator<Item = usize> {
+        std::iter::from_fn(move || {
+            let first = (self.0 != 0).then(|| self.0.trailing_zeros() as usize);
+            self.0 &= self.0.wrapping_sub(1);
+            first
+        })
     }
 }
 
-impl From<Aspect> for Aspects {
+impl From<Aspect> for Set {
     fn from(aspect: Aspect) -> Self {
-        Self::NONE.with(aspect)
+        Self(1 << aspect as u8)
     }
 }
 
 impl Operator {
     /// What its value is made of.
-    pub(super) fn aspects(&self) -> Aspects {
+    pub(super) fn aspects(&self) -> Set {
         match self {
             Self::StartTime(_) | Self::Trailer(_) => Aspect::Unremembered.into(),
             Self::Request(lookup) => lookup.aspects(of_request),
@@ -98,9 +101,9 @@ impl Operator {
 }
 
 impl Lookup {
-    fn aspects(&self, of: fn(&Header) -> Aspect) -> Aspects {
-        let second = self.second.as_ref().map_or(Aspects::NONE, |second| of(second).into());
-        second.with(of(&self.first))
+    fn aspects(&self, of: fn(&Header) -> Aspect) -> Set {
+        let second = self.second.as_ref().map_or(Set::NONE, |second| of(second).into());
+        second.and(of(&self.first).into())
     }
 }
 
@@ -128,14 +131,14 @@ fn of_response(header: &Header) -> Aspect {
     }
 }
 
-fn of_address(which: Which) -> Aspects {
+fn of_address(which: Which) -> Set {
     match which {
         Which::UpstreamHost => Aspect::UpstreamHost.into(),
         Which::UpstreamLocal => Aspect::UpstreamLocal.into(),
         Which::DownstreamLocal => Aspect::DownstreamLocal.into(),
         Which::DownstreamRemote => Aspect::DownstreamRemote.into(),
         // The remote address stands for it where it is not known.
-        Which::DownstreamDirect => Aspects::from(Aspect::DownstreamDirect).with(Aspect::DownstreamRemote),
+        Which::DownstreamDirect => Set::from(Aspect::DownstreamDirect).and(Aspect::DownstreamRemote.into()),
     }
 }
 

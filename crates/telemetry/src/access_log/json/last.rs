@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::aspect::Aspects;
+use super::aspect::Set;
 use super::seen::Seen;
 use super::{Dictionary, Field};
 use crate::identifier::Identifier;
@@ -52,7 +52,7 @@ impl Line {
     fn new(of: (Identifier, bool), dictionary: &Dictionary) -> Self {
         Self {
             of,
-            seen: Seen::new(dictionary.reads.iter().copied().fold(Aspects::NONE, Aspects::and)),
+            seen: Seen::new(dictionary.reads),
             text: Vec::new(),
             bounds: vec![0; dictionary.fields.len() + 1],
             value: Vec::new(),
@@ -62,13 +62,14 @@ impl Line {
     fn turn_into(&mut self, dictionary: &Dictionary, record: &Record<'_>, omit_empty: bool) {
         let is_new = self.text.is_empty();
         let changed = self.seen.turn_into(record);
-        let changed = if is_new { Aspects::ALL } else { changed };
-        for (place, reads) in dictionary.reads.iter().enumerate() {
-            if reads.intersects(changed) {
-                let field = &dictionary.fields[place];
+        let changed = if is_new { Set::ALL } else { changed };
+        for (readers, block) in dictionary.readers.iter().zip((0..).step_by(64)) {
+            let touched = changed.iter().fold(Set::NONE, |touched, aspect| touched.and(readers[aspect]));
+            for place in touched.iter() {
+                let field = &dictionary.fields[block + place];
                 self.value.clear();
                 super::write(&field.node, record, omit_empty, &mut self.value);
-                self.put(place, field);
+                self.put(block + place, field);
             }
         }
     }

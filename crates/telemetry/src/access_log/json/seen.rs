@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::operator::Header;
 use super::super::value::{as_millis, in_request};
-use super::aspect::{Aspect, Aspects};
+use super::aspect::{Aspect, Set};
 use crate::flags::ResponseFlags;
 use crate::identifier::Identifier;
 use crate::record::{ConnectionSecurity, Protocol, Record};
@@ -16,7 +16,7 @@ const LONG: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// What anybody asks for of it; some else is remembered, too.
-    read: Aspects,
+    read: Set,
     method: Text,
     path: Text,
     original_path: Text,
@@ -57,24 +57,24 @@ struct Text(Option<Vec<u8>>);
 
 impl Seen {
     /// None yet; of those to come, so much is `read`.
-    pub(super) fn new(read: Aspects) -> Self {
+    pub(super) fn new(read: Set) -> Self {
         Self { read, ..Self::default() }
     }
 
     /// Remembers `record`; returns what is another now.
-    pub(super) fn turn_into(&mut self, record: &Record<'_>) -> Aspects {
+    pub(super) fn turn_into(&mut self, record: &Record<'_>) -> Set {
         use Aspect as A;
-        let mut changed = Aspects::from(A::Unremembered);
-        let mut note = |aspect, is_so| changed.insert_if(aspect, is_so);
+        let mut changed = Set::from(A::Unremembered);
+        let mut note = |aspect, is_so| changed.insert_if(aspect as u8, is_so);
         note(A::Method, self.method.turn_into(record.method));
         note(A::Path, self.path.turn_into(record.path));
         note(A::OriginalPath, self.original_path.turn_into(record.original_path));
         note(A::Authority, self.authority.turn_into(record.authority));
         // These are looked for among the headers, so only where somebody asks.
-        if self.read.intersects(A::UserAgent.into()) {
+        if self.read.contains(A::UserAgent as u8) {
             note(A::UserAgent, self.user_agent.turn_into(in_request(&Header::UserAgent, record)));
         }
-        if self.read.intersects(A::ForwardedFor.into()) {
+        if self.read.contains(A::ForwardedFor as u8) {
             note(A::ForwardedFor, self.forwarded_for.turn_into(in_request(&Header::ForwardedFor, record)));
         }
 

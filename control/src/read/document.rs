@@ -29,6 +29,8 @@ pub(super) struct Reader {
     /// Where each resource was written, by kind, namespace and name.
     seen: HashMap<(&'static str, String, String), Source>,
     pub(super) file: Arc<str>,
+    /// The document at hand is not as it was meant: it is looked at for what else is wrong with it, and not kept.
+    is_broken: bool,
     order: u32,
 }
 
@@ -36,6 +38,7 @@ pub(super) struct Reader {
 pub(super) struct Document<'n> {
     pub(super) node: &'n Node,
     pub(super) kind: &'static str,
+    /// Empty where none can be read, which is an error among the findings.
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) findings: Findings,
@@ -49,7 +52,8 @@ struct Envelope<S> {
     _api_version: IgnoredAny,
     #[serde(rename = "kind")]
     _kind: IgnoredAny,
-    metadata: ObjectMeta,
+    /// That there is none is said of the name, which is wanted first.
+    metadata: Option<ObjectMeta>,
     spec: Option<S>,
     #[serde(default, rename = "status")]
     _status: IgnoredAny,
@@ -86,7 +90,15 @@ impl Reader {
         for document in documents {
             match document {
                 Ok(node) => self.document(&node, text),
-                Err(error) => self.syntax_error(error),
+                Err(mut error) => {
+                    let rest = error.rest.take();
+                    self.syntax_error(error);
+                    if let Some(rest) = rest {
+                        self.is_broken = true;
+                        self.document(&rest, text);
+                        self.is_broken = false;
+                    }
+                }
             }
         }
     }
@@ -119,7 +131,7 @@ impl Reader {
                     format!("{} is not a version of {} that is served", types.api_version(), known.name);
                 findings.error(&at.key("apiVersion"), message);
                 findings.hint(format!("write {}", served(known)));
-                self.conclude(node, None, findings);
+                self.known(&taken_for(known, node), known, findings, text);
             }
             Found::NoSuchKind(near) => {
                 let at = Path::ROOT;
@@ -129,8 +141,10 @@ impl Reader {
                 );
                 if let Some(near) = near {
                     findings.hint(format!("did you mean {} ({})?", near.name, served(near)));
+                    self.known(&taken_for(near, node), near, findings, text);
+                } else {
+                    self.conclude(node, None, findings);
                 }
-                self.conclude(node, None, findings);
             }
             Found::Foreign(near) => {
                 let at = Path::ROOT;
@@ -161,40 +175,39 @@ impl Reader {
         }
     }
 
+    /// Reads a document as one of a known kind; with errors in `findings` it is taken for one, to find what else is wrong.
     fn known(&mut self, node: &Node, known: &'static kind::Known, mut findings: Findings, text: &str) {
         let namespaced = !matches!(known.handling, Handling::Read(Kind::Namespace | Kind::Node));
         let kind = match known.handling {
-            // A controller makes its pods from what it is given; a cluster's listing has both.
-            Handling::Read(Kind::Pod) if has_owner(node) => return self.pass_over(known.name),
             Handling::Read(kind) => kind,
+            Handling::PassOver | Handling::Warn(_) if findings.has_errors() => {
+                return self.conclude(node, None, findings);
+            }
             Handling::PassOver => return self.pass_over(known.name),
             Handling::Warn(_) if has_owner(node) => return self.pass_over(known.name),
             Handling::Warn(why) => {
-                let named = header::name(node, namespaced, &mut findings);
+                let (name, namespace) = header::name(node, namespaced, &mut findings);
                 let at = Path::ROOT;
                 findings.warning(&at.key("kind"), why);
-                let named = named.map(|(name, namespace)| label(known.name, &namespace, &name));
-                return self.conclude(node, named, findings);
+                return self.conclude(node, label(known.name, &namespace, &name), findings);
             }
         };
+        // A controller makes its pods from what it is given; a cluster's listing has both.
+        if kind == Kind::Pod && has_owner(node) && !findings.has_errors() {
+            return self.pass_over(known.name);
+        }
         // Neither lives in a cluster, so neither needs a name.
-        let named = match kind {
+        let (name, namespace) = match kind {
             Kind::MeshConfig | Kind::IstioOperator if node.key("metadata").is_none() => {
-                Some(("istio".to_owned(), mesh::ROOT_NAMESPACE.to_owned()))
+                ("istio".to_owned(), mesh::ROOT_NAMESPACE.to_owned())
             }
             _ => header::name(node, namespaced, &mut findings),
         };
         // A name that becomes part of a host name is one label of it.
-        if let (Kind::Service | Kind::Namespace, Some((name, _))) = (kind, &named)
-            && name.contains('.')
-        {
+        if matches!(kind, Kind::Service | Kind::Namespace) && name.contains('.') {
             let at = Path::ROOT;
             findings.error(&at.key("metadata").key("name"), format!("a {}'s name has no dots", known.name));
         }
-        let Some((name, namespace)) = named else {
-            self.conclude(node, None, findings);
-            return;
-        };
         not_honoured::check(known.name, node, &mut findings);
         emptied::check(known.name, node, &mut findings);
         boolean_key::check(node, &mut findings);
@@ -302,11 +315,10 @@ impl Reader {
     ) where
         T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
     {
-        // Wholly: what is checked here holds far parts against each other, a selector against its template.
-        let whole: Option<T> =
-            shape::fit(document.node, &Path::ROOT, Rules::Kubernetes, &mut document.findings);
-        let value = whole.map(|whole| (whole.metadata().clone(), spec(whole)));
-        self.store(document, Fitted::from(value), check, list);
+        let Fitted { value, misfits } =
+            shape::fit_part(document.node, &Path::ROOT, Rules::Kubernetes, &mut document.findings);
+        let value = value.map(|whole: T| (whole.metadata().clone(), spec(whole)));
+        self.store(document, Fitted { value, misfits }, check, list);
     }
 
     fn istio<S: DeserializeOwned + Default>(
@@ -317,7 +329,9 @@ impl Reader {
     ) {
         let Fitted { value, misfits } =
             shape::fit_part(document.node, &Path::ROOT, Rules::Istio, &mut document.findings);
-        let value = value.map(|whole: Envelope<S>| (whole.metadata, Some(whole.spec.unwrap_or_default())));
+        let value = value.map(|whole: Envelope<S>| {
+            (whole.metadata.unwrap_or_default(), Some(whole.spec.unwrap_or_default()))
+        });
         self.store(document, Fitted { value, misfits }, check, list);
     }
 
@@ -354,13 +368,18 @@ impl Reader {
             object = None;
         }
         if let Some((metadata, spec)) = object
-            && !document.findings.has_errors()
+            && self.is_good(&document)
         {
             let meta = self.meta(&document, metadata);
             let source = Source { file: self.file.clone(), line: document.node.at.line };
             list(&mut self.reading.resources).push(Object { meta, spec, source });
         }
         self.close(document);
+    }
+
+    /// Whether a document can be kept.
+    pub(super) fn is_good(&self, document: &Document<'_>) -> bool {
+        !self.is_broken && !document.findings.has_errors()
     }
 
     /// The whole metadata of a document.
@@ -387,6 +406,10 @@ impl Reader {
     }
 
     fn is_duplicate(&mut self, document: &mut Document<'_>) -> bool {
+        // One without a name is wrong by that already.
+        if document.name.is_empty() {
+            return false;
+        }
         let source = self.source(document.node);
         let key = (document.kind, document.namespace.clone(), document.name.clone());
         match self.seen.entry(key) {
@@ -413,12 +436,15 @@ impl Reader {
 
 /// Where a kind is served.
 fn served(known: &kind::Known) -> String {
-    let versions = if known.versions.is_empty() { &["v1"] } else { known.versions };
-    let named = versions.iter().map(|version| match known.group {
-        "" => (*version).to_owned(),
-        group => format!("{group}/{version}"),
-    });
-    named.collect::<Vec<_>>().join(" or ")
+    known.served().collect::<Vec<_>>().join(" or ")
+}
+
+/// A document as one of a kind that it does not quite say it is.
+fn taken_for(known: &kind::Known, node: &Node) -> Node {
+    let mut node = node.clone();
+    node.set("apiVersion", &known.served().next().unwrap_or_default());
+    node.set("kind", known.name);
+    node
 }
 
 /// What somebody else's controller made speaks for itself no more than once.

@@ -47,52 +47,52 @@ pub(crate) fn type_meta(node: &Node, into: &mut Findings) -> Option<TypeMeta> {
     Some(TypeMeta { group: group.to_owned(), version: version.to_owned(), kind })
 }
 
-/// Name and namespace; the latter is empty where the kind has none.
-pub(crate) fn name(node: &Node, namespaced: bool, into: &mut Findings) -> Option<(String, String)> {
+/// Name and namespace. The former is empty where none can be read, which is an error; the latter where the kind has none.
+pub(crate) fn name(node: &Node, namespaced: bool, into: &mut Findings) -> (String, String) {
     let root = Path::ROOT;
     let at = root.key("metadata");
     let Some(metadata) = node.key("metadata").filter(|metadata| !metadata.is_null()) else {
         into.error(&root, "`metadata` is missing: a resource needs a name");
-        return None;
+        return Default::default();
     };
     if !matches!(metadata.value, Value::Map(_)) {
         into.error(&at, format!("expected a mapping, found {}", metadata.describe()));
-        return None;
+        return Default::default();
     }
+    let namespace = match metadata.key("namespace").filter(|namespace| namespaced && !namespace.is_null()) {
+        Some(namespace) => named(namespace, names::label, &at.key("namespace"), into),
+        None if namespaced => "default",
+        None => "",
+    };
     let Some(name) = metadata.key("name").filter(|name| !name.is_null()) else {
         into.error(&at, "`metadata.name` is missing");
         if metadata.key("generateName").is_some() {
             into.hint("generateName makes a new name each time; weft needs one that stays");
         }
-        return None;
+        return Default::default();
     };
-    let Some(name) = name.text() else {
-        not_a_string(name, &at.key("name"), into);
-        return None;
+    let name = named(name, names::subdomain, &at.key("name"), into);
+    (name.to_owned(), namespace.to_owned())
+}
+
+/// A name as it is written, be it as it should or not; empty where it is no string.
+fn named<'n>(
+    value: &'n Node,
+    check: fn(&str) -> Result<(), String>,
+    at: &Path<'_>,
+    into: &mut Findings,
+) -> &'n str {
+    let Some(text) = value.text() else {
+        not_a_string(value, at, into);
+        return "";
     };
-    if let Err(why) = names::subdomain(name) {
-        into.error(&at.key("name"), why);
-        template_hint(name, into);
-    }
-    let namespace = match metadata.key("namespace") {
-        _ if !namespaced => "",
-        Some(namespace) if !namespace.is_null() => {
-            let Some(namespace) = namespace.text() else {
-                into.error(
-                    &at.key("namespace"),
-                    format!("expected a string, found {}", namespace.describe()),
-                );
-                return None;
-            };
-            if let Err(why) = names::label(namespace) {
-                into.error(&at.key("namespace"), why);
-                template_hint(namespace, into);
-            }
-            namespace
+    if let Err(why) = check(text) {
+        into.error(at, why);
+        if text.contains("{{") {
+            into.hint(super::yaml::TEMPLATE);
         }
-        _ => "default",
-    };
-    Some((name.to_owned(), namespace.to_owned()))
+    }
+    text
 }
 
 fn not_a_string(value: &Node, at: &Path<'_>, into: &mut Findings) {
@@ -101,12 +101,6 @@ fn not_a_string(value: &Node, at: &Path<'_>, into: &mut Findings) {
         &value.value
     {
         into.hint(format!("quote it: \"{text}\""));
-    }
-}
-
-fn template_hint(text: &str, into: &mut Findings) {
-    if text.contains("{{") {
-        into.hint(super::yaml::TEMPLATE);
     }
 }
 

@@ -52,6 +52,17 @@ pub(crate) struct Known {
     pub(crate) handling: Handling,
 }
 
+impl Known {
+    /// Every apiVersion under which it is served.
+    pub(crate) fn served(&self) -> impl Iterator<Item = String> {
+        let versions = if self.versions.is_empty() { &["v1"] } else { self.versions };
+        versions.iter().map(|version| match self.group {
+            "" => (*version).to_owned(),
+            group => format!("{group}/{version}"),
+        })
+    }
+}
+
 /// What a pair of apiVersion and kind is.
 pub(crate) enum Found {
     Known(&'static Known),

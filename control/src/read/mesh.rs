@@ -149,7 +149,7 @@ impl Reader {
                 let first = first.source.clone();
                 document.findings.error(at, "the mesh's settings (MeshConfig) stand in more than one place");
                 document.findings.hint(format!("the first is at {first}"));
-            } else if !document.findings.has_errors() {
+            } else if self.is_good(&document) {
                 let meta = self.meta(&document, metadata);
                 self.resources().mesh = Some(Object { meta, spec: mesh, source });
             }

@@ -65,12 +65,17 @@ impl Node {
         }
     }
 
-    /// Adds an entry that the file leaves to be understood.
+    /// Has this text as the value of `key`, which the file leaves to be understood, or has wrong.
     pub(crate) fn set(&mut self, key: &str, text: &str) {
         let at = self.at;
-        if let Value::Map(entries) = &mut self.value {
-            let value = Self { at, value: Value::Scalar(text.into(), Meaning::Text) };
-            entries.push(Entry { key: key.into(), written: None, at, value });
+        let Value::Map(entries) = &mut self.value else { return };
+        let text = Value::Scalar(text.into(), Meaning::Text);
+        match entries.iter_mut().find(|entry| &*entry.key == key) {
+            Some(entry) => entry.value.value = text,
+            None => {
+                let value = Self { at, value: text };
+                entries.push(Entry { key: key.into(), written: None, at, value });
+            }
         }
     }
 

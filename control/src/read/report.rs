@@ -1,5 +1,6 @@
 //! From findings to diagnostics: each gets its file and its place, and fits on a line of a terminal.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
@@ -35,7 +36,7 @@ impl Reader {
         if document.kind == "Secret" {
             withhold(&mut document.findings);
         }
-        self.conclude(document.node, Some(resource), document.findings);
+        self.conclude(document.node, resource, document.findings);
     }
 
     /// Reports the findings of a document, in the order of their places.
@@ -43,8 +44,13 @@ impl Reader {
         let mut placed: Vec<(Position, Finding)> =
             findings.0.into_iter().map(|f| (f.at.unwrap_or_else(|| node.locate(&f.trail)), f)).collect();
         placed.sort_by_key(|(at, _)| *at);
+        let mut told = HashSet::new();
         for (at, finding) in placed {
             let path = finding.trail.to_string();
+            // A name that is none is found when it is looked for, and again when the whole is.
+            if !told.insert((path.clone(), finding.message.clone())) {
+                continue;
+            }
             self.report(resource.clone(), at, finding.severity, path, finding.message, finding.hint);
         }
     }
@@ -86,9 +92,13 @@ impl Reader {
     }
 }
 
-/// `Kind namespace/name`.
-pub(super) fn label(kind: &str, namespace: &str, name: &str) -> String {
-    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+/// `Kind namespace/name`, if it has a name.
+pub(super) fn label(kind: &str, namespace: &str, name: &str) -> Option<String> {
+    match (namespace, name) {
+        (_, "") => None,
+        ("", name) => Some(format!("{kind} {name}")),
+        (namespace, name) => Some(format!("{kind} {namespace}/{name}")),
+    }
 }
 
 /// A text without what would break a line or command a terminal, and not too long.

@@ -16,6 +16,8 @@ use super::{json, scalar};
 const DEEPEST: usize = 100;
 /// How many values one file may have, with aliases written out.
 const MOST_NODES: usize = 1_000_000;
+/// More slips than these in one document say nothing new.
+const MOST_SLIPS: usize = 100;
 
 /// Why a document could not be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,14 @@ pub(crate) struct SyntaxError {
     pub(crate) at: Position,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// What the document says apart from this and the errors just before: to be looked at, never to be used.
+    pub(crate) rest: Option<Box<Node>>,
+}
+
+impl SyntaxError {
+    const fn new(at: Position, message: String) -> Self {
+        Self { at, message, hint: None, rest: None }
+    }
 }
 
 /// The documents of `text`, in order; empty ones are left out.
@@ -47,12 +57,9 @@ fn read(pieces: Vec<Piece<'_>>) -> Vec<Result<Node, SyntaxError>> {
         }));
         let (found, ended) = read.unwrap_or_else(|_| {
             let at = Position { line: piece.line + 1, column: piece.column + 1 };
-            (
-                Vec::new(),
-                Err(SyntaxError { at, message: "this is not YAML that can be read".to_owned(), hint: None }),
-            )
+            (Vec::new(), Err(SyntaxError::new(at, "this is not YAML that can be read".to_owned())))
         });
-        all.extend(found.into_iter().map(Ok));
+        all.extend(found);
         if let Err(mut error) = ended {
             explain(&mut error, piece.text);
             all.push(Err(error));
@@ -140,6 +147,8 @@ struct Builder<'t, 'l> {
     column: u32,
     left: &'l mut usize,
     anchors: HashMap<usize, (Node, usize)>,
+    /// What is wrong with the document at hand and yet lets the rest of it be read.
+    slips: Vec<SyntaxError>,
 }
 
 type Built<T> = Result<T, SyntaxError>;
@@ -152,10 +161,11 @@ impl<'t, 'l> Builder<'t, 'l> {
             column: piece.column,
             left,
             anchors: HashMap::new(),
+            slips: Vec::new(),
         }
     }
 
-    fn documents(mut self, found: &mut Vec<Node>) -> Built<()> {
+    fn documents(mut self, found: &mut Vec<Built<Node>>) -> Built<()> {
         loop {
             let (event, span) = self.next()?;
             match event {
@@ -163,9 +173,19 @@ impl<'t, 'l> Builder<'t, 'l> {
                 Event::DocumentStart(_) => self.anchors.clear(),
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 event => {
-                    let root = self.node(event, span, 0)?;
-                    if !root.is_null() {
-                        found.push(root);
+                    let root = self.node(event, span, 0);
+                    let mut slips = std::mem::take(&mut self.slips);
+                    match (root, slips.pop()) {
+                        (Ok(root), Some(last)) => {
+                            found.extend(slips.into_iter().map(Err));
+                            found.push(Err(SyntaxError { rest: Some(Box::new(root)), ..last }));
+                        }
+                        (Ok(root), None) if root.is_null() => {}
+                        (Ok(root), None) => found.push(Ok(root)),
+                        (Err(error), last) => {
+                            found.extend(slips.into_iter().chain(last).map(Err));
+                            return Err(error);
+                        }
                     }
                 }
             }
@@ -251,13 +271,15 @@ impl<'t, 'l> Builder<'t, 'l> {
                 continue;
             }
             let name = self.key_text(&key, span)?;
-            if let Some(first) = seen.insert(name.clone(), key.at) {
-                return Err(SyntaxError {
-                    at: key.at,
-                    message: format!("the key `{name}` stands here a second time"),
-                    hint: Some(format!("the first is at line {}, column {}", first.line, first.column)),
-                });
+            if let Some(first) = seen.get(&name) {
+                let message = format!("the key `{name}` stands here a second time");
+                let hint = Some(format!("the first is at line {}, column {}", first.line, first.column));
+                if self.slips.len() < MOST_SLIPS {
+                    self.slips.push(SyntaxError { hint, ..SyntaxError::new(key.at, message) });
+                }
+                continue;
             }
+            seen.insert(name.clone(), key.at);
             let written = key.boolean().filter(|text| **text != name).cloned();
             entries.push(Entry { key: name, written, at: key.at, value });
         }
@@ -356,7 +378,7 @@ impl<'t, 'l> Builder<'t, 'l> {
     }
 
     fn error(&self, marker: Marker, message: String) -> SyntaxError {
-        SyntaxError { at: self.place(marker), message, hint: None }
+        SyntaxError::new(self.place(marker), message)
     }
 }
 

@@ -12,12 +12,15 @@ pub(crate) struct Fitted<T> {
     pub(crate) misfits: Misfits,
 }
 
-impl<T> From<Option<T>> for Fitted<T> {
-    /// What fitted as a whole, or not at all.
-    fn from(value: Option<T>) -> Self {
-        Self { value, misfits: Misfits::default() }
-    }
-}
+/// What other fields of a document are looked at by. Where one of them did not fit, nothing is known of those.
+const ASKED_FOR: &[&[&str]] = &[
+    &["spec", "action"],
+    &["spec", "endpoints"],
+    &["spec", "gateways"],
+    &["spec", "selector"],
+    &["spec", "template", "metadata", "labels"],
+    &["spec", "workloadSelector"],
+];
 
 /// The places near which something was set aside.
 #[derive(Debug, Default)]
@@ -25,11 +28,7 @@ pub(crate) struct Misfits(Vec<Trail>);
 
 impl Misfits {
     pub(super) fn add(&mut self, misfit: &Trail) {
-        // Any field may be asked for by any other, save by those of another route or subset: of another element of the
-        // outermost list. Without one of its elements that list's others have other numbers than in the text.
-        let within = misfit.0.iter().position(|hop| matches!(hop, Hop::Index(_)));
-        let within = within.filter(|index| index + 1 < misfit.0.len());
-        self.0.push(Trail(within.map_or_else(Vec::new, |index| misfit.0[..=index].to_vec())));
+        self.0.push(Trail(misfit.0[..shared(&misfit.0)].to_vec()));
     }
 
     /// Whether everything fitted.
@@ -51,4 +50,30 @@ impl Misfits {
     fn leave(&self, trail: &Trail) -> bool {
         !self.0.iter().any(|misfit| trail.0.starts_with(&misfit.0) || misfit.0.starts_with(&trail.0))
     }
+}
+
+/// How many hops towards a misfit lead to all that it may be asked for by: another route, subset or container does not ask
+/// for it, nor, mostly, another field of `spec`.
+fn shared(misfit: &[Hop]) -> usize {
+    // Without one of its elements a list's others have other numbers than in the text.
+    let element = misfit.iter().position(|hop| matches!(hop, Hop::Index(_)));
+    if let Some(index) = element.filter(|index| index + 1 < misfit.len()) {
+        return index + 1;
+    }
+    let is = |hop: &Hop, name: &&str| matches!(hop, Hop::Key(key) if key == name);
+    let meets = |asked: &&&[&str]| misfit.iter().zip(asked.iter()).all(|(hop, name)| is(hop, name));
+    if ASKED_FOR.iter().any(|asked| meets(&asked)) {
+        return 0;
+    }
+    let below = |names: &[&str]| {
+        names.len() <= misfit.len() && misfit.iter().zip(names).all(|(hop, name)| is(hop, name))
+    };
+    let depth = if below(&["spec", "template"]) {
+        3
+    } else if below(&["spec"]) {
+        2
+    } else {
+        1
+    };
+    depth.min(misfit.len())
 }

@@ -24,17 +24,28 @@ fn what_makes_no_resource_is_told_with_its_place() {
             "apiVersion: a/b/c\nkind: Pod\n",
             "t.yaml:1:1: error: apiVersion: \"a/b/c\" is not of the form group/version",
         ),
-        ("apiVersion: v1\nkind: Pod\n", "t.yaml:1:1: error: `metadata` is missing: a resource needs a name"),
         (
-            "apiVersion: v1\nkind: Pod\nmetadata: {}\n",
+            "apiVersion: v1\nkind: ServiceAccount\n",
+            "t.yaml:1:1: error: `metadata` is missing: a resource needs a name",
+        ),
+        (
+            "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata:\n",
+            "t.yaml:1:1: error: `metadata` is missing: a resource needs a name",
+        ),
+        (
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {}\n",
             "t.yaml:3:1: error: metadata: `metadata.name` is missing",
         ),
         (
-            "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n",
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: [a]\n",
+            "t.yaml:3:1: error: metadata: expected a mapping, found a list",
+        ),
+        (
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {generateName: a-}\n",
             "t.yaml:3:1: error: metadata: `metadata.name` is missing; generateName makes a new name each time; weft needs one that stays",
         ),
         (
-            "apiVersion: v1\nkind: Pod\nmetadata: {name: 5}\n",
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: 5}\n",
             "t.yaml:3:12: error: metadata.name: expected a string, found the number 5; quote it: \"5\"",
         ),
     ] {
@@ -70,19 +81,20 @@ fn a_kind_that_does_not_exist_is_told_with_the_nearest_that_does() {
     for (api, kind, expected) in [
         (
             "networking.istio.io/v1",
-            "VirtualServce",
-            "error: kind: networking.istio.io/v1 has no kind \"VirtualServce\"; did you mean VirtualService (networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3)?",
+            "Sidecr",
+            "error: kind: networking.istio.io/v1 has no kind \"Sidecr\"; did you mean Sidecar (networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3)? [Sidecar default/a]",
         ),
         (
-            "v1",
-            "Deployment",
-            "error: kind: v1 has no kind \"Deployment\"; did you mean Deployment (apps/v1)?",
+            "apps/v1",
+            "ServiceAccount",
+            "error: kind: apps/v1 has no kind \"ServiceAccount\"; did you mean ServiceAccount (v1)? [ServiceAccount default/a]",
         ),
         (
-            "apps/v1beta1",
-            "Deployment",
-            "error: apiVersion: apps/v1beta1 is not a version of Deployment that is served; write apps/v1",
+            "v1beta1",
+            "Secret",
+            "error: apiVersion: v1beta1 is not a version of Secret that is served; write v1 [Secret default/a]",
         ),
+        ("batch/v1", "Jb", "error: kind: batch/v1 has no kind \"Jb\"; did you mean Job (batch/v1)?"),
         ("example.com/v1", "Widget", "warning: kind: unknown kind \"Widget\" of example.com/v1: passed over"),
         (
             "serving.knative.dev/v1",
@@ -159,8 +171,8 @@ fn lists_are_unrolled() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ServiceAccount, metadata: {name: a}}\n- {apiVersion: v1, kind: ServiceAccount, metadata: {nam: b}}\n";
     let reading = read_str("t.yaml", text);
     assert_eq!(reading.resources.service_accounts.len(), 1);
-    assert_eq!(reading.diagnostics.len(), 1);
-    assert_eq!((reading.diagnostics[0].line, reading.diagnostics[0].path.as_str()), (5, "metadata"));
+    let places = reading.diagnostics.iter().map(|told| (told.line, told.path.as_str()));
+    assert_eq!(places.collect::<Vec<_>>(), [(5, "metadata"), (5, "metadata.nam")]);
     let typed =
         "apiVersion: v1\nkind: ServiceAccountList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]\n";
     assert_eq!(read_str("t.yaml", typed).resources.service_accounts.len(), 2);

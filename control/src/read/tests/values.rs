@@ -98,7 +98,7 @@ const ROUTES: &[(&str, &str)] = &[
         "{ROUTE, headers: {request: {set: {x: \"a\\nb\"}}}}",
         "error: spec.http[0].headers.request.set.x: a header's value has no control characters",
     ),
-    ("{ROUTE}, {ROUTE}", "warning: spec.http[1]: never reached"),
+    ("{ROUTE}, {ROUTE}", "warning: spec.http[0]: it has no match and takes everything"),
 ];
 
 #[test]

@@ -107,6 +107,8 @@ fn resolution(entry: &ServiceEntry, spec: &Path<'_>, into: &mut Findings) {
 }
 
 fn endpoints(entry: &ServiceEntry, spec: &Path<'_>, into: &mut Findings) {
+    // Of a port without its name that is said, and of which endpoint it is the port nothing is known.
+    let all_are_named = !entry.ports.is_empty() && entry.ports.iter().all(|port| !port.name.is_empty());
     for (index, endpoint) in entry.endpoints.iter().enumerate() {
         let list = spec.key("endpoints");
         let at = list.index(index);
@@ -121,7 +123,7 @@ fn endpoints(entry: &ServiceEntry, spec: &Path<'_>, into: &mut Findings) {
                 format!("{:?} is not an IP address, as resolution STATIC needs", endpoint.address),
             );
         }
-        for name in endpoint.ports.keys() {
+        for name in endpoint.ports.keys().filter(|_| all_are_named) {
             if !entry.ports.iter().any(|port| port.name == *name) {
                 into.error(&at.key("ports").key(name), format!("the service has no port {name:?}"));
                 let names: Vec<&str> = entry.ports.iter().map(|port| port.name.as_str()).collect();

@@ -78,8 +78,8 @@ fn unreachable(matches_all: impl Iterator<Item = bool>, at: &Path<'_>, into: &mu
         && catch_all + 1 < all.len()
     {
         into.warning(
-            &at.index(catch_all + 1),
-            "never reached: the route before it has no match and takes everything",
+            &at.index(catch_all),
+            "it has no match and takes everything: the routes after it are never reached",
         );
     }
 }

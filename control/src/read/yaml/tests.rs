@@ -86,6 +86,17 @@ fn a_key_stands_once() {
 }
 
 #[test]
+fn what_stands_beside_keys_that_stand_twice_can_be_looked_at() {
+    let all = read("a: {b: 1, b: 2}\na: 3\nc: d\n---\ne: f\n");
+    let [Err(first), Err(second), Ok(next)] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((first.at, &first.rest), (Position { line: 1, column: 11 }, &None));
+    assert_eq!(second.at, Position { line: 2, column: 1 });
+    let rest = second.rest.as_ref().unwrap();
+    assert_eq!((text(rest, &["c"]), rest.key("a").unwrap().describe()), ("d", "a mapping".to_owned()));
+    assert_eq!(text(next, &["e"]), "f");
+}
+
+#[test]
 fn keys_become_strings() {
     let node = one("8080: a\ntrue: b\nno: c\n0x10: d\n1.5: e\n");
     for key in ["8080", "true", "false", "16", "1.5"] {

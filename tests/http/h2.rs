@@ -333,6 +333,42 @@ async fn what_is_large_goes_in_large_frames_to_who_takes_such() {
 }
 
 #[tokio::test]
+async fn streams_that_wait_for_something_to_send_hold_up_nobody_else() {
+    // A window as most programs have it is enough for one large frame.
+    let lone = Lone::with(|_| {}, over_h2).await;
+    let mut send = client(&lone).await;
+    let mut app = None;
+    let mut waiting = Vec::new();
+    for n in 0..12 {
+        send = send.ready().await.unwrap();
+        let request = get("/watch").method("POST").body(()).unwrap();
+        let (response, mut upload) = send.send_request(request, false).unwrap();
+        if app.is_none() {
+            app = Some(accept_h2(lone.app.accept().await).await);
+        }
+        let app = app.as_mut().unwrap();
+        let (request, mut respond) = app.accept().await.unwrap().unwrap();
+        let mut download = respond.send_response(http::Response::new(()), false).unwrap();
+        let (mut asked, mut answered) = (request.into_body(), None);
+        // Each is told something in both directions, however many others wait.
+        upload.send_data(Bytes::from_static(b"more"), false).unwrap();
+        download.send_data(Bytes::from_static(b"news"), false).unwrap();
+        let both = async {
+            assert_eq!(asked.data().await.unwrap().unwrap(), "more");
+            let mut body = response.await.unwrap().into_body();
+            assert_eq!(body.data().await.unwrap().unwrap(), "news");
+            answered = Some(body);
+        };
+        tokio::select! {
+            () = both => {}
+            _ = app.accept() => panic!("nobody else asks"),
+            () = tokio::time::sleep(std::time::Duration::from_secs(10)) => panic!("stream {n} hears nothing"),
+        }
+        waiting.push((upload, download, asked, answered));
+    }
+}
+
+#[tokio::test]
 async fn many_small_frames_and_a_large_echo_pass_with_flow_control() {
     let echo = app::echo().await;
     let cluster = |c: &mut weft_model::cluster::Cluster| {

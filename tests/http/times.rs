@@ -141,15 +141,18 @@ async fn bytes(lone: &Lone) -> (Peer, Peer) {
     (client, app)
 }
 
-/// Bytes both ways, for so long.
-async fn move_for(time: Duration, client: &mut Peer, app: &mut Peer) {
+/// Bytes both ways, for so long; returns a moment before the last of them.
+async fn move_for(time: Duration, client: &mut Peer, app: &mut Peer) -> Instant {
     let began = Instant::now();
+    let mut last = began;
     while began.elapsed() < time {
+        last = Instant::now();
         client.send("ping").await;
         assert_eq!(app.exactly(4).await, "ping");
         app.send("pong").await;
         assert_eq!(client.exactly(4).await, "pong");
     }
+    last
 }
 
 #[tokio::test]
@@ -164,8 +167,7 @@ async fn a_tunnel_in_which_nothing_moves_ends_in_order_and_one_that_is_used_does
     for upgrade in [true, false] {
         let (mut client, mut app) =
             if upgrade { websocket(&upgraded).await } else { bytes(&connected).await };
-        move_for(LONG * 2, &mut client, &mut app).await;
-        let last = Instant::now();
+        let last = move_for(LONG * 2, &mut client, &mut app).await;
         assert_eq!(client.end().await, (String::new(), End::Closed));
         assert!(last.elapsed() >= LONG, "it was closed after {:?}", last.elapsed());
         app.end().await;

@@ -120,19 +120,10 @@ impl Outgoing {
         }
     }
 
-    /// Has the peer reset the stream?
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.stream {
-            Some(stream) => stream.poll_reset(cx).map(|_| ()),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl Outlet for Outgoing {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+    /// Waits until some of so many bytes may be sent.
+    pub fn poll_room_for(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Broken::Closed)) };
-        stream.reserve_capacity(FRAME as usize);
+        stream.reserve_capacity(wanted);
         loop {
             let have = stream.capacity();
             if have > 0 {
@@ -148,6 +139,20 @@ impl Outlet for Outgoing {
                 None => return Poll::Ready(Err(Broken::Closed)),
             }
         }
+    }
+
+    /// Has the peer reset the stream?
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stream {
+            Some(stream) => stream.poll_reset(cx).map(|_| ()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Outlet for Outgoing {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        self.poll_room_for(cx, FRAME as usize)
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
@@ -174,8 +179,12 @@ impl Outlet for Outgoing {
         Ok(())
     }
 
+    /// The connection's own task writes. Here, room that was asked for and is not needed now is given back: it is taken from the
+    /// connection's window, of which a few streams that wait for something to send would leave the others nothing.
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        // The connection's own task writes.
+        if let Some(stream) = &mut self.stream {
+            stream.reserve_capacity(0);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -7,7 +7,7 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, Up, nothing_is_left};
+use meshes::{Home, LIMIT, Up, annotated, nothing_is_left};
 use pods::{curl, exec, from_outside, outside, readable, root, sidecar, text};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -17,25 +17,8 @@ fn mesh() -> String {
         "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { istio-injection: enabled } }\n"
             .to_owned();
     for (name, drain) in [("api", "30s"), ("web", "1s")] {
-        yaml.push_str(&format!(
-            r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec: {{ selector: {{ app: {name} }}, ports: [{{ name: http, port: 80, targetPort: 8080 }}] }}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata:
-      labels: {{ app: {name} }}
-      annotations: {{ proxy.istio.io/config: "terminationDrainDuration: {drain}" }}
-    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: 8080 }}] }}] }}
-"#
-        ));
+        let annotation = format!("proxy.istio.io/config: 'terminationDrainDuration: {drain}'");
+        yaml.push_str(&annotated(name, &[("http", 80, 8080)], &annotation));
     }
     yaml
 }

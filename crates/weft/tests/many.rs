@@ -6,31 +6,16 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, STRICT, nothing_is_left};
+use meshes::{Home, STRICT, annotated, nothing_is_left};
 use pods::{exec, readable, root, text, within};
 
 /// `turned`'s app is called from 127.0.0.6, and `kept`'s from its client's own address.
 const PODS: [(&str, &str); 2] = [("turned", "REDIRECT"), ("kept", "TPROXY")];
 
 fn mesh() -> String {
+    let ports = [("tcp-one", 9001, 9001), ("tcp-two", 9002, 9002)];
     let one = |(name, mode): (&str, &str)| {
-        format!(
-            r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec: {{ selector: {{ app: {name} }}, ports: [{{ name: tcp-one, port: 9001 }}, {{ name: tcp-two, port: 9002 }}] }}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }}, annotations: {{ sidecar.istio.io/interceptionMode: {mode} }} }}
-    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: 9001 }}, {{ containerPort: 9002 }}] }}] }}
-"#
-        )
+        annotated(name, &ports, &format!("sidecar.istio.io/interceptionMode: {mode}"))
     };
     let all: String = PODS.into_iter().map(one).collect();
     [STRICT, &all, &one(("caller", "REDIRECT"))].concat()

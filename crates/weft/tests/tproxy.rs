@@ -7,12 +7,12 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, STRICT, Up, nothing_is_left};
+use meshes::{Home, STRICT, Up, annotated, nothing_is_left};
 use pods::{SEEN, curl, from_outside, python, readable, root};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// `seen` and `caller` keep clients' addresses, as the mesh asks; `turned` asks for the other mode.
+/// `seen` and `caller` keep clients' addresses, as the mesh asks.
 const MESH: &str = r#"---
 apiVersion: mesh.istio.io/v1alpha1
 kind: MeshConfig
@@ -45,22 +45,6 @@ spec:
           readinessProbe: { httpGet: { path: /ready, port: secure, scheme: HTTPS }, timeoutSeconds: 5 }
           livenessProbe: { tcpSocket: { port: 9000 } }
           startupProbe: { httpGet: { path: /missing, port: secure, scheme: HTTPS }, timeoutSeconds: 5 }
----
-apiVersion: v1
-kind: Service
-metadata: { name: turned, namespace: shop }
-spec: { selector: { app: turned }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: turned, namespace: shop }
-spec:
-  selector: { matchLabels: { app: turned } }
-  template:
-    metadata:
-      labels: { app: turned }
-      annotations: { sidecar.istio.io/interceptionMode: REDIRECT }
-    spec: { containers: [{ name: app, image: app, ports: [{ containerPort: 8080 }] }] }
 ---
 apiVersion: v1
 kind: Service
@@ -131,7 +115,9 @@ fn turn_by_nft(home: &Home, workload: &str, mode: &str) {
 }
 
 fn start() -> (Home, Up) {
-    let home = Home::new(&[STRICT, MESH].concat());
+    // That asks for the other mode.
+    let turned = annotated("turned", &[("http", 80, 8080)], "sidecar.istio.io/interceptionMode: REDIRECT");
+    let home = Home::new(&[STRICT, MESH, &turned].concat());
     let folder = home.directory.path();
     let script = folder.join("seen.py");
     std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();

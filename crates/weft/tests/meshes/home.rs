@@ -30,12 +30,24 @@ spec: { mtls: { mode: STRICT } }
 
 /// A service of HTTP and its Deployment, whose app listens on this port.
 pub(crate) fn app(name: &str, port: u16) -> String {
+    annotated(name, &[("http", 80, port)], "")
+}
+
+/// A service and its Deployment, whose pods have these annotations. A port: its name, and its number for clients and for
+/// the app.
+pub(crate) fn annotated(name: &str, ports: &[(&str, u16, u16)], annotations: &str) -> String {
+    let of_service = ports
+        .iter()
+        .map(|(name, port, target)| format!("{{ name: {name}, port: {port}, targetPort: {target} }}"));
+    let of_app = ports.iter().map(|(.., target)| format!("{{ containerPort: {target} }}"));
+    let (of_service, of_app) =
+        (of_service.collect::<Vec<_>>().join(", "), of_app.collect::<Vec<_>>().join(", "));
     format!(
         r#"---
 apiVersion: v1
 kind: Service
 metadata: {{ name: {name}, namespace: shop }}
-spec: {{ selector: {{ app: {name} }}, ports: [{{ name: http, port: 80, targetPort: {port} }}] }}
+spec: {{ selector: {{ app: {name} }}, ports: [{of_service}] }}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -43,8 +55,8 @@ metadata: {{ name: {name}, namespace: shop }}
 spec:
   selector: {{ matchLabels: {{ app: {name} }} }}
   template:
-    metadata: {{ labels: {{ app: {name} }} }}
-    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: {port} }}] }}] }}
+    metadata: {{ labels: {{ app: {name} }}, annotations: {{ {annotations} }} }}
+    spec: {{ containers: [{{ name: app, image: app, ports: [{of_app}] }}] }}
 "#
     )
 }

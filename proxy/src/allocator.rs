@@ -1,7 +1,8 @@
 //! Memory that a busy worker had freed and that jemalloc keeps for it goes back to the system when the worker comes to rest.
 //!
 //! By itself jemalloc gives pages back some seconds after they were freed, but it looks at them only when it is asked for
-//! memory, which nobody does in a process that has nothing to do.
+//! memory, which nobody does in a process that has nothing to do. It serves what is written in C as well (TLS's own memory): the C
+//! library's allocator would hold a heap of its own for each worker, which nothing gives back.
 
 use tikv_jemalloc_ctl::{Access as _, AsName as _, Error};
 

@@ -42,10 +42,13 @@ impl Checked<'_> {
                 if !services.iter().any(|service| has_pods(service, &subset.labels))
                     && aged.older_with_subset(&subset.name).is_none()
                 {
-                    let labels = written(&subset.labels);
+                    let nobody = match written(&subset.labels) {
+                        all if all.is_empty() => format!("no pod is behind {}", object.spec.host),
+                        labels => format!("no pod behind {} has {labels}", object.spec.host),
+                    };
                     let message = format!(
-                        "no pod behind {} has {labels}: subset {} is empty, and what is routed to it fails with 503",
-                        object.spec.host, subset.name
+                        "{nobody}: subset {} is empty, and what is routed to it fails with 503",
+                        subset.name
                     );
                     let behind = services.iter().flat_map(|service| service.behind.iter().copied());
                     let hint = instead(behind, &subset.labels);

@@ -110,11 +110,18 @@ pub(super) fn instead<'w>(
     workloads: impl Iterator<Item = &'w Workload> + Clone,
     labels: &BTreeMap<String, String>,
 ) -> Option<String> {
+    workloads.clone().next()?;
     labels.iter().find_map(|(name, value)| {
         let known: BTreeSet<&String> =
             workloads.clone().filter_map(|workload| workload.labels.get(name)).collect();
-        let few = !known.is_empty() && known.len() <= 8 && !known.contains(value);
-        few.then(|| format!("{name} is one of {} there", listed(known.into_iter())))
+        let quoted = listed(known.iter().map(|value| if value.is_empty() { "\"\"" } else { value.as_str() }));
+        match known.len() {
+            _ if known.contains(value) => None,
+            0 => Some(format!("nobody there has a label {name}")),
+            1 => Some(format!("{name} is {quoted} there")),
+            2..=8 => Some(format!("{name} is one of {quoted} there")),
+            _ => None,
+        }
     })
 }
 

@@ -110,7 +110,10 @@ impl Checked<'_> {
             ),
             _ => (
                 format!("for workloads with {}, {missing}", all(&lacking)),
-                format!("subsets of the DestinationRule that holds for them: {known}"),
+                match known.as_str() {
+                    "" => "no DestinationRule that holds for them has subsets".to_owned(),
+                    known => format!("subsets of the DestinationRule that holds for them: {known}"),
+                },
             ),
         };
         self.warn(KIND, object, format!("{at}.subset"), message, Some(hint));

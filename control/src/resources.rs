@@ -144,6 +144,17 @@ impl fmt::Debug for SecretData {
     }
 }
 
+/// A Job or a CronJob, by name alone: no part of the mesh comes of it, but people ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// As a manifest writes it.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+}
+
 /// All that was read, each kind in the order of reading. No two of a kind share namespace and name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resources {
@@ -159,6 +170,8 @@ pub struct Resources {
     pub stateful_sets: Vec<Object<StatefulSetSpec>>,
     /// DaemonSets.
     pub daemon_sets: Vec<Object<DaemonSetSpec>>,
+    /// Jobs and CronJobs, which nobody here runs.
+    pub jobs: Vec<Job>,
     /// Services, headless ones too.
     pub services: Vec<Object<ServiceSpec>>,
     /// ServiceAccounts.

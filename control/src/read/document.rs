@@ -20,7 +20,7 @@ use super::path::Path;
 use super::report::label;
 use super::shape::{self, Fitted, Rules};
 use super::{Reading, boolean_key, emptied, encoding, json, kustomize, mesh, not_honoured, validate, yaml};
-use crate::resources::{Age, Meta, Object, Resources, SecretData, Source};
+use crate::resources::{Age, Job, Meta, Object, Resources, SecretData, Source};
 
 /// Gathers what documents say.
 #[derive(Default)]
@@ -183,7 +183,12 @@ impl Reader {
             Handling::PassOver | Handling::Warn(_) if findings.has_errors() => {
                 return self.conclude(node, None, findings);
             }
-            Handling::PassOver => return self.pass_over(known.name),
+            Handling::PassOver => {
+                if matches!(known.name, "Job" | "CronJob") && !has_owner(node) {
+                    self.job(node, known.name);
+                }
+                return self.pass_over(known.name);
+            }
             Handling::Warn(_) if has_owner(node) => return self.pass_over(known.name),
             Handling::Warn(why) => {
                 let (name, namespace) = header::name(node, namespaced, &mut findings);
@@ -425,6 +430,15 @@ impl Reader {
                 document.findings.hint(format!("the first is at {}", taken.get()));
                 true
             }
+        }
+    }
+
+    /// Notes down the name of a Job, whatever else is wrong with it.
+    fn job(&mut self, node: &Node, kind: &str) {
+        let mut findings = Findings::default();
+        let (name, namespace) = header::name(node, true, &mut findings);
+        if !findings.has_errors() {
+            self.resources().jobs.push(Job { kind: kind.to_owned(), name, namespace });
         }
     }
 

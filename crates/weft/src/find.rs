@@ -34,9 +34,11 @@ pub(crate) fn meant<'a>(plan: &'a Plan, name: &str) -> Result<Meant<'a>, FindErr
             let services = hosts.collect();
             Ok(Meant { pods, services })
         }
-        Err(FindError::NoPods { .. }) => {
-            let services = podless(plan, name).flat_map(|podless| podless.hosts.iter().cloned()).collect();
-            Ok(Meant { pods: Vec::new(), services })
+        Err(error @ FindError::NoPods { .. }) => {
+            let services: BTreeSet<String> =
+                podless(plan, name).flat_map(|podless| podless.hosts.iter().cloned()).collect();
+            // Nobody calls it, and it calls nobody.
+            if services.is_empty() { Err(error) } else { Ok(Meant { pods: Vec::new(), services }) }
         }
         Err(error) => Err(error),
     }

@@ -1,6 +1,7 @@
 //! What a document is: its header, its kind, its place among the others.
 
 use super::*;
+use crate::resources::Job;
 
 const SERVICE_ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n";
 
@@ -110,14 +111,19 @@ fn a_kind_that_does_not_exist_is_told_with_the_nearest_that_does() {
 
 #[test]
 fn what_does_not_concern_a_mesh_is_counted() {
-    let text = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {whatever: [1]}\n---\n".repeat(3)
-        + "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\n";
+    let text =
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a, namespace: shop}\nspec: {whatever: [1]}\n---\n"
+            .repeat(3)
+            + "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\n";
     let reading = read_str("t.yaml", &text);
     assert_eq!(reading.diagnostics, []);
     assert_eq!(
         reading.passed_over,
         BTreeMap::from([("Job".to_owned(), 3), ("PodDisruptionBudget".to_owned(), 1)])
     );
+    // Whoever asks for a Job is to hear that it is one.
+    let job = Job { kind: "Job".to_owned(), name: "a".to_owned(), namespace: "shop".to_owned() };
+    assert_eq!(reading.resources.jobs, vec![job; 3]);
 }
 
 #[test]

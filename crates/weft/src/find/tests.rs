@@ -75,6 +75,7 @@ fn mesh_with_more() -> Plan {
         podless("Deployment", "old", "shop", "replicas: 0", &["basket.shop.svc.cluster.local"]),
         podless("ServiceEntry", "api.example.org", "", "it is a host outside", &["api.example.org"]),
         podless("Service", "cart", "blog", "it has no selector", &["cart.blog.svc.cluster.local"]),
+        podless("Job", "seed", "shop", "nobody runs it", &[]),
     ];
     Plan { podless, ..mesh() }
 }
@@ -101,4 +102,9 @@ fn calls_are_told_by_the_services_that_lead_to_what_is_meant() {
     assert_eq!(of("shop/old"), (0, vec!["basket.shop.svc.cluster.local".to_owned()]));
     assert_eq!(of("api.example.org"), (0, vec!["api.example.org".to_owned()]));
     assert!(matches!(meant(&plan, "nobody"), Err(FindError::Unknown { .. })));
+    // What nobody can have called is told, rather than shown as nothing.
+    assert_eq!(
+        meant(&plan, "seed").unwrap_err().to_string(),
+        "Job seed of namespace shop has no pods: nobody runs it"
+    );
 }

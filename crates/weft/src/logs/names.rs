@@ -19,6 +19,7 @@ impl Names {
         for pod in &plan.pods {
             let name = names.pod(pod);
             names.pods.insert(pod.localhost.into(), name.clone());
+            names.pods.extend(pod.six.map(|six| (six.into(), name.clone())));
             names.pods.insert(pod.address.into(), name);
         }
         names

@@ -4,14 +4,14 @@ use super::names::Names;
 use crate::up::plan::Plan;
 use serde_json::json;
 
-/// web-1 at 127.64.1.1, api-1 at 127.64.2.1.
+/// web-1 at 127.64.1.1 and fd00::1, api-1 at 127.64.2.1 and fd00::2.
 pub(super) fn names() -> Names {
     let pod = |name: &str, block: u8| {
         json!({
             "name": name, "namespace": "shop", "kind": "Deployment", "workload": name, "service_account": "default",
             "services": [], "labels": {}, "annotations": {}, "address": format!("127.64.{block}.1"),
             "localhost": format!("127.64.{block}.2"), "sidecar": true, "containers": [], "ports": [], "tcp": {},
-            "environment": [], "rewritten": [], "ready": true, "template": "",
+            "environment": [], "rewritten": [], "ready": true, "template": "", "six": format!("fd00::{block}"),
         })
     };
     let pods = [pod("web-1", 1), pod("api-1", 2)].map(|pod| serde_json::from_value(pod).unwrap());

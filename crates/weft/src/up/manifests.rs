@@ -44,6 +44,7 @@ impl Manifests {
             workloads: workloads(resources),
             services,
             aliases: aliases.collect(),
+            jobs: resources.jobs.clone(),
             proxies: resources
                 .mesh
                 .as_ref()

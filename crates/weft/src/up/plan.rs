@@ -29,6 +29,7 @@ use super::services::Service;
 use super::update::Update;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use weft_control::resources::Job;
 use weft_control::resources::mesh_config::ProxySettings;
 use weft_control::world::family::Family;
 
@@ -44,6 +45,8 @@ pub(crate) struct Manifests {
     pub(crate) services: Vec<Service>,
     /// Services of type ExternalName.
     pub(crate) aliases: Vec<Alias>,
+    /// Jobs and CronJobs.
+    pub(crate) jobs: Vec<Job>,
     pub(crate) settings: Settings,
     /// What the mesh asks of all proxies.
     pub(crate) proxies: ProxySettings,
@@ -212,13 +215,7 @@ pub(crate) fn plan(
         pod.netns = base.namespace(number);
         plan.pods.push(pod);
     }
-    plan.podless = podless::all(
-        &manifests.workloads,
-        &manifests.services,
-        &manifests.aliases,
-        &plan.pods,
-        &plan.left_out,
-    );
+    plan.podless = podless::all(manifests, &plan.pods, &plan.left_out);
     if base.hub().is_some() {
         if plan.pods.len() > crate::netns::network::MOST {
             return Err(PlanError::TooManyNamespaces);

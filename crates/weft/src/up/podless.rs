@@ -1,8 +1,8 @@
 //! What the files name that no pod of the mesh answers to, and why not. Pure.
 
 use super::only::LeftOut;
-use super::plan::Pod;
-use super::pods::{Kind, Workload};
+use super::plan::{Manifests, Pod};
+use super::pods::Kind;
 use super::services::Service;
 
 /// A workload that runs nothing, a service that nothing is behind, or a host outside.
@@ -18,14 +18,9 @@ pub(crate) struct Podless {
     pub(crate) hosts: Vec<String>,
 }
 
-/// All of them. `aliases`: the ExternalName Services, which lead elsewhere.
-pub(super) fn all(
-    workloads: &[Workload],
-    services: &[Service],
-    aliases: &[Alias],
-    pods: &[Pod],
-    left_out: &[LeftOut],
-) -> Vec<Podless> {
+/// All of them.
+pub(super) fn all(manifests: &Manifests, pods: &[Pod], left_out: &[LeftOut]) -> Vec<Podless> {
+    let Manifests { workloads, services, aliases, jobs, .. } = manifests;
     let runs = |kind: Kind, name: &str, namespace: &str| {
         pods.iter().any(|pod| pod.kind == kind && pod.workload == name && pod.namespace == namespace)
     };
@@ -66,7 +61,15 @@ pub(super) fn all(
         why: format!("it is another name for {} (ExternalName)", alias.of),
         hosts: vec![format!("{}.{}.svc.cluster.local", alias.name, alias.namespace)],
     });
-    resting.chain(bare).chain(aliases).collect()
+    let jobs = jobs.iter().map(|job| Podless {
+        kind: job.kind.clone(),
+        name: job.name.clone(),
+        namespace: job.namespace.clone(),
+        why: "`weft up` runs none of that kind; `weft exec WORKLOAD -- COMMAND` runs a command as a workload"
+            .to_owned(),
+        hosts: Vec::new(),
+    });
+    resting.chain(bare).chain(aliases).chain(jobs).collect()
 }
 
 /// A Service of type ExternalName.

@@ -23,6 +23,28 @@ fn a_request_is_one_though_two_sidecars_wrote_of_it_in_whatever_order() {
 }
 
 #[test]
+fn pods_are_known_by_their_addresses_of_ipv6_too() {
+    let six = |line: String| {
+        line.replace("127.64.2.1:8000", "[fd00::2]:8000").replace("127.64.1.1:40001", "[fd00::1]:40001")
+    };
+    // Bytes have no name in common: their ends alone tell whose they are.
+    let bytes = |reporter: &str| {
+        let line = six(entry(reporter, "r1", 0, 200));
+        let mut entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for field in ["method", "request_id", "source_workload", "destination_workload", "authority"] {
+            entry[field] = serde_json::Value::Null;
+        }
+        entry["protocol"] = "-".into();
+        entry.to_string()
+    };
+    for of in [&bytes as &dyn Fn(&str) -> String, &|reporter| six(entry(reporter, "r1", 0, 200))] {
+        let requests = joined(&[("web-1", of("source")), ("api-1", of("destination"))]);
+        assert_eq!(requests.len(), 1);
+        assert_eq!((requests[0].caller.as_str(), requests[0].callee.as_str()), ("web-1", "api-1"));
+    }
+}
+
+#[test]
 fn one_request_id_at_two_hops_or_at_two_moments_is_two_requests() {
     let onward = entry("source", "r1", 1, 200).replace("127.64.2.1:8000", "127.64.3.1:8000");
     assert_eq!(joined(&[("web-1", entry("source", "r1", 0, 200)), ("api-1", onward)]).len(), 2);

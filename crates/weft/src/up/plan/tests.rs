@@ -407,6 +407,7 @@ fn what_runs_no_pod_is_known_by_name_with_the_reason() {
     manifests.services.last_mut().unwrap().name = "bare".into();
     let (name, namespace) = ("blog".to_owned(), "shop".to_owned());
     manifests.aliases.push(Alias { name, namespace, of: "blog.example.org".into() });
+    manifests.jobs.push(Job { kind: "Job".into(), name: "seed".into(), namespace: "shop".into() });
     let known = |plan: &Plan| -> Vec<String> {
         plan.podless.iter().map(|of| format!("{} {}: {} {:?}", of.kind, of.name, of.why, of.hosts)).collect()
     };
@@ -418,6 +419,7 @@ fn what_runs_no_pod_is_known_by_name_with_the_reason() {
             format!("Service cart: its selector matches none that runs {}", host("cart")),
             format!("Service bare: it has no selector {}", host("bare")),
             format!("Service blog: it is another name for blog.example.org (ExternalName) {}", host("blog")),
+            "Job seed: `weft up` runs none of that kind; `weft exec WORKLOAD -- COMMAND` runs a command as a workload []".to_owned(),
         ]
     );
     let part = known(&planned(&shop(), &["cart"]));

@@ -86,7 +86,7 @@ impl Checked<'_> {
     fn routes(&mut self, object: &Object<VirtualService>, services: &[Arc<Service>], routes: &Routes<'_>) {
         let list = routes.list;
         let ports = || services.iter().flat_map(|service| &service.ports);
-        let known = listed(ports().map(|port| format!("{} ({})", port.number, word(port.protocol))));
+        let known = listed(ports().map(|port| format!("{} ({})", port.number, port.protocol.word())));
         let hosts = object.spec.hosts.join(", ");
         let of_mesh = |gateways: &[String]| {
             gateways.is_empty() || gateways.iter().any(|gateway| gateway == virtual_service::MESH)
@@ -150,19 +150,4 @@ fn lists(spec: &VirtualService) -> [Routes<'_>; 3] {
             matches: tls.collect(),
         },
     ]
-}
-
-/// A protocol's name.
-const fn word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Http => "HTTP",
-        Protocol::Http2 => "HTTP/2",
-        Protocol::Grpc => "gRPC",
-        Protocol::GrpcWeb => "gRPC-Web",
-        Protocol::Https => "HTTPS",
-        Protocol::Tls => "TLS",
-        Protocol::Tcp => "TCP",
-        Protocol::Auto => "sniffed",
-        Protocol::Udp => "UDP",
-    }
 }

@@ -85,6 +85,21 @@ impl Protocol {
         matches!(self, Self::Https | Self::Tls)
     }
 
+    /// Its name, for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Http2 => "HTTP/2",
+            Self::Grpc => "gRPC",
+            Self::GrpcWeb => "gRPC-Web",
+            Self::Https => "HTTPS",
+            Self::Tls => "TLS",
+            Self::Tcp => "TCP",
+            Self::Auto => "sniffed",
+            Self::Udp => "UDP",
+        }
+    }
+
     /// Whether the mesh carries it at all.
     pub const fn is_carried(self) -> bool {
         !matches!(self, Self::Udp)

@@ -57,6 +57,9 @@ pub const CONNECT_SNIFFED: &str = "connect_sniffed";
 /// is routed: `*.a.example|sni|a.example:443`.
 pub const SERVER_NAMES: &str = "|sni|";
 
+/// The name of routes that answer for ports which their service does not have. What they answer says which it has.
+pub const NO_PORT: &str = "no_port";
+
 /// One route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {

@@ -1,12 +1,14 @@
 //! The routes of the HTTP proxy: every name that the proxy hears of, with each of its ports.
 //!
 //! A client names its port, or means 80. So each port of a service is a virtual host of its own; names without a port
-//! are those of port 80, else of the only port. CONNECT leads to the same cluster; what comes through it is sniffed, but
-//! on ports of bytes. There TLS goes by the server name that is asked for in it.
+//! are those of port 80. A port that a Service does not have is refused, as its address would in a cluster. CONNECT leads
+//! to the same cluster; what comes through it is sniffed, but on ports of bytes. There TLS goes by the server name that is
+//! asked for in it.
 
+mod absent;
 mod server_names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use weft_model::route::{
@@ -28,36 +30,39 @@ const HTTP: u16 = 80;
 /// A route of CONNECT to what may be HTTP.
 const CONNECT: &str = "connect";
 
+/// A service by its place among those of the scope, and one of its ports; without one: any that it does not have.
+type Of = (usize, Option<u16>);
+
 pub(super) fn routes(proxy: &Proxy<'_>) -> RouteConfiguration {
     // A name belongs to the first that claims it: a proxy refuses two virtual hosts of one domain.
     let mut taken = BTreeSet::new();
     let mut hosts = Vec::new();
     // Full names first: another service's short form must not take one.
-    let mut claims: Vec<(usize, &Service, &Port, String)> = Vec::new();
-    for service in &proxy.scope.services {
-        let names = domains::of(service, &proxy.namespace);
-        for port in &service.ports {
-            let only = service.ports.len() == 1;
-            for (rank, name) in names.iter().enumerate() {
-                claims.push((rank, service, port, format!("{name}:{}", port.number)));
-                if port.number == HTTP || (only && !service.ports.iter().any(|other| other.number == HTTP)) {
-                    claims.push((rank, service, port, name.clone()));
+    let mut claims: Vec<(usize, Of, String)> = Vec::new();
+    for (place, service) in proxy.scope.services.iter().enumerate() {
+        for (rank, name) in domains::of(service, &proxy.namespace).iter().enumerate() {
+            for number in service.ports.iter().map(|port| port.number) {
+                claims.push((rank, (place, Some(number)), format!("{name}:{number}")));
+                if number == HTTP {
+                    claims.push((rank, (place, Some(number)), name.clone()));
                 }
             }
+            claims.extend(absent::domains(service, name).map(|domain| (rank, (place, None), domain)));
         }
     }
     claims.sort_by_key(|(rank, ..)| *rank);
-    let mut granted: Vec<(&Service, &Port, String)> = Vec::new();
-    for (_, service, port, domain) in claims {
+    let mut granted: HashMap<Of, Vec<String>> = HashMap::new();
+    for (_, of, domain) in claims {
         if taken.insert(domain.clone()) {
-            granted.push((service, port, domain));
+            granted.entry(of).or_default().push(domain);
         }
     }
-    for service in &proxy.scope.services {
+    let whole = absent::Whole::of(proxy);
+    for (place, service) in proxy.scope.services.iter().enumerate() {
+        let mut of = |port: Option<u16>| granted.remove(&(place, port)).unwrap_or_default();
+        hosts.push(whole.host(service, of(None)));
         for port in &service.ports {
-            let mine = |claim: &&(&Service, &Port, String)| std::ptr::eq(claim.1, port);
-            let domains: Vec<String> = granted.iter().filter(mine).map(|claim| claim.2.clone()).collect();
-            let host = of_port(proxy, service, port, domains);
+            let host = of_port(proxy, service, port, of(Some(port.number)));
             if port.protocol.is_tls() {
                 hosts.extend(server_names::split(proxy, service, port, host, &mut taken));
             } else {

@@ -76,7 +76,7 @@ fn owners(routes: &RouteConfiguration) -> BTreeMap<&str, &str> {
 }
 
 #[test]
-fn a_name_with_a_port_is_that_port_and_a_bare_name_is_port_80_or_the_only_one() {
+fn a_name_with_a_port_is_that_port_and_a_bare_name_is_port_80() {
     let configuration = cart("");
     let owners = owners(proxy_routes(&configuration));
     for name in [
@@ -91,11 +91,52 @@ fn a_name_with_a_port_is_that_port_and_a_bare_name_is_port_80_or_the_only_one() 
         assert_eq!(owners[&*format!("{name}:80")], "web.shop.svc.cluster.local:80");
         assert_eq!(owners[&*format!("{name}:9000")], "web.shop.svc.cluster.local:9000");
     }
-    assert_eq!(owners["admin"], "admin.shop.svc.cluster.local:8080");
-    assert_eq!(owners.get("auto"), None, "neither of its ports is 80");
+    assert_eq!(owners["admin:8080"], "admin.shop.svc.cluster.local:8080");
     // Another namespace's service has no shortest form here.
     assert_eq!(owners.get("bank"), None);
     assert_eq!(owners["bank.money"], "bank.money.svc.cluster.local:80");
+}
+
+#[test]
+fn a_port_that_a_service_does_not_have_is_refused_with_those_that_it_has() {
+    let configuration = cart("");
+    let routes = proxy_routes(&configuration);
+    let owners = owners(routes);
+    let asked = |domain: &str| {
+        let host = routes.virtual_hosts.iter().find(|host| host.name == owners[domain]).unwrap();
+        [false, true].map(|connect| {
+            let is_it = |path: &PathMatch| (*path == PathMatch::Connect) == connect;
+            let route = host.routes.iter().find(|route| is_it(&route.matches.path)).unwrap();
+            let RouteAction::DirectResponse { status, body } = &route.action else { panic!("{route:?}") };
+            (route.name.as_str(), *status, std::str::from_utf8(body).unwrap())
+        })
+    };
+    let said = |domain: &str, text: &str| assert_eq!(asked(domain), [("no_port", 503, text); 2], "{domain}");
+    let admin = "service admin.shop has no such port; it has 8080 (HTTP)";
+    for domain in ["admin", "admin:*", "admin.shop", "admin.shop.svc.cluster.local.:*"] {
+        said(domain, admin);
+    }
+    said("auto", "service auto.shop has no such port; it has 7000 (sniffed), 7001 (sniffed)");
+    said("web:*", "service web.shop has no such port; it has 80 (HTTP), 9000 (gRPC)");
+    said("bank.money:*", "service bank.money has no such port; it has 80 (HTTP)");
+    // Another namespace's service has no shortest form here, and a host outside may have more ports than are written down.
+    for domain in ["bank:*", "mail.example", "mail.example:*"] {
+        assert_eq!(owners.get(domain), None);
+    }
+}
+
+#[test]
+fn ports_that_a_sidecar_hides_are_not_said_to_be_missing() {
+    let configuration = cart(
+        "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s, namespace: shop}\nspec: {egress: [{port: {number: 9000, name: grpc, protocol: GRPC}, hosts: ['./*']}]}\n",
+    );
+    let routes = proxy_routes(&configuration);
+    let host = routes.virtual_hosts.iter().find(|host| host.domains.contains(&"web:*".to_owned())).unwrap();
+    let RouteAction::DirectResponse { body, .. } = &host.routes[0].action else { panic!("{host:?}") };
+    assert_eq!(
+        std::str::from_utf8(body).unwrap(),
+        "a Sidecar leaves this workload no such port of service web.shop; it leaves it 9000 (gRPC)"
+    );
 }
 
 fn leads_to(routes: &[weft_model::route::Route], connect: bool) -> Option<String> {

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use weft_http1::Line;
 use weft_model::listener::Direction;
-use weft_model::table::chain::Terminal;
+use weft_model::table::chain::{Listener, Terminal};
 use weft_telemetry::access_log::LogFiles;
 use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 use weft_telemetry::summary::{Summary, SummaryLane};
 use weft_telemetry::{
     ConnectionSecurity, Metrics, MetricsSettings, Peer, PeerCache, PeerMetadata, Protocol, Record, Reporter,
-    RequestMetrics, ResponseFlags, TcpConnection, TcpMetrics,
+    RequestMetrics, ResponseFlag, ResponseFlags, TcpConnection, TcpMetrics,
 };
 
 use crate::bootstrap::Bootstrap;
-use crate::connection::Conn;
+use crate::connection::{Arrived, Conn};
 use crate::http::call::{Call, LogFields};
 use crate::snapshot::ClusterView;
 use crate::tunnel::{Cut, Ended};
@@ -206,6 +206,30 @@ impl Observer {
             Terminal::Refuse(_) => return,
         };
         self.logs.borrow_mut().log(&chain, log, &record);
+    }
+
+    /// A connection arrived that no chain of `listener` takes, and why.
+    pub fn unmatched(&self, arrived: &Arrived, listener: &Arc<Listener>, reason: &str) {
+        let unknown = Arc::new(Peer::unknown(None));
+        let own = &arrived.worker.shared.observer.own.peer;
+        let inbound = arrived.direction == Direction::Inbound;
+        let details = Some("filter_chain_not_found");
+        let record = Record {
+            reporter: if inbound { Reporter::Destination } else { Reporter::Source },
+            start: SystemTime::now(),
+            protocol: Protocol::Tcp,
+            flags: ResponseFlags::NONE.with(ResponseFlag::NoRouteFound),
+            response_code_details: details,
+            connection_termination_details: details,
+            reason: some(reason),
+            source: Some(if inbound { &unknown } else { own }),
+            destination: Some(if inbound { own } else { &unknown }),
+            downstream_local: Some(arrived.destination),
+            downstream_remote: Some(arrived.source),
+            requested_server_name: some(&arrived.sni),
+            ..Record::default()
+        };
+        self.logs.borrow_mut().log_unmatched(listener, &record);
     }
 }
 

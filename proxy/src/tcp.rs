@@ -26,11 +26,14 @@ use crate::snapshot::{ClusterView, EndpointView, Local};
 use crate::sniff::is_http2_server;
 use crate::stream::Io;
 use crate::tunnel::{self, Bounds, Cut, Ended};
+use crate::upstream::clash;
 use crate::upstream::connect::{Connected, SocketSettings, Speaks, connect};
 use crate::upstream::endpoint::InFlight;
+use crate::upstream::nobody;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::places::Place;
+use crate::upstream::whose;
 
 pub use first::{First, first_to_speak};
 
@@ -267,6 +270,16 @@ impl Opened {
             over.reason = words(cut);
             over.flags.insert(flag(cut));
         }
+        // Whoever was asked something and said nothing at all.
+        if ended.sent > 0
+            && ended.received == 0
+            && matches!(ended.why, None | Some(Cut::Upstream(_)))
+            && let Some(clash) = clash::of_silence(&cluster, endpoint.address)
+        {
+            let before =
+                if over.reason.is_empty() { "the server ended it without a word" } else { &over.reason };
+            over.reason = format!("{before}; {clash}");
+        }
         conn.worker.observer.closed(conn, &over, Some(counted));
     }
 }
@@ -317,8 +330,8 @@ async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)
     let mut tried = Vec::new();
     loop {
         let picked = pick(&conn.worker, *id, cluster, *hash, Before::endpoints(&tried), *original);
-        let (place, endpoint) =
-            picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, format!("cluster {name}: {why}")))?;
+        let nobody = |why| nobody::words(&conn.worker.snapshot(), cluster, why);
+        let (place, endpoint) = picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, nobody(why)))?;
         tried.push(place);
         let mut in_flight = endpoint.state.begin();
         let Some(counted) = places.take() else {
@@ -342,10 +355,11 @@ async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)
                 note(cluster, &endpoint, Outcome::LocalOrigin);
                 tracing::debug!(cluster = %name, reason = %error, "no connection to an endpoint");
                 if tried.len() >= most {
-                    return Err((
-                        ResponseFlag::UpstreamConnectionFailure,
-                        format!("cluster {name}: {error}"),
-                    ));
+                    let more =
+                        clash::of_failure(cluster, &error).or_else(|| whose::of(conn, cluster, &error, true));
+                    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+                    let why = format!("cluster {name}: {error}{more}");
+                    return Err((ResponseFlag::UpstreamConnectionFailure, why));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The side toward a cluster: connections made, pooled and given up.
 
+pub mod clash;
 pub mod cluster;
 pub mod connect;
 pub mod dial;
@@ -8,6 +9,7 @@ pub mod h2_client;
 pub mod health;
 pub mod line;
 pub mod names;
+pub mod nobody;
 pub mod outlier;
 pub mod outside;
 pub mod panics;
@@ -17,4 +19,5 @@ pub mod pool;
 pub mod spare;
 pub mod stream;
 pub mod unspoken;
+pub mod whose;
 pub mod written;

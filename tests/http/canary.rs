@@ -120,7 +120,10 @@ async fn a_subset_without_pods_and_one_that_nobody_defines_are_told_apart() {
     client.send(GET).await;
     let (head, body) = client.response().await;
     assert!(head.starts_with("http/1.1 503"), "{head}");
-    assert_eq!(body, "no healthy upstream: no pod of app has the labels of subset \"v2\"");
+    assert_eq!(
+        body,
+        "no healthy upstream: no pod of app has the labels of subset \"v2\" (pods that take requests: 1)"
+    );
     let missing = |m: &mut HttpConnectionManager| {
         forward(m).target = Target::Cluster("outbound|80|v9|app".into());
     };

@@ -81,7 +81,7 @@ impl<'a> Before<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoEndpoint {
     /// The cluster has none.
-    #[error("the cluster has no endpoints; see `weft status`")]
+    #[error("it has no endpoints")]
     Empty,
     /// None of them may be used.
     #[error("all {total} endpoints are ejected, unhealthy or draining")]

@@ -155,12 +155,13 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Option<Refused>, Fai
         crate::say::say!("> {} {} HTTP/1.1", request.method(), request.uri());
         request.headers().iter().for_each(|(name, value)| show(">", name.as_str(), value.as_bytes()));
     }
+    let in_clear = hint::of_no_tls(plan, pod, &target.host);
     let mut received = Received::default();
     let response = match (proxied, target.tls) {
         (false, tls) if pod.netns.is_some() => {
             let stream = client::connect(&inside(plan, pod, &target)?).await.map_err(failed)?;
             if tls {
-                tls::send(stream, &target, args.insecure, request).await?
+                tls::send(stream, &target, args.insecure, in_clear, request).await?
             } else {
                 let (stream, head) = Spelled::new(stream, request::typed_names(args));
                 received = head;
@@ -186,7 +187,7 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Option<Refused>, Fai
                 }
                 tunnel => tunnel.map_err(failed)?,
             };
-            tls::send(hyper_util::rt::TokioIo::new(stream), &target, args.insecure, request).await?
+            tls::send(hyper_util::rt::TokioIo::new(stream), &target, args.insecure, in_clear, request).await?
         }
         (false, _) if !target.is_address() => {
             return Err(Failed(
@@ -200,7 +201,7 @@ async fn ask(args: &Args, plan: &Plan, pod: &Pod) -> Result<Option<Refused>, Fai
         (false, false) => client::send(&target.authority(), request).await.map_err(failed)?,
         (false, true) => {
             let stream = client::connect(&target.authority()).await.map_err(failed)?;
-            tls::send(stream, &target, args.insecure, request).await?
+            tls::send(stream, &target, args.insecure, in_clear, request).await?
         }
     };
     let hint = hint::of(plan, pod, &target.host, Some(response.status()));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use weft_model::listener::{Direction, ListenerFilter};
-use weft_model::table::chain::{Chain, Terminal};
+use weft_model::table::chain::{Chain, Listener, Terminal};
 use weft_model::tls::Transport;
 use weft_runtime::drain::DrainWatch;
 
@@ -47,7 +47,7 @@ pub enum Refused {
     NoListener(String),
     /// No filter chain is for it.
     #[error(
-        "no filter chain of listener {listener} takes a {transport} connection to {destination} (server name {sni:?}, protocols {protocols:?}); {hint}"
+        "no filter chain of listener {listener} takes a {transport} connection to {destination} (server name {sni:?}, protocols {protocols:?}); see /config_dump for its chains"
     )]
     NoChain {
         /// The listener.
@@ -60,9 +60,19 @@ pub enum Refused {
         sni: String,
         /// What was offered or seen.
         protocols: Vec<String>,
-        /// What that usually means.
-        hint: &'static str,
     },
+    /// It comes in plaintext where nothing but mTLS is taken.
+    #[error(
+        "the client speaks plaintext, and {0} takes mTLS alone (PeerAuthentication STRICT): it has no sidecar, or a \
+         DestinationRule turns its mTLS off (trafficPolicy.tls.mode)"
+    )]
+    Plaintext(SocketAddr),
+    /// It comes in the mesh's mTLS where that is not taken.
+    #[error(
+        "the client's sidecar speaks mTLS, and {0} takes plaintext alone (PeerAuthentication DISABLE): see the \
+         trafficPolicy.tls.mode of its DestinationRule"
+    )]
+    MutualTls(SocketAddr),
     /// Nothing came in time.
     #[error("the client sent nothing that tells its protocol within {0:?}")]
     Silent(Duration),
@@ -165,7 +175,9 @@ async fn take(
     } else {
         arrived.protocols = seen.and_then(Protocol::alpn).map(str::to_owned).into_iter().collect();
     }
-    let Some(chain) = arrived.chain(&view.listener).cloned() else { return Err(no_chain(arrived, looks)) };
+    let Some(chain) = arrived.chain(&view.listener).cloned() else {
+        return Err(no_chain(arrived, &view.listener));
+    };
     let (mut conn, io, alpn) = secure(arrived, tcp, &view, &snapshot, chain.clone()).await?;
     let http = match &chain.terminal {
         Terminal::Http(_) => true,
@@ -196,16 +208,28 @@ async fn take(
     }))
 }
 
-fn no_chain(arrived: Arrived, looks: Looks) -> Refused {
-    let Arrived { transport, destination, sni, protocols, .. } = arrived;
-    let hint = if transport == "raw_buffer" && looks.tls {
-        "PeerAuthentication STRICT asks every client for mTLS"
-    } else {
-        "see /config_dump for the listener's chains"
+/// Why no chain takes it, which the listener's access log hears, too.
+fn no_chain(arrived: Arrived, listener: &Arc<Listener>) -> Refused {
+    let takes = |transport: &'static str, protocol: &str| {
+        Arrived { transport, protocols: [protocol.to_owned()].into(), ..arrived.clone() }
+            .chain(listener)
+            .is_some()
     };
-    let listener = arrived.listener.to_string();
-    let (sni, protocols) = (sni.into(), protocols.into());
-    Refused::NoChain { listener, transport, destination, sni, protocols, hint }
+    let destination = arrived.destination;
+    let is_mesh = arrived.protocols.iter().any(|protocol| protocol.starts_with("istio"));
+    let refused = match (arrived.direction, arrived.transport) {
+        (Direction::Inbound, "raw_buffer") if takes("tls", "istio") => Refused::Plaintext(destination),
+        (Direction::Inbound, "tls") if is_mesh => Refused::MutualTls(destination),
+        (_, transport) => Refused::NoChain {
+            listener: arrived.listener.to_string(),
+            transport,
+            destination,
+            sni: arrived.sni.to_string(),
+            protocols: arrived.protocols.to_vec(),
+        },
+    };
+    arrived.worker.observer.unmatched(&arrived, listener, &refused.to_string());
+    refused
 }
 
 /// The listener as it is at this moment, and the snapshot that says so.

@@ -36,9 +36,9 @@ pub(super) async fn secure(
         Some(acceptor) => acceptor.map_err(|why| Refused::Tls(why.to_owned()))?,
     };
     if arrived.transport != "tls" {
-        return Err(Refused::Tls(
-            "the client speaks plaintext where mTLS is asked for (PeerAuthentication STRICT)".into(),
-        ));
+        let refused = Refused::Plaintext(arrived.destination);
+        arrived.worker.observer.unmatched(&arrived, &view.listener, &refused.to_string());
+        return Err(refused);
     }
     let identified = wait_for_identity(&arrived.worker).await;
     // Without a certificate of ours it is not the client that was wrong.

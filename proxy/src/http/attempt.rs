@@ -20,6 +20,7 @@ use super::reach::{self, Chosen, Way};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::upstream::connect::OriginalSource;
 use crate::upstream::endpoint::InFlight;
+use crate::upstream::nobody;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
 use crate::upstream::stream::Upstream;
@@ -112,7 +113,11 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Res
             },
         )?;
     }
-    let no_endpoint = |why| Failure::NoEndpoint { cluster: cluster.cluster.settings.name.clone(), why };
+    let no_endpoint = |why| Failure::NoEndpoint {
+        cluster: cluster.cluster.settings.name.clone(),
+        why,
+        words: nobody::words(&ask.worker.snapshot(), cluster, why),
+    };
     let before = Before {
         tried: &been.places,
         avoided: &been.avoided,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use weft_model::listener::Direction;
 use weft_policy::balance::NoEndpoint;
 use weft_policy::breaker::Full;
 use weft_policy::retry::{Lost, Outcome};
@@ -12,7 +13,10 @@ use super::clock::Over;
 use super::message::Broken;
 use super::plan::subset;
 use super::reply::Reply;
+use crate::connection::Conn;
+use crate::snapshot::ClusterView;
 use crate::upstream::connect::ConnectError;
+use crate::upstream::{clash, whose};
 
 /// gRPC's status number of what took too long.
 const DEADLINE_EXCEEDED: u8 = 4;
@@ -21,12 +25,14 @@ const DEADLINE_EXCEEDED: u8 = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// There is no endpoint.
-    #[error("cluster {cluster}: {why}")]
+    #[error("{words}")]
     NoEndpoint {
         /// Which cluster.
         cluster: String,
         /// Why.
         why: NoEndpoint,
+        /// The same for people.
+        words: String,
     },
     /// A circuit breaker is open.
     #[error("cluster {cluster}: {full}; {open} of {connections} connections are open")]
@@ -156,6 +162,24 @@ impl Failure {
         }
     }
 
+    /// The same of a failed try at `cluster`, with what to look at where the two ends do not agree on mTLS, or on a port.
+    pub fn reply_of(&self, conn: &Conn, cluster: &ClusterView, again: bool) -> Reply {
+        let mut reply = self.reply(again);
+        let clash = match self {
+            Self::Connect(error) => {
+                clash::of_failure(cluster, error).or_else(|| whose::of(conn, cluster, error, false))
+            }
+            Self::Reset { endpoint, lost: Some(Lost::Busy), .. } => clash::of_silence(cluster, *endpoint),
+            _ => None,
+        };
+        let Some(clash) = clash else { return reply };
+        if conn.direction == Direction::Outbound {
+            reply.body =
+                [&*reply.body, b": ", reply.reason.as_bytes(), b"; ", clash.as_bytes()].concat().into();
+        }
+        reply.besides(&clash)
+    }
+
     /// What the client is told, in Envoy's words. `again`: this was not the first try.
     pub fn reply(&self, again: bool) -> Reply {
         use ResponseFlag as Flag;
@@ -175,12 +199,15 @@ impl Failure {
             return reply;
         }
         let (status, body, details, flag) = match self {
-            Self::NoEndpoint { cluster, why: NoEndpoint::Empty } if subset(cluster).is_some() => {
-                let (subset, host) = subset(cluster).unwrap_or_default();
-                let why = format!("no pod of {host} has the labels of subset {subset:?}");
-                let mut reply = Reply::new(503, "", "subset_without_endpoints").flag(Flag::NoHealthyUpstream);
-                reply.body = format!("no healthy upstream: {why}").into_bytes().into();
-                return reply.because(why);
+            // Of the mesh only its own apps ask, who may know.
+            Self::NoEndpoint { cluster, why: NoEndpoint::Empty, .. } if cluster.starts_with("outbound|") => {
+                let details = match subset(cluster) {
+                    Some(_) => "subset_without_endpoints",
+                    None => "no_healthy_upstream",
+                };
+                let mut reply = Reply::new(503, "", details).flag(Flag::NoHealthyUpstream);
+                reply.body = format!("no healthy upstream: {reason}").into_bytes().into();
+                return reply.because(reason);
             }
             Self::NoEndpoint { .. } => {
                 (503, "no healthy upstream", "no_healthy_upstream", Flag::NoHealthyUpstream)

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_model::route::{Forward, HeaderOperations, HostRewrite};
+use weft_model::route::{Forward, HeaderOperations, HostRewrite, NO_PORT};
 use weft_model::table::ClusterId;
 use weft_model::table::RouteTable;
 use weft_model::table::chain::HttpManager;
 use weft_model::table::retry::Retry;
-use weft_model::table::route::{Action, Mirror};
+use weft_model::table::route::{Action, Mirror, without_port};
 use weft_policy::hash_key;
 use weft_policy::route::{self, Choice, Decision, Forwarding};
 use weft_telemetry::ResponseFlag;
@@ -21,6 +21,7 @@ use super::reply::Reply;
 use super::{filters, hop, mirror, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Current, Local, Snapshot};
+use crate::upstream::outside;
 
 /// Envoy's default for routes that say nothing.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -94,7 +95,7 @@ pub fn plan(
     }
     let mut forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
-        other => return Err(answer(&other, table, &view)),
+        other => return Err(answer(conn, snapshot, &other, table, &view)),
     };
     let settings = &forwarding.forward.settings;
     let (hash, cookie) = if settings.hash.is_empty() {
@@ -266,8 +267,24 @@ fn no_cluster(status: Option<u16>, name: &str) -> Reply {
     )
 }
 
+/// Who is not called `authority`, or not by that port; without one it is the port that the connection was going to.
+fn unnamed(conn: &Conn, snapshot: &Snapshot, authority: &str) -> String {
+    let name = without_port(authority);
+    let port = authority[name.len()..].strip_prefix(':').and_then(|port| port.parse().ok());
+    let port = port.unwrap_or(if conn.intercepted { conn.destination.port() } else { 80 });
+    let namespace = &conn.worker.shared.bootstrap.node.metadata.namespace;
+    outside::without_port(snapshot, name, namespace, port)
+        .unwrap_or_else(|| format!("no service is called {authority:?}"))
+}
+
 /// The answer to a request that is not forwarded.
-fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply {
+fn answer(
+    conn: &Conn,
+    snapshot: &Snapshot,
+    decision: &Decision<'_>,
+    table: &RouteTable,
+    view: &View<'_>,
+) -> Reply {
     let not_found = |reason: String| {
         Reply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound).because(reason)
     };
@@ -282,12 +299,18 @@ fn answer(decision: &Decision<'_>, table: &RouteTable, view: &View<'_>) -> Reply
         }
         Decision::Refused { host, route, why } => Reply::new(500, "", "route_refused")
             .because(format!("virtual host {}, route {:?}: {why}", host.name, route.name)),
+        Decision::DirectResponse { route, status, body, .. } if &*route.name == NO_PORT => {
+            // By the text of the control plane, which knows the service; here alone is known what was asked for.
+            let authority = view.head.authority();
+            let port = authority[without_port(authority).len()..].strip_prefix(':').unwrap_or("80");
+            let why = format!("port {port}: {}", String::from_utf8_lossy(body));
+            Reply::new(*status, "", "port_not_found").flag(ResponseFlag::NoRouteFound).because(why)
+        }
         Decision::DirectResponse { route, status, body, .. } => {
             let mut reply = if &*route.name == "block_all" {
-                Reply::new(*status, "", "blocked_by_registry_only").because(format!(
-                    "outboundTrafficPolicy is REGISTRY_ONLY and no service is called {:?}",
-                    view.head.authority()
-                ))
+                let nobody = unnamed(conn, snapshot, view.head.authority());
+                Reply::new(*status, "", "blocked_by_registry_only")
+                    .because(format!("outboundTrafficPolicy is REGISTRY_ONLY and {nobody}"))
             } else {
                 let why =
                     format!("answered by {} itself (VirtualService directResponse)", called(&route.name));

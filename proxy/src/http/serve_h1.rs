@@ -22,6 +22,7 @@ use super::serve::Bounds;
 use super::turn::{Turn, call, give_call, serve as serve_one};
 use super::{connect, upgrade};
 use crate::connection::Conn;
+use crate::sniff;
 
 /// When a drain begins, a client between two requests has so long to send another, which is answered with
 /// `Connection: close`; closing at once would lose what is on its way.
@@ -88,8 +89,15 @@ impl Next {
     }
 }
 
+/// What the log says of a client that speaks TLS where none is.
+const TLS: &str = "the client speaks TLS, and plain HTTP is spoken here: was https:// written for http:// (sidecars \
+                   encrypt what is between them), or does a DestinationRule ask for TLS (trafficPolicy.tls.mode)?";
+
 /// Answers what was no request that could be served.
-async fn refused(conn: Rc<Conn>, mut h1: Box<H1>, mut call: Box<Call>, reply: Reply) {
+async fn refused(conn: Rc<Conn>, mut h1: Box<H1>, mut call: Box<Call>, mut reply: Reply) {
+    if reply.status == 400 && sniff::protocol(h1.unread(), true) == Some(sniff::Protocol::Tls) {
+        reply = reply.because(TLS);
+    }
     call.request.refuse(h1.unread());
     let mut down = DownH1::new(&mut h1, &call.request, true);
     refuse(&conn, &mut call, &mut down, reply).await;

@@ -111,7 +111,7 @@ async fn answer<D: Downstream>(
                 }
                 let wanted = elsewhere(plan, &failure, call, &upload, &been.places);
                 if !may_go_again(plan, wanted, &mut retrying, &mut call.ledger) {
-                    let mut reply = failure.reply(call.ledger.attempts > 1);
+                    let mut reply = failure.reply_of(of.conn, &plan.cluster, call.ledger.attempts > 1);
                     if upload.held().is_some() {
                         let bytes = upload.bytes;
                         reply = reply.besides(&format!(

@@ -15,15 +15,17 @@ pub(super) struct Logs {
     /// Most chains have the same one, and a line is soonest made behind another of its format.
     formats: Vec<(LogFormat, Arc<Format>)>,
     /// By the chain's address; the chain is kept, so that the address stays its own.
-    chains: HashMap<usize, Chain>,
+    chains: HashMap<usize, Of<table::Chain>>,
+    /// The same of listeners, where no chain was for a connection.
+    listeners: HashMap<usize, Of<table::Listener>>,
 }
 
-struct Chain {
-    _keep: Arc<table::Chain>,
+struct Of<T> {
+    _keep: Arc<T>,
     logs: Vec<(bool, AccessLog)>,
 }
 
-impl Chain {
+impl<T> Of<T> {
     fn log(&self, record: &Record<'_>) {
         for (only_no_route, log) in &self.logs {
             if !only_no_route || record.flags.contains(ResponseFlag::NoRouteFound) {
@@ -33,13 +35,13 @@ impl Chain {
     }
 }
 
-/// Chains that went away are forgotten when so many are known.
+/// Chains and listeners that went away are forgotten when so many are known.
 const MOST: usize = 256;
 
 impl Logs {
     /// None was asked for yet.
     pub(super) fn new(files: LogFiles) -> Self {
-        Self { files, formats: Vec::new(), chains: HashMap::new() }
+        Self { files, formats: Vec::new(), chains: HashMap::new(), listeners: HashMap::new() }
     }
 
     /// Writes a record wherever the chain's settings say.
@@ -55,10 +57,32 @@ impl Logs {
             self.chains.clear();
             self.formats.clear();
         }
-        let logs = settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect();
-        let known = Chain { _keep: chain.clone(), logs };
+        let known = Of { _keep: chain.clone(), logs: self.all(settings) };
         known.log(record);
         self.chains.insert(key, known);
+    }
+
+    /// Writes a record of what no chain of `listener` takes wherever that says.
+    pub(super) fn log_unmatched(&mut self, listener: &Arc<table::Listener>, record: &Record<'_>) {
+        let settings = &listener.settings.access_log;
+        let key = Arc::as_ptr(listener).addr();
+        if settings.is_empty() {
+            return;
+        }
+        if !self.listeners.contains_key(&key) {
+            if self.listeners.len() >= MOST {
+                self.listeners.clear();
+            }
+            let known = Of { _keep: listener.clone(), logs: self.all(settings) };
+            self.listeners.insert(key, known);
+        }
+        if let Some(known) = self.listeners.get(&key) {
+            known.log(record);
+        }
+    }
+
+    fn all(&mut self, settings: &[Settings]) -> Vec<(bool, AccessLog)> {
+        settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect()
     }
 
     fn make(&mut self, settings: &Settings) -> Option<AccessLog> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::{CertificateError, Error, OtherError};
+use rustls::{CertificateError, Error, InvalidMessage, OtherError};
 
 use super::names::PeerNames;
 
@@ -26,6 +26,12 @@ pub fn words(error: &io::Error) -> String {
     match of_rustls {
         Some(Error::InvalidCertificate(CertificateError::Other(OtherError(foreign)))) => {
             format!("invalid peer certificate: {foreign}")
+        }
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "what came is no TLS: the other end speaks plaintext".to_owned()
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the other end closed the connection within the handshake".to_owned()
         }
         _ => error.to_string(),
     }

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use weft_model::cluster::IstioService;
 
+use super::nobody::Outbound;
 use crate::connection::Conn;
-use crate::snapshot::ClusterView;
+use crate::snapshot::{ClusterView, Snapshot};
 
 /// The address of `authority`.
 ///
@@ -23,7 +24,10 @@ pub async fn resolve(
     let name = host.trim_matches(['[', ']']).trim_end_matches('.').to_owned();
     let found = conn.worker.names.address(&name).await;
     let named = &cluster.cluster.settings.istio.services;
-    let ip = found.map_err(|why| format!("{}: {why}", unresolved(&name, named)))?;
+    let snapshot = conn.worker.snapshot();
+    let lacks =
+        || without_port(&snapshot, &name, &conn.worker.shared.bootstrap.node.metadata.namespace, port);
+    let ip = found.map_err(|why| format!("{}: {why}", unresolved(&name, named, lacks())))?;
     let address = SocketAddr::new(ip.to_canonical(), port);
     // A ServiceEntry without resolution names its hosts itself; what nobody named must not lead inside.
     if named.is_empty() && is_local(address.ip()) {
@@ -32,7 +36,6 @@ pub async fn resolve(
             address.ip()
         ));
     }
-    let snapshot = conn.worker.snapshot();
     let mut bound = snapshot.listeners().map(|view| view.listener.settings.address);
     let here = conn.destination.ip();
     if bound.any(|own| {
@@ -43,15 +46,42 @@ pub async fn resolve(
     Ok(address)
 }
 
-/// Whose name does not resolve: a ServiceEntry's (with a wildcard, mostly), or nobody's.
-fn unresolved(name: &str, named: &[IstioService]) -> String {
-    match named.first() {
-        Some(entry) => format!(
+/// What of the mesh `name` is, where that has other ports than `port`; `namespace`: where it is written.
+pub fn without_port(snapshot: &Snapshot, name: &str, namespace: &str, port: u16) -> Option<String> {
+    let clusters = snapshot.clusters().filter_map(|view| Outbound::of(&view.cluster.settings.name));
+    let whole = clusters.filter(|of| of.subset.is_empty() && is_called(of.host, name, namespace));
+    lacks(&whole.map(|of| (of.host, of.port)).collect::<Vec<_>>(), port)
+}
+
+fn lacks(known: &[(&str, &str)], port: u16) -> Option<String> {
+    let (host, _) = known.first()?;
+    let ports: Vec<&str> = known.iter().filter(|(of, _)| of == host).map(|(_, port)| *port).collect();
+    let has_it = ports.iter().any(|of| of.parse() == Ok(port));
+    (!has_it).then(|| format!("{host} has no port {port} here; it has {}", ports.join(", ")))
+}
+
+/// Whether `host` is called `name` in `namespace`: in full, or without what the client's DNS search would add.
+fn is_called(host: &str, name: &str, namespace: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let Some(rest) = host.strip_prefix(&name) else { return false };
+    let own = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(namespace));
+    rest.is_empty()
+        || rest.starts_with(".svc.")
+        || own.is_some_and(|rest| rest.starts_with(".svc."))
+        || (name.ends_with(".svc") && rest.starts_with('.'))
+}
+
+/// Whose name does not resolve: a ServiceEntry's (with a wildcard, mostly), one that the mesh has by other ports (`lacks`), or
+/// nobody's.
+fn unresolved(name: &str, named: &[IstioService], lacks: Option<String>) -> String {
+    match (named.first(), lacks) {
+        (None, Some(lacks)) => format!("{lacks}; and {name:?} does not resolve outside"),
+        (Some(entry), _) => format!(
             "{name:?} is of the ServiceEntry for {:?}, which has no addresses of its own (resolution NONE), and it does \
              not resolve",
             entry.host
         ),
-        None => format!("no service of the mesh is called {name:?}, and it does not resolve outside"),
+        (None, None) => format!("no service of the mesh is called {name:?}, and it does not resolve outside"),
     }
 }
 

@@ -29,6 +29,16 @@ pub(super) fn of(plan: &Plan, pod: &Pod, host: &str, status: Option<StatusCode>)
     Some(format!("namespace {} has no service {host}; did you mean {}?", pod.namespace, there.join(" or ")))
 }
 
+/// What may help whoever speaks TLS with `host`, which does not.
+pub(super) fn of_no_tls(plan: &Plan, pod: &Pod, host: &str) -> Option<String> {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_it =
+        |of: &&Pod| of.services.iter().any(|service| means(&name, service, &of.namespace, &pod.namespace));
+    plan.pods.iter().find(is_it).map(|_| {
+        format!("{host} is a service of the mesh: write http://, and sidecars encrypt what is between them")
+    })
+}
+
 /// Whether `host`, as it is written in the namespace `here`, is this service.
 fn means(host: &str, name: &str, namespace: &str, here: &str) -> bool {
     let rest = host.strip_prefix(name).map(|rest| rest.strip_prefix('.').unwrap_or(rest));

@@ -12,11 +12,12 @@ use rustls_pki_types::ServerName;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Shakes hands with `target` on `stream` and sends `request`.
+/// Shakes hands with `target` on `stream` and sends `request`. Where nobody speaks TLS there, `in_clear` is what helps.
 pub(super) async fn send<S>(
     stream: S,
     target: &Target,
     insecure: bool,
+    in_clear: Option<String>,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, Failed>
 where
@@ -27,8 +28,16 @@ where
     let name = ServerName::try_from(host).map_err(|error| Failed(NO_TLS, error.to_string()))?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = connector.connect(name, stream).await.map_err(|error| {
-        let hint = if insecure { "" } else { " (-k believes any certificate)" };
-        Failed(NO_TLS, format!("TLS with {}: {error}{hint}", target.authority()))
+        let known = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let hint = match known {
+            Some(rustls::Error::InvalidCertificate(_)) if insecure => String::new(),
+            Some(rustls::Error::InvalidCertificate(_)) => " (-k believes any certificate)".to_owned(),
+            _ => in_clear.map(|hint| format!("; {hint}")).unwrap_or_default(),
+        };
+        Failed(
+            NO_TLS,
+            format!("TLS with {}: {}{hint}", target.authority(), weft_proxy::tls::foreign::words(&error)),
+        )
     })?;
     let no_answer = |error: hyper::Error| Failed(NO_ANSWER, format!("{}: {error}", target.authority()));
     let (mut sender, connection) =

@@ -40,3 +40,13 @@ fn a_service_of_another_namespace_is_named_in_full() {
 fn an_answer_needs_no_hint() {
     assert_eq!(asked("cart", Some(404)), None);
 }
+
+#[test]
+fn a_service_of_the_mesh_is_called_in_clear() {
+    let plan = Plan { pods: vec![pod("web", "shop"), pod("oracle", "data")], ..Plan::default() };
+    let said = |host: &str| of_no_tls(&plan, &plan.pods[0], host);
+    for host in ["web", "web.shop", "Oracle.data.svc.cluster.local."] {
+        assert!(said(host).is_some_and(|hint| hint.contains("write http://")), "{host}");
+    }
+    assert_eq!((said("oracle"), said("example.org")), (None, None));
+}

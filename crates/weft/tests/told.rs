@@ -1,0 +1,131 @@
+//! What goes wrong between two pods is told in words: which hop refused, why, and what to look at next.
+
+#[path = "meshes/home.rs"]
+mod meshes;
+
+use meshes::{Home, LIMIT, STRICT, text};
+use std::time::Instant;
+
+/// A Service and its Deployment, of which `plain` has a rule that turns mTLS off where it is asked for, and `open` one that
+/// asks for it where it is turned off.
+fn shop() -> String {
+    let service = |name: &str, port: u16| {
+        format!(
+            r#"---
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name}, namespace: shop }}
+spec:
+  selector: {{ app: {name} }}
+  ports: [{{ name: http, port: {port}, targetPort: 8000 }}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name}, namespace: shop }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: 8000 }}] }}] }}
+"#
+        )
+    };
+    let rule = |name: &str, mode: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: {name}, namespace: shop }}\nspec: {{ host: {name}, trafficPolicy: {{ tls: {{ mode: {mode} }} }} }}\n"
+        )
+    };
+    let more = r#"---
+apiVersion: v1
+kind: Service
+metadata: { name: idle, namespace: shop }
+spec:
+  selector: { app: nobody }
+  ports: [{ name: http, port: 80 }]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: open, namespace: shop }
+spec: { selector: { matchLabels: { app: open } }, mtls: { mode: DISABLE } }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: seed, namespace: shop }
+"#;
+    [
+        STRICT.to_owned(),
+        service("web", 80),
+        service("api", 9080),
+        service("plain", 80),
+        service("open", 80),
+        rule("plain", "DISABLE"),
+        rule("open", "ISTIO_MUTUAL"),
+        more.to_owned(),
+    ]
+    .concat()
+}
+
+impl Home {
+    /// What web is told of a call, body and all, and its exit status.
+    fn told(&self, url: &str) -> (Option<i32>, String) {
+        let output = self.output(&["curl", "--from", "web", "-m", "10", url]);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// Waits until the log of `workload` says so.
+    fn logs(&self, workload: &str, words: &str) {
+        let start = Instant::now();
+        loop {
+            let said = text(&self.output(&["logs", workload]).stdout);
+            if said.contains(words) {
+                return;
+            }
+            assert!(start.elapsed() < LIMIT, "{workload} does not say {words:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn each_refusal_says_which_hop_it_was_and_what_to_look_at() {
+    let home = Home::new(&shop());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    let says = |url: &str, status: i32, words: &[&str]| {
+        let (code, told) = home.told(url);
+        assert_eq!(code, Some(status), "{url}: {told}");
+        for words in words {
+            assert!(told.contains(words), "{url} does not say {words:?}: {told}");
+        }
+        assert!(!told.contains("no service of the mesh"), "{url}: {told}");
+    };
+
+    // A port that the Service does not have, with the one that it has.
+    says("http://api:9080/", 0, &[]);
+    let lacks = "service api.shop has no such port; it has 9080 (HTTP)";
+    says("http://api/", 0, &["503 Service Unavailable", "port 80: ", lacks]);
+    says("http://api.shop:81/", 0, &["503 Service Unavailable", "port 81: ", lacks]);
+    says("https://api/", 56, &["port 443: ", lacks]);
+
+    // TLS where plain HTTP is spoken.
+    says("https://api:9080/", 35, &["api is a service of the mesh: write http://"]);
+    home.logs("api", "at the sidecar of api-1: the client speaks TLS, and plain HTTP is spoken here");
+
+    // Two ends that do not agree on mTLS.
+    let plain = "trafficPolicy.tls.mode of DestinationRule shop/plain has it called in plaintext";
+    says("http://plain/", 0, &["503 Service Unavailable", "reset reason: connection termination: ", plain]);
+    home.logs("plain", "failed at the sidecar of plain-1: the client speaks plaintext, and ");
+    let open =
+        "trafficPolicy.tls.mode of DestinationRule shop/open asks for mTLS, which a pod without a sidecar";
+    says("http://open/", 0, &["503 Service Unavailable", "the other end speaks plaintext", open]);
+    home.logs("open", open);
+
+    // Nobody behind a Service, and what nobody runs.
+    let idle = "no pod of idle.shop.svc.cluster.local takes requests at port 80: none is ready, or the Service's selector";
+    says("http://idle/", 0, &["no healthy upstream: ", idle]);
+    home.logs("idle", idle);
+    let job = home.output(&["logs", "seed"]);
+    assert!(text(&job.stderr).contains("Job seed of namespace shop has no pods"), "{job:?}");
+
+    up.signal("INT");
+    assert!(up.ended().success());
+}

@@ -99,9 +99,11 @@ fn a_name_with_a_port_is_that_port_and_a_bare_name_is_port_80() {
 
 #[test]
 fn a_port_that_a_service_does_not_have_is_refused_with_those_that_it_has() {
-    let configuration = cart("");
+    let elsewhere = "---\napiVersion: v1\nkind: Service\nmetadata: {name: store, namespace: shop}\nspec: {type: ExternalName, externalName: store.example, ports: [{name: http, port: 8080}]}\n";
+    let configuration = cart(elsewhere);
     let routes = proxy_routes(&configuration);
     let owners = owners(routes);
+    assert_eq!(owners["store:8080"], "store.shop.svc.cluster.local:8080");
     let asked = |domain: &str| {
         let host = routes.virtual_hosts.iter().find(|host| host.name == owners[domain]).unwrap();
         [false, true].map(|connect| {
@@ -120,7 +122,7 @@ fn a_port_that_a_service_does_not_have_is_refused_with_those_that_it_has() {
     said("web:*", "service web.shop has no such port; it has 80 (HTTP), 9000 (gRPC)");
     said("bank.money:*", "service bank.money has no such port; it has 80 (HTTP)");
     // Another namespace's service has no shortest form here, and a host outside may have more ports than are written down.
-    for domain in ["bank:*", "mail.example", "mail.example:*"] {
+    for domain in ["bank:*", "mail.example", "mail.example:*", "store", "store:*"] {
         assert_eq!(owners.get(domain), None);
     }
 }

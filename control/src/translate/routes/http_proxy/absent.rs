@@ -11,9 +11,10 @@ use super::HTTP;
 use crate::translate::{Proxy, names};
 use crate::world::service::{Registry, Service};
 
-/// What asks for such a port of `service` by `name`. Of hosts outside nobody here knows all ports.
+/// What asks for such a port of `service` by `name`. Of hosts outside nobody here knows all ports, be they a Service's
+/// (ExternalName).
 pub(super) fn domains(service: &Service, name: &str) -> impl Iterator<Item = String> + use<> {
-    let is_ours = service.registry == Registry::Kubernetes;
+    let is_ours = service.registry == Registry::Kubernetes && !service.external;
     let bare = (is_ours && service.port(HTTP).is_none()).then(|| name.to_owned());
     bare.into_iter().chain(is_ours.then(|| format!("{name}:*")))
 }

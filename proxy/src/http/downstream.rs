@@ -153,8 +153,8 @@ impl Inlet for DownH1<'_> {
 }
 
 impl Outlet for DownH1<'_> {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        self.conn.poll_room(cx)
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
+        self.conn.poll_room(cx, wanted)
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
@@ -311,8 +311,8 @@ impl Inlet for DownH2 {
 }
 
 impl Outlet for DownH2 {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        self.outgoing.poll_room(cx)
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
+        self.outgoing.poll_room(cx, wanted)
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {

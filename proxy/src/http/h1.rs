@@ -295,7 +295,7 @@ impl Inlet for H1 {
 }
 
 impl Outlet for H1 {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+    fn poll_room(&mut self, cx: &mut Context<'_>, _wanted: usize) -> Poll<Result<usize, Broken>> {
         if self.output.len() >= WRITE_HIGH {
             ready!(self.poll_write_out(cx))?;
         }

@@ -13,11 +13,11 @@ use super::message::{Broken, Event, Inlet, Outlet};
 
 /// A stream's window, and a connection's: large enough that many small frames do not look like an attack to h2.
 pub const STREAM_WINDOW: u32 = 256 * 1024;
-/// The longest frame that is taken, and what is sent at once to who takes such: with its head four whole records of TLS, and one
-/// system call. What is usual (16 KiB) takes two records and a call each.
-pub const FRAME: u32 = 64 * 1024 - 9;
 /// A connection's window.
 pub const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// So much is sent at once at most: a frame, as most take it.
+const PIECE: usize = 16 * 1024;
 
 /// The incoming half of a stream.
 #[derive(Debug)]
@@ -120,10 +120,21 @@ impl Outgoing {
         }
     }
 
-    /// Waits until some of so many bytes may be sent.
-    pub fn poll_room_for(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
+    /// Has the peer reset the stream?
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stream {
+            Some(stream) => stream.poll_reset(cx).map(|_| ()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Outlet for Outgoing {
+    /// What h2 sets aside for a stream is taken from its connection's window, of which a few streams that want more than they
+    /// have to send would leave the others nothing.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Broken::Closed)) };
-        stream.reserve_capacity(wanted);
+        stream.reserve_capacity(wanted.min(PIECE));
         loop {
             let have = stream.capacity();
             if have > 0 {
@@ -139,20 +150,6 @@ impl Outgoing {
                 None => return Poll::Ready(Err(Broken::Closed)),
             }
         }
-    }
-
-    /// Has the peer reset the stream?
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.stream {
-            Some(stream) => stream.poll_reset(cx).map(|_| ()),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl Outlet for Outgoing {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        self.poll_room_for(cx, FRAME as usize)
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), Broken> {
@@ -179,12 +176,8 @@ impl Outlet for Outgoing {
         Ok(())
     }
 
-    /// The connection's own task writes. Here, room that was asked for and is not needed now is given back: it is taken from the
-    /// connection's window, of which a few streams that wait for something to send would leave the others nothing.
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        if let Some(stream) = &mut self.stream {
-            stream.reserve_capacity(0);
-        }
+        // The connection's own task writes.
         Poll::Ready(Ok(()))
     }
 }

@@ -99,7 +99,7 @@ pub(super) async fn end_early<D: Downstream>(
 async fn send<D: Downstream>(down: &mut D, mut body: &[u8]) -> Result<(), Broken> {
     if !body.is_empty() {
         while !body.is_empty() {
-            let room = poll_fn(|cx| down.poll_room(cx)).await?;
+            let room = poll_fn(|cx| down.poll_room(cx, body.len())).await?;
             let (now, later) = body.split_at(body.len().min(room));
             down.push(now)?;
             body = later;

@@ -88,8 +88,9 @@ pub trait Inlet {
 
 /// Where a body goes.
 pub trait Outlet {
-    /// Waits until something may be pushed; says how much.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>>;
+    /// Waits until some of so many bytes that are at hand may be pushed; says how many. Who has nothing to push does not ask:
+    /// room is set aside for him, and nobody else has it.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>>;
     /// Takes a piece, no longer than the room.
     fn push(&mut self, data: &[u8]) -> Result<(), Broken>;
     /// The same of a piece that needs no copy. `last`: the body is over with it, and has no trailers.
@@ -192,10 +193,10 @@ impl Pump {
         to: &mut impl Outlet,
     ) -> Poll<Result<(), PumpError>> {
         while !self.ended {
-            let room = ready!(to.poll_room(cx)).map_err(PumpError::To)?;
             match from.poll_body(cx) {
                 Poll::Ready(Ok(Event::Data)) => {
-                    let n = from.chunk().len().min(room);
+                    let there = from.chunk().len();
+                    let n = ready!(to.poll_room(cx, there)).map_err(PumpError::To)?.min(there);
                     self.ended = pass(from, to, n).map_err(PumpError::To)?;
                     self.bytes += n as u64;
                 }

@@ -124,16 +124,16 @@ impl Upload {
     ) -> Poll<Result<(), PumpError>> {
         self.held = None;
         while self.at < self.kept.len() {
-            let room = ready!(self.room(cx, up)).map_err(PumpError::To)?;
-            let n = room.min(self.kept.len() - self.at);
+            let left = self.kept.len() - self.at;
+            let n = ready!(self.room(cx, up, left)).map_err(PumpError::To)?.min(left);
             up.push(&self.kept[self.at..self.at + n]).map_err(PumpError::To)?;
             self.at += n;
         }
         while !self.ended {
-            let room = ready!(self.room(cx, up)).map_err(PumpError::To)?;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(Event::Data)) => {
-                    let n = down.chunk().len().min(room);
+                    let there = down.chunk().len();
+                    let n = ready!(self.room(cx, up, there)).map_err(PumpError::To)?.min(there);
                     if self.keeping {
                         self.keep(&down.chunk()[..n]);
                     }
@@ -162,9 +162,14 @@ impl Upload {
         Poll::Ready(Ok(()))
     }
 
-    /// How much the upstream takes. That it takes nothing is noted, as long as it is not known that the request has ended.
-    fn room(&mut self, cx: &mut Context<'_>, up: &mut Upstream) -> Poll<Result<usize, Broken>> {
-        let room = up.poll_room(cx);
+    /// How much of it the upstream takes. That it takes nothing is noted, as long as it is not known that the request has ended.
+    fn room(
+        &mut self,
+        cx: &mut Context<'_>,
+        up: &mut Upstream,
+        wanted: usize,
+    ) -> Poll<Result<usize, Broken>> {
+        let room = up.poll_room(cx, wanted);
         if room.is_pending() && !self.ended {
             self.held = Some(Held::at(self.bytes + self.at as u64, up.unsent()));
         }

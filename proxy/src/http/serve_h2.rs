@@ -17,7 +17,7 @@ use super::call::Call;
 use super::downstream::DownH2;
 use super::empty_frames::WithoutEmptyFrames;
 use super::exchange::{After, exchange, refuse};
-use super::h2::{CONNECTION_WINDOW, FRAME, Incoming, STREAM_WINDOW, request_head};
+use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
 use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::room::{Room, Used, room, used};
@@ -49,7 +49,6 @@ pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(FRAME)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(bounds.limits.max_head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_reset_streams(64)

@@ -64,14 +64,15 @@ impl AsyncWrite for StreamIo {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let room = ready!(self.outgoing.poll_room_for(cx, buf.len())).map_err(failed)?;
+        let room = ready!(self.outgoing.poll_room(cx, buf.len())).map_err(failed)?;
         let n = buf.len().min(room);
         self.outgoing.push(&buf[..n]).map_err(failed)?;
         Poll::Ready(Ok(n))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outgoing.poll_flush(cx).map_err(failed)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's own task writes.
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

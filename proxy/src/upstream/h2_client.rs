@@ -14,7 +14,7 @@ use super::places::{Place, Places};
 use super::pool::MadeFor;
 use super::written::{Counted, Written};
 use crate::http::empty_frames::WithoutEmptyFrames;
-use crate::http::h2::{FRAME, STREAM_WINDOW};
+use crate::http::h2::STREAM_WINDOW;
 use crate::http::message::Broken;
 use crate::stream::Io;
 use crate::tls::names::PeerNames;
@@ -105,7 +105,6 @@ impl H2Client {
         builder
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(WINDOW)
-            .max_frame_size(FRAME)
             .max_header_list_size(64 * 1024)
             .initial_max_send_streams(UNTOLD)
             .enable_push(false);

@@ -343,10 +343,10 @@ impl Inlet for Upstream {
 }
 
 impl Outlet for Upstream {
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
         match self {
-            Self::H1(up) => up.spare.conn.poll_room(cx),
-            Self::H2(up) => up.outgoing.poll_room(cx),
+            Self::H1(up) => up.spare.conn.poll_room(cx, wanted),
+            Self::H2(up) => up.outgoing.poll_room(cx, wanted),
         }
     }
 

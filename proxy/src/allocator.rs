@@ -33,8 +33,12 @@ pub(crate) fn give_back() {
     }
 }
 
-/// Pages that may be kept for no time at all are given back at once.
+/// What this thread keeps for itself goes back to the arena, so that nothing small holds a page that is else empty; pages that may
+/// be kept for no time at all are given back at once.
 fn purge() -> Result<(), Error> {
+    let cache = "thread.tcache.enabled\0".name();
+    cache.write(false)?;
+    cache.write(true)?;
     let arena: u32 = "thread.arena\0".name().read()?;
     let decay = format!("arena.{arena}.dirty_decay_ms\0");
     let usual: isize = decay.name().read()?;

@@ -17,8 +17,9 @@ fn memory_is_given_back_once_when_work_is_over_and_again_when_more_was_freed() {
 fn the_allocator_keeps_its_settings() {
     use tikv_jemalloc_ctl::{Access as _, AsName as _};
     let decay = || -> isize { "arena.0.dirty_decay_ms\0".name().read().unwrap() };
+    let caches = || -> bool { "thread.tcache.enabled\0".name().read().unwrap() };
     let before = decay();
     purge().unwrap();
     give_back();
-    assert_eq!(decay(), before);
+    assert_eq!((decay(), caches()), (before, true));
 }

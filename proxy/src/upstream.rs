@@ -10,6 +10,7 @@ pub mod health;
 pub mod line;
 pub mod names;
 pub mod nobody;
+pub mod outbound;
 pub mod outlier;
 pub mod outside;
 pub mod panics;

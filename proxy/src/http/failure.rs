@@ -11,11 +11,11 @@ use weft_telemetry::ResponseFlag;
 
 use super::clock::Over;
 use super::message::Broken;
-use super::plan::subset;
 use super::reply::Reply;
 use crate::connection::Conn;
 use crate::snapshot::ClusterView;
 use crate::upstream::connect::ConnectError;
+use crate::upstream::outbound::Outbound;
 use crate::upstream::{clash, whose};
 
 /// gRPC's status number of what took too long.
@@ -200,8 +200,8 @@ impl Failure {
         }
         let (status, body, details, flag) = match self {
             // Of the mesh only its own apps ask, who may know.
-            Self::NoEndpoint { cluster, why: NoEndpoint::Empty, .. } if cluster.starts_with("outbound|") => {
-                let details = match subset(cluster) {
+            Self::NoEndpoint { cluster, why: NoEndpoint::Empty, .. } if Outbound::of(cluster).is_some() => {
+                let details = match Outbound::of_subset(cluster) {
                     Some(_) => "subset_without_endpoints",
                     None => "no_healthy_upstream",
                 };

@@ -21,6 +21,7 @@ use super::reply::Reply;
 use super::{filters, hop, mirror, operations};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Current, Local, Snapshot};
+use crate::upstream::outbound::Outbound;
 use crate::upstream::outside;
 
 /// Envoy's default for routes that say nothing.
@@ -247,15 +248,8 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
     allowed
 }
 
-/// The subset that a cluster's name is of, and the host: `outbound|80|v1|host`.
-pub(super) fn subset(cluster: &str) -> Option<(&str, &str)> {
-    let mut parts = cluster.splitn(4, '|').skip(2);
-    let (subset, host) = (parts.next()?, parts.next()?);
-    (!subset.is_empty()).then_some((subset, host))
-}
-
 fn no_cluster(status: Option<u16>, name: &str) -> Reply {
-    if let Some((subset, host)) = subset(name) {
+    if let Some(Outbound { subset, host, .. }) = Outbound::of_subset(name) {
         return Reply::new(status.unwrap_or(503), "", "subset_not_found")
             .flag(ResponseFlag::NoClusterFound)
             .because(format!(

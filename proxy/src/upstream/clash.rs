@@ -6,6 +6,7 @@ use rustls::{Error, InvalidMessage};
 use weft_model::cluster::Cluster;
 
 use super::connect::{Carrier, ConnectError};
+use super::outbound::Outbound;
 use crate::snapshot::ClusterView;
 
 /// What to look at where an endpoint ended a new connection without a word: a DestinationRule may have it called in
@@ -16,7 +17,7 @@ pub fn of_silence(view: &ClusterView, endpoint: SocketAddr) -> Option<String> {
     let is_plain = matches!(*called.carrier, Carrier::Raw);
     // Where nobody says it, each endpoint is called as it takes it.
     let is_asked_for = settings.transport_matches.is_empty() && rule(settings).is_some();
-    let in_mesh = settings.name.starts_with("outbound|") && settings.name.contains(".svc.");
+    let in_mesh = Outbound::of(&settings.name).is_some_and(|of| of.host.contains(".svc."));
     (is_plain && is_asked_for && in_mesh).then(|| {
         format!(
             "{} has it called in plaintext, which its sidecar does not take under PeerAuthentication STRICT",

@@ -5,6 +5,7 @@ use weft_model::endpoint::Health;
 use weft_policy::balance::NoEndpoint;
 use weft_policy::health::Verdict;
 
+use super::outbound::Outbound;
 use crate::snapshot::{ClusterView, Snapshot};
 
 /// Istio's name of where nothing is let out (REGISTRY_ONLY).
@@ -25,25 +26,6 @@ pub fn words(snapshot: &Snapshot, view: &ClusterView, why: NoEndpoint) -> String
             });
             empty(settings, all)
         }
-    }
-}
-
-/// What Istio's name of a cluster of the mesh says: `outbound|80|v1|host`.
-#[derive(Debug, Clone, Copy)]
-pub struct Outbound<'a> {
-    /// The service's port.
-    pub port: &'a str,
-    /// Empty for the whole service.
-    pub subset: &'a str,
-    /// The service.
-    pub host: &'a str,
-}
-
-impl<'a> Outbound<'a> {
-    /// Reads it; `None` for clusters of another kind.
-    pub fn of(name: &'a str) -> Option<Self> {
-        let mut parts = name.strip_prefix("outbound|")?.splitn(3, '|');
-        Some(Self { port: parts.next()?, subset: parts.next()?, host: parts.next()? })
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use weft_model::cluster::IstioService;
 
-use super::nobody::Outbound;
+use super::outbound::Outbound;
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 

@@ -9,7 +9,7 @@ use weft_model::listener::Direction;
 use weft_model::table::chain::Terminal;
 
 use super::connect::ConnectError;
-use super::nobody::Outbound;
+use super::outbound::Outbound;
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Snapshot};
 

@@ -9,16 +9,22 @@ use weft_model::table::chain as table;
 use weft_telemetry::access_log::{AccessLog, Format, LogFiles, Surroundings};
 use weft_telemetry::{Record, ResponseFlag};
 
-/// The loggers of the chains that had something to log so far.
+/// The loggers of the chains that had something to log so far, and of listeners where no chain was for a connection.
 pub(super) struct Logs {
+    made: Made,
+    chains: Known<table::Chain>,
+    listeners: Known<table::Listener>,
+}
+
+/// What loggers are made of.
+struct Made {
     files: LogFiles,
     /// Most chains have the same one, and a line is soonest made behind another of its format.
     formats: Vec<(LogFormat, Arc<Format>)>,
-    /// By the chain's address; the chain is kept, so that the address stays its own.
-    chains: HashMap<usize, Of<table::Chain>>,
-    /// The same of listeners, where no chain was for a connection.
-    listeners: HashMap<usize, Of<table::Listener>>,
 }
+
+/// Each one's by its address; it is kept, so that the address stays its own.
+struct Known<T>(HashMap<usize, Of<T>>);
 
 struct Of<T> {
     _keep: Arc<T>,
@@ -41,46 +47,41 @@ const MOST: usize = 256;
 impl Logs {
     /// None was asked for yet.
     pub(super) fn new(files: LogFiles) -> Self {
-        Self { files, formats: Vec::new(), chains: HashMap::new(), listeners: HashMap::new() }
+        let made = Made { files, formats: Vec::new() };
+        Self { made, chains: Known(HashMap::new()), listeners: Known(HashMap::new()) }
     }
 
     /// Writes a record wherever the chain's settings say.
     pub(super) fn log(&mut self, chain: &Arc<table::Chain>, settings: &[Settings], record: &Record<'_>) {
-        if settings.is_empty() {
-            return;
-        }
-        let key = Arc::as_ptr(chain).addr();
-        if let Some(known) = self.chains.get(&key) {
-            return known.log(record);
-        }
-        if self.chains.len() >= MOST {
-            self.chains.clear();
-            self.formats.clear();
-        }
-        let known = Of { _keep: chain.clone(), logs: self.all(settings) };
-        known.log(record);
-        self.chains.insert(key, known);
+        self.chains.log(chain, settings, record, &mut self.made);
     }
 
     /// Writes a record of what no chain of `listener` takes wherever that says.
     pub(super) fn log_unmatched(&mut self, listener: &Arc<table::Listener>, record: &Record<'_>) {
-        let settings = &listener.settings.access_log;
-        let key = Arc::as_ptr(listener).addr();
+        self.listeners.log(listener, &listener.settings.access_log, record, &mut self.made);
+    }
+}
+
+impl<T> Known<T> {
+    fn log(&mut self, of: &Arc<T>, settings: &[Settings], record: &Record<'_>, made: &mut Made) {
         if settings.is_empty() {
             return;
         }
-        if !self.listeners.contains_key(&key) {
-            if self.listeners.len() >= MOST {
-                self.listeners.clear();
-            }
-            let known = Of { _keep: listener.clone(), logs: self.all(settings) };
-            self.listeners.insert(key, known);
+        let key = Arc::as_ptr(of).addr();
+        if let Some(known) = self.0.get(&key) {
+            return known.log(record);
         }
-        if let Some(known) = self.listeners.get(&key) {
-            known.log(record);
+        if self.0.len() >= MOST {
+            self.0.clear();
+            made.formats.clear();
         }
+        let known = Of { _keep: of.clone(), logs: made.all(settings) };
+        known.log(record);
+        self.0.insert(key, known);
     }
+}
 
+impl Made {
     fn all(&mut self, settings: &[Settings]) -> Vec<(bool, AccessLog)> {
         settings.iter().filter_map(|s| Some((s.only_no_route, self.make(s)?))).collect()
     }

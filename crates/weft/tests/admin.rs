@@ -7,9 +7,8 @@ mod meshes;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Instant;
 
-use meshes::{Home, LIMIT, STRICT, app, text};
+use meshes::{Home, LIMIT, STRICT, app, text, until};
 
 /// The status and the body of a page of web's sidecar.
 fn ask(address: &str, method: &str, page: &str) -> (String, String) {
@@ -50,10 +49,7 @@ fn a_sidecars_pages_tell_and_set_what_envoys_do_and_are_its_pods_alone() {
     assert!(get("/listeners").lines().any(|line| line.ends_with(&format!("::{own}:15007"))));
     let dump: serde_json::Value = serde_json::from_str(&get("/config_dump")).unwrap();
     assert!(dump["configs"].as_array().is_some_and(|sections| sections.len() > 3), "{dump:#}");
-    let start = Instant::now();
-    while !get("/stats").contains("istio_requests_total{") {
-        assert!(start.elapsed() < LIMIT, "the request is not counted");
-    }
+    until("the request is not counted", || get("/stats").contains("istio_requests_total{"));
     let scraped = ask(&format!("{address}:15090"), "GET", "/stats/prometheus");
     assert!(scraped.0 == "200" && scraped.1.contains("destination_service_name=\"api\""), "{scraped:?}");
 

@@ -4,16 +4,16 @@
 
 #[path = "meshes/home.rs"]
 mod meshes;
-#[path = "meshes/namespaces.rs"]
-mod namespaces;
+#[path = "meshes/pods.rs"]
+mod pods;
 #[path = "meshes/world.rs"]
 mod world;
 
 use std::net::{IpAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use meshes::{Home, LIMIT, STRICT, nothing_is_left, text};
-use namespaces::{exec, root, service};
+use meshes::{Home, STRICT, accounted, eventually, nothing_is_left, text};
+use pods::{exec, root};
 use world::World;
 
 const MESH: &str = r#"
@@ -111,14 +111,9 @@ fn a_sidecar_answers_the_names_of_its_mesh_and_follows_its_edits() {
     assert_eq!(headless, of("address"));
     assert_eq!(addresses(server, "sql.example"), None);
     home.write(&(mesh + ENTRY));
-    let deadline = Instant::now() + LIMIT;
-    let given = loop {
-        if let Some(given) = addresses(server, "sql.example") {
-            break given;
-        }
-        assert!(Instant::now() < deadline, "the new name is not answered");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let given = eventually(|| {
+        addresses(server, "sql.example").ok_or_else(|| "the new name is not answered".to_owned())
+    });
     assert!(given[0].starts_with("240.240."), "{given:?}");
     up.signal("INT");
     assert!(up.ended().success());
@@ -139,10 +134,10 @@ fn in_namespaces_the_machines_servers_know_the_world_and_are_never_asked_about_t
         return;
     }
     let world = World::start();
-    let http = [("name: http, ", 80, 8080)];
-    let alone = service("alone", "Deployment", &http)
+    let http = [("http", 80, 8080)];
+    let alone = accounted("alone", &http)
         .replace("metadata: { labels: {", "metadata: { labels: { sidecar.istio.io/inject: \"false\",");
-    let yaml = [STRICT, &service("web", "Deployment", &http), &alone].concat();
+    let yaml = [STRICT, &accounted("web", &http), &alone].concat();
     let home = Home::new(&yaml);
     let file = home.directory.path().join("resolv.conf");
     std::fs::write(&file, format!("search example.org\nnameserver [127.0.0.1]:{}\n", world.port)).unwrap();
@@ -235,8 +230,7 @@ fn a_pod_s_programs_ask_nobody_of_the_machine_for_names() {
     if !root() {
         return;
     }
-    let home =
-        Home::new(&[STRICT, &service("web", "Deployment", &[("name: http, ", 80, 8080)]), WILD].concat());
+    let home = Home::new(&[STRICT, &accounted("web", &[("http", 80, 8080)]), WILD].concat());
     let folder = home.directory.path();
     std::fs::write(folder.join("nsswitch.conf"), "passwd: files\nhosts: files\n").unwrap();
     std::fs::write(folder.join("cache.py"), KNOWS_NONE).unwrap();

@@ -7,7 +7,7 @@ mod meshes;
 mod pods;
 
 use meshes::{Home, STRICT, nothing_is_left};
-use pods::{SEEN, curl, exec, from_outside, readable, root, text};
+use pods::{ON_ALL, SEEN, curl, exec, from_outside, root, text};
 
 /// A workload, what its Service says of families, and an annotation.
 const PODS: [(&str, &str, &str, &str); 4] = [
@@ -55,17 +55,6 @@ spec:
     std::iter::once(STRICT.to_owned()).chain(PODS.iter().chain([&bound]).map(one)).collect()
 }
 
-/// Tells everybody which address they come from, in HTTP and on bytes.
-const SERVE: &str = r#"
-class Tcp(socketserver.ThreadingTCPServer):
-    address_family = socket.AF_INET6
-    allow_reuse_address = True
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-for server in [Server(("::", 8080), Http), Tcp(("::", 9000), Raw)]:
-    threading.Thread(target=server.serve_forever).start()
-"#;
-
 /// What a name resolves to by the sidecar's own DNS and by the system's, and who is met there, on bytes and in HTTP.
 const MEET: &str = r#"
 import http.client, socket, struct, sys
@@ -101,15 +90,7 @@ fn a_service_is_called_in_each_family_that_it_asks_for_and_in_no_other() {
         return;
     }
     let home = Home::new(&mesh());
-    let script = home.directory.path().join("seen.py");
-    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
-    readable(home.directory.path());
-    let apps: Vec<String> =
-        PODS.iter().map(|(name, ..)| format!("{name}=exec python3 {}", script.display())).collect();
-    let mut words = vec!["--netns"];
-    words.extend(apps.iter().flat_map(|app| ["--app", app]));
-    let mut up = home.up(&words);
-    up.says("mesh is ready in");
+    let mut up = pods::ready(&home, &[SEEN, ON_ALL].concat(), &PODS.map(|(name, ..)| (name, "")));
 
     // By either address of a service a sidecar goes to its pods in the family that it names first.
     let (four, six) = ("::ffff:127.0.0.6", "::6");

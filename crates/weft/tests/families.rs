@@ -7,11 +7,10 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
-use pods::{SEEN, from_outside, python, readable, root, run_folder, text};
+use meshes::{Home, STRICT, Up, nothing_is_left, until};
+use pods::{ON_ALL, SEEN, from_outside, python, root, run_folder, text};
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A pod, how its connections are turned, and by what.
 struct Turned {
@@ -70,17 +69,6 @@ fn service(number: usize) -> String {
     format!("fd00:96::{}", number + 2)
 }
 
-/// Tells everybody which address they come from, in HTTP and on bytes.
-const SERVE: &str = r#"
-class Tcp(socketserver.ThreadingTCPServer):
-    address_family = socket.AF_INET6
-    allow_reuse_address = True
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-for server in [Server(("::", 8080), Http), Tcp(("::", 9000), Raw)]:
-    threading.Thread(target=server.serve_forever).start()
-"#;
-
 /// Asks every service, twice over one connection and once with bytes, and a resolver that is nowhere for the last one's
 /// address; a line for each service.
 const ASK: &str = r#"
@@ -127,13 +115,7 @@ fn ip(words: &str) {
 
 /// Gives a pod its address of IPv6, and turns its connections.
 fn settle(netns: &str, number: usize, pod: &Turned) {
-    let file = std::fs::File::open(format!("/run/netns/{netns}")).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0").unwrap();
-        });
-    });
+    pods::inside(netns, || std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0").unwrap());
     ip(&format!("-n {netns} addr add {}/64 dev eth0 nodad", address(number)));
     let mut redirect = Command::new(env!("CARGO_BIN_EXE_weft"));
     redirect.args(["redirect", "-u", "1337", "-g", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020"]);
@@ -183,15 +165,7 @@ fn by_ipv6_both_back_ends_turn_connections_in_both_modes() {
         return;
     }
     let home = Home::new(&mesh());
-    let script = home.directory.path().join("seen.py");
-    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
-    readable(home.directory.path());
-    let apps: Vec<String> =
-        PODS.iter().map(|pod| format!("{}=exec python3 {}", pod.name, script.display())).collect();
-    let mut words = vec!["--netns"];
-    words.extend(apps.iter().flat_map(|app| ["--app", app]));
-    let mut up = home.up(&words);
-    up.says("mesh is ready in");
+    let mut up = pods::ready(&home, &[SEEN, ON_ALL].concat(), &PODS.map(|pod| (pod.name, "")));
     ip(&format!("-n weft-up-{} addr add fd00:10::1/64 dev br0 nodad", up.child.id()));
     let mut sidecars = Sidecars(Vec::new());
     for (number, pod) in PODS.iter().enumerate() {
@@ -199,12 +173,8 @@ fn by_ipv6_both_back_ends_turn_connections_in_both_modes() {
         settle(&netns, number, pod);
         sidecars.0.push(sidecar(&home, &netns, number, pod));
     }
-    let deadline = Instant::now() + LIMIT;
     for (number, pod) in PODS.iter().enumerate() {
-        while !is_ready(&up, number) {
-            assert!(Instant::now() < deadline, "the sidecar of {} is not ready", pod.name);
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until(&format!("the sidecar of {} is not ready", pod.name), || is_ready(&up, number));
     }
 
     // Everybody calls everybody, itself included; who keeps clients' addresses sees them, others see their own sidecar.

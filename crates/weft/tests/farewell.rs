@@ -7,8 +7,8 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, Up, annotated, nothing_is_left};
-use pods::{curl, exec, from_outside, outside, readable, root, sidecar, text};
+use meshes::{Home, Up, annotated, nothing_is_left, until};
+use pods::{curl, exec, from_outside, outside, root, sidecar, text};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -66,14 +66,6 @@ while True:
         print("goaway"); break
 "#;
 
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Tells the sidecar of `workload` to end; which process it is.
 fn tell(up: &Up, workload: &str) -> u32 {
     let process = sidecar(up, workload).unwrap();
@@ -99,23 +91,17 @@ fn a_sidecar_that_is_told_to_end_loses_nothing_and_stays_for_as_long_as_its_app(
         return;
     }
     let home = Home::new(&mesh());
-    let folder = home.directory.path();
-    let (script, released) = (folder.join("api.py"), folder.join("released"));
-    std::fs::write(&script, API).unwrap();
-    readable(folder);
-    let mut up = home.up(&[
-        "--netns",
-        "--app",
-        &format!("api=exec python3 {} {}", script.display(), released.display()),
-    ]);
-    up.says("mesh is ready in");
+    let released = home.directory.path().join("released");
+    let mut up = pods::ready(&home, API, &[("api", released.to_str().unwrap())]);
     let address = pods::address(&home, "api");
 
     // In flight when it is told: a request between two sidecars, and a connection of HTTP/2 that is open.
     let slow =
         home.weft(&["exec", "web", "--", "curl", "-sS", "-m", "60", "http://api/slow"]).spawn().unwrap();
     let log = pods::folder(&home, "api").join("app.log");
-    until("the slow request began", || std::fs::read_to_string(&log).unwrap_or_default().contains("begun"));
+    until("the slow request never begins", || {
+        std::fs::read_to_string(&log).unwrap_or_default().contains("begun")
+    });
     let mut h2 = outside(&up).args(["python3", "-c", H2, &address]).stdout(Stdio::piped()).spawn().unwrap();
     let mut h2_says = says(&mut h2);
     assert_eq!(h2_says(), "stands");
@@ -138,13 +124,13 @@ fn a_sidecar_that_is_told_to_end_loses_nothing_and_stays_for_as_long_as_its_app(
     // When it listens no more, there is nothing to stay for: long before the limit.
     let closing = Instant::now();
     let _ = exec(&home, "api", &["curl", "-sS", "-m", "20", "http://127.0.0.1:8080/close"]);
-    until("the sidecar ends after its app", || !lives(process));
+    until("the sidecar outlives its app", || !lives(process));
     assert!(closing.elapsed() < Duration::from_secs(25), "it waited for its limit");
 
     // One whose app does not go waits no longer than it is told to.
     let began = Instant::now();
     let process = tell(&up, "web");
-    until("the sidecar ends at its limit", || !lives(process));
+    until("the sidecar outlives its limit", || !lives(process));
     assert!(
         (Duration::from_secs(1)..Duration::from_secs(20)).contains(&began.elapsed()),
         "{:?}",

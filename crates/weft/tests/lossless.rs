@@ -4,12 +4,12 @@
 
 #[path = "meshes/home.rs"]
 mod meshes;
-#[path = "meshes/namespaces.rs"]
-mod namespaces;
+#[path = "meshes/pods.rs"]
+mod pods;
 
-use meshes::{Home, LIMIT, STRICT, nothing_is_left};
-use namespaces::{inside, open, pods, root, service};
+use meshes::{Home, STRICT, accounted, eventually, nothing_is_left, until};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pods::{inside, pods, readable, root};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -81,9 +81,9 @@ fn every_pod_of_a_service_is_replaced_under_load_and_no_request_fails() {
     if !root() {
         return;
     }
-    let http = [("name: http, ", 80, 8080)];
-    let api = service("api", "Deployment", &http).replace("replicas: 1", "replicas: 3");
-    let yaml = [STRICT, &service("web", "Deployment", &http), &api].concat();
+    let http = [("http", 80, 8080)];
+    let api = accounted("api", &http).replace("spec:\n  selector", "spec:\n  replicas: 3\n  selector");
+    let yaml = [STRICT, &accounted("web", &http), &api].concat();
     let home = Home::new(&yaml);
     let mut up = home.up(&["--netns"]);
     up.says("mesh is ready in");
@@ -100,9 +100,7 @@ fn every_pod_of_a_service_is_replaced_under_load_and_no_request_fails() {
             .collect();
         // However this ends, the clients do.
         let stop = OnDrop(&stop);
-        home.write(
-            &yaml.replace("labels: { app: api } }\n    spec", "labels: { app: api, round: two } }\n    spec"),
-        );
+        home.write(&yaml.replace("labels: { app: api },", "labels: { app: api, round: two },"));
         old.iter().for_each(|_| {
             up.says(" is gone");
         });
@@ -127,14 +125,10 @@ fn every_pod_of_a_service_is_replaced_under_load_and_no_request_fails() {
 
 /// Has the one pod of `api` replaced.
 fn replace(home: &Home, up: &mut meshes::Up, yaml: &str, round: &str) {
-    let labels = format!("labels: {{ app: api, round: {round} }} }}\n    spec");
-    home.write(&yaml.replace("labels: { app: api } }\n    spec", &labels));
+    let labels = format!("labels: {{ app: api, round: {round} }},");
+    home.write(&yaml.replace("labels: { app: api },", &labels));
     up.says(" is gone");
-    let deadline = Instant::now() + LIMIT;
-    while pods(home, "api").len() != 1 {
-        assert!(Instant::now() < deadline, "{round} never is alone");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until(&format!("{round} never is alone"), || pods(home, "api").len() == 1);
 }
 
 #[test]
@@ -142,8 +136,8 @@ fn an_address_leads_to_the_next_pod_that_has_it_at_once_and_one_that_nobody_has_
     if !root() {
         return;
     }
-    let http = [("name: http, ", 80, 8080)];
-    let yaml = [STRICT, &service("web", "Deployment", &http), &service("api", "Deployment", &http)].concat();
+    let http = [("http", 80, 8080)];
+    let yaml = [STRICT, &accounted("web", &http), &accounted("api", &http)].concat();
     let home = Home::new(&yaml);
     let mut up = home.up(&["--netns"]);
     up.says("mesh is ready in");
@@ -229,13 +223,13 @@ fn a_thousand_connections_opened_while_a_pod_starts_are_held_and_none_is_refused
     // As many files as a login shell of Debian allows, and a sidecar needs two for each connection.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, 1024, most).unwrap();
-    let http = [("name: http, ", 80, 8080)];
-    let web = service("web", "Deployment", &http)
-        .replace("image: app,", "image: app, env: [{ name: ROUND, value: first }],");
-    let yaml = [STRICT, &web, &service("api", "Deployment", &http)].concat();
+    let http = [("http", 80, 8080)];
+    let web =
+        accounted("web", &http).replace("image: app,", "image: app, env: [{ name: ROUND, value: first }],");
+    let yaml = [STRICT, &web, &accounted("api", &http)].concat();
     let home = Home::new(&yaml);
     let folder = home.directory.path();
-    open(folder);
+    readable(folder);
     let (script, told) = (folder.join("early.py"), folder.join("told"));
     std::fs::write(&script, EARLY).unwrap();
     std::fs::create_dir(&told).unwrap();
@@ -243,14 +237,9 @@ fn a_thousand_connections_opened_while_a_pod_starts_are_held_and_none_is_refused
     let app = format!("web=exec python3 {} {}", script.display(), told.display());
     let mut up = home.up(&["--netns", "--app", &app]);
     let came = |round: &str| -> serde_json::Value {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Ok(text) = std::fs::read(told.join(round)) {
-                return serde_json::from_slice(&text).unwrap();
-            }
-            assert!(Instant::now() < deadline, "nothing was written down");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let text =
+            eventually(|| std::fs::read(told.join(round)).map_err(|error| format!("{round}: {error}")));
+        serde_json::from_slice(&text).unwrap()
     };
     // All of the mesh starts: whom they call may not be there yet, but each is held and answered.
     let first = came("first");

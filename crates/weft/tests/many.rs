@@ -7,7 +7,7 @@ mod meshes;
 mod pods;
 
 use meshes::{Home, STRICT, annotated, nothing_is_left};
-use pods::{exec, readable, root, text, within};
+use pods::{exec, root, text, within};
 
 /// `turned`'s app is called from 127.0.0.6, and `kept`'s from its client's own address.
 const PODS: [(&str, &str); 2] = [("turned", "REDIRECT"), ("kept", "TPROXY")];
@@ -52,12 +52,7 @@ fn an_app_is_called_as_often_as_each_of_its_ports_can_tell_connections_apart() {
         return;
     }
     let home = Home::new(&mesh());
-    let script = home.directory.path().join("echo.py");
-    std::fs::write(&script, ECHO).unwrap();
-    readable(home.directory.path());
-    let apps = PODS.map(|(name, _)| format!("{name}=exec python3 {}", script.display()));
-    let mut up = home.up(&["--netns", "--app", &apps[0], "--app", &apps[1]]);
-    up.says("mesh is ready in");
+    let mut up = pods::ready(&home, ECHO, &PODS.map(|(name, _)| (name, "")));
     for (name, _) in PODS {
         // More than one port of the app has connections, and fewer than both.
         let few = "net.ipv4.ip_local_port_range=40000 40079";

@@ -4,11 +4,11 @@
 
 #[path = "meshes/home.rs"]
 mod meshes;
-#[path = "meshes/namespaces.rs"]
-mod namespaces;
+#[path = "meshes/pods.rs"]
+mod pods;
 
-use meshes::{Home, STRICT, Up, nothing_is_left};
-use namespaces::{curl, exec, inside, of_mesh, open, pods, root, run_directory, service, sidecar, text};
+use meshes::{Home, STRICT, Up, accounted, nothing_is_left, until};
+use pods::{curl, exec, inside, of_mesh, pods, readable, root, run_directory, sidecar, text};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -23,6 +23,24 @@ spec:
   selector: { matchLabels: { app: api } }
   rules:
     - from: [{ source: { principals: [cluster.local/ns/shop/sa/web, cluster.local/ns/shop/sa/api] } }]
+"#;
+
+const SET: &str = r#"---
+apiVersion: v1
+kind: Service
+metadata: { name: set, namespace: shop }
+spec: { clusterIP: None, selector: { app: set }, ports: [{ name: http, port: 8080 }] }
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: set, namespace: shop }
+spec:
+  serviceName: set
+  replicas: 2
+  selector: { matchLabels: { app: set } }
+  template:
+    metadata: { labels: { app: set } }
+    spec: { serviceAccountName: set, containers: [{ name: app, image: app, ports: [{ containerPort: 8080 }] }] }
 "#;
 
 /// Speaks first, as SMTP's and MySQL's servers do.
@@ -57,18 +75,16 @@ for name in ["apy", "apy.shop", "apy.shop.svc.cluster.local", "www.example.org"]
 "#;
 
 fn start() -> (Home, Up) {
-    let mut yaml = [STRICT, POLICIES].concat();
-    yaml.push_str(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
-    yaml.push_str(&service("other", "Deployment", &[("name: http, ", 80, 8080)]));
-    yaml.push_str(&service("api", "Deployment", &[("name: http, ", 80, 8080), ("name: grpc, ", 9000, 9000)]));
+    let mut yaml = [STRICT, POLICIES, SET].concat();
+    yaml.push_str(&accounted("web", &[("http", 80, 8080)]));
+    yaml.push_str(&accounted("other", &[("http", 80, 8080)]));
+    yaml.push_str(&accounted("api", &[("http", 80, 8080), ("grpc", 9000, 9000)]));
     // Nobody says what it speaks.
-    yaml.push_str(&service("mail", "Deployment", &[("", 2525, 2525)]));
-    let set = service("set", "StatefulSet", &[("name: http, ", 8080, 8080)]);
-    yaml.push_str(&set.replace("replicas: 1", "replicas: 2"));
+    yaml.push_str(&accounted("mail", &[("", 2525, 2525)]));
     let home = Home::new(&yaml);
     let script = home.directory.path().join("greeter.py");
     std::fs::write(&script, GREETER).unwrap();
-    open(home.directory.path());
+    readable(home.directory.path());
     let app = format!("mail=exec python3 {}", script.display());
     // Nobody knows the world outside.
     let mut up = home.up(&["--netns", "--resolv-conf", "/dev/null", "--app", &app]);
@@ -197,7 +213,7 @@ const FLOOD: usize = 2000;
 /// over with them.
 fn floods_end(home: &Home, up: &Up) {
     let (web, api) = (pods(home, "web").remove(0), pods(home, "api").remove(0));
-    let process = sidecar(up, &api.name);
+    let process = sidecar(up, "api").unwrap();
     let files = || std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     let resident = || {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -224,7 +240,7 @@ fn floods_end(home: &Home, up: &Up) {
         most
     };
     for (netns, address) in
-        [(&web.netns, api.address), (&api.netns, api.six), (&api.netns, [127, 0, 0, 1].into())]
+        [(&web.netns, api.address), (&api.netns, api.six.unwrap()), (&api.netns, [127, 0, 0, 1].into())]
     {
         for port in [15001, 15006] {
             let most = inside(netns, || flood(port, address));
@@ -253,7 +269,7 @@ impl Foreign {
     }
 
     fn is_there(&self) -> bool {
-        namespaces::namespaces().contains(&self.0)
+        pods::namespaces().contains(&self.0)
     }
 }
 
@@ -269,11 +285,7 @@ fn daemon(home: &Home) -> std::path::PathBuf {
     let said = text(&exec(home, "web", &["sh", "-c", line]));
     let process = std::path::Path::new("/proc").join(said.trim());
     // While a process becomes another, the kernel tells no name of it.
-    let deadline = Instant::now() + meshes::LIMIT;
-    while !is_asleep(&process) {
-        assert!(Instant::now() < deadline, "{process:?} never sleeps");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(&format!("{process:?} never sleeps"), || is_asleep(&process));
     process
 }
 
@@ -291,7 +303,7 @@ fn what_a_killed_mesh_leaves_the_next_one_takes_away_and_only_that() {
     let names =
         [format!("foreign-{number}"), format!("weft-up-foreign-{number}"), format!("weft-up-{number}-1")];
     let foreign = names.map(Foreign::new);
-    let yaml = service("web", "Deployment", &[("name: http, ", 80, 8080)]);
+    let yaml = accounted("web", &[("http", 80, 8080)]);
     let (home, neighbour) = (Home::new(&yaml), Home::new(&yaml));
     let mut lives = neighbour.up(&["--netns"]);
     lives.says("mesh is ready in");
@@ -341,7 +353,7 @@ fn a_namespace_that_is_there_already_is_named_and_stays() {
     if !root() {
         return;
     }
-    let home = Home::new(&service("web", "Deployment", &[("name: http, ", 80, 8080)]));
+    let home = Home::new(&accounted("web", &[("http", 80, 8080)]));
     // The shell's number is that of the mesh that it becomes.
     let line = format!("ip netns add weft-up-$$-1; echo $$; exec $WEFT up {} --netns", home.yaml().display());
     let output = home.shell(&line);
@@ -351,6 +363,6 @@ fn a_namespace_that_is_there_already_is_named_and_stays() {
     assert!(!output.status.success());
     assert!(said.contains(&format!("the network namespace {} is there", foreign.0)), "{said}");
     assert!(said.contains("ip netns del"), "{said}");
-    assert!(foreign.is_there() && !namespaces::namespaces().contains(&format!("weft-up-{number}")));
+    assert!(foreign.is_there() && !pods::namespaces().contains(&format!("weft-up-{number}")));
     assert_eq!(home.runs(), 0);
 }

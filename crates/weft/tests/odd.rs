@@ -8,11 +8,10 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, STRICT, Up, nothing_is_left};
-use pods::{SEEN, curl, exec, from_outside, python, readable, root, text};
-use std::time::{Duration, Instant};
+use meshes::{Home, STRICT, Up, deployment, nothing_is_left, service, until};
+use pods::{SEEN, curl, exec, from_outside, python, root, text};
 
-/// A pod: its name, its annotations, what stands in its spec before the containers, where its app listens.
+/// A pod: its name, its annotations, what stands in its spec beside the containers, where its app listens.
 const PODS: [(&str, &str, &str, &str); 8] = [
     ("six", "", "", ":: 8080 9000"),
     ("narrow", "", "", "$POD_IP 8080"),
@@ -24,41 +23,23 @@ const PODS: [(&str, &str, &str, &str); 8] = [
     ("bound", "sidecar.istio.io/interceptionMode: NONE", "", "127.0.0.1 8080"),
 ];
 
+const PORTS: &str = "{ name: http, port: 80, targetPort: web }, { name: http-more, port: 81, targetPort: 9090 }, \
+     { name: tcp-raw, port: 9000 }";
+
+const CONTAINERS: &str = r#"containers: [{
+        name: app,
+        image: app,
+        env: [{ name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }],
+        ports: [{ name: web, containerPort: 8080 }],
+        readinessProbe: { httpGet: { path: /, port: web }, timeoutSeconds: 10 },
+        livenessProbe: { tcpSocket: { port: web }, timeoutSeconds: 10 },
+        startupProbe: { httpGet: { path: /missing, port: web }, timeoutSeconds: 10 },
+      }, { name: second, image: second, ports: [{ containerPort: 9090 }] }]"#;
+
 fn mesh() -> String {
     let one = |name: &str, annotations: &str, spec: &str| {
-        format!(
-            r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ app: {name} }}
-  ports:
-    - {{ name: http, port: 80, targetPort: web }}
-    - {{ name: http-more, port: 81, targetPort: 9090 }}
-    - {{ name: tcp-raw, port: 9000 }}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }}, annotations: {{ {annotations} }} }}
-    spec:
-      serviceAccountName: {name}
-      {spec}
-      containers:
-        - name: app
-          image: app
-          env: [{{ name: POD_IP, valueFrom: {{ fieldRef: {{ fieldPath: status.podIP }} }} }}]
-          ports: [{{ name: web, containerPort: 8080 }}]
-          readinessProbe: {{ httpGet: {{ path: /, port: web }}, timeoutSeconds: 10 }}
-          livenessProbe: {{ tcpSocket: {{ port: web }}, timeoutSeconds: 10 }}
-          startupProbe: {{ httpGet: {{ path: /missing, port: web }}, timeoutSeconds: 10 }}
-        - {{ name: second, image: second, ports: [{{ containerPort: 9090 }}] }}
-"#
-        )
+        let spec = format!("serviceAccountName: {name}, {CONTAINERS}, {spec}");
+        service(name, PORTS) + &deployment(name, annotations, &spec)
     };
     let all: String = PODS.iter().map(|(name, annotations, spec, _)| one(name, annotations, spec)).collect();
     [STRICT, &all, &one("host", "", "hostNetwork: true")].concat()
@@ -99,17 +80,7 @@ except OSError: print("silence")
 
 fn start() -> (Home, Up) {
     let home = Home::new(&mesh());
-    let script = home.directory.path().join("seen.py");
-    std::fs::write(&script, [SEEN, SERVE].concat()).unwrap();
-    readable(home.directory.path());
-    let apps: Vec<String> = PODS
-        .iter()
-        .map(|(name, .., listens)| format!("{name}=exec python3 {} {listens}", script.display()))
-        .collect();
-    let mut words = vec!["--netns"];
-    words.extend(apps.iter().flat_map(|app| ["--app", app]));
-    let mut up = home.up(&words);
-    up.says("mesh is ready in");
+    let up = pods::ready(&home, &[SEEN, SERVE].concat(), &PODS.map(|(name, .., listens)| (name, listens)));
     (home, up)
 }
 
@@ -192,11 +163,7 @@ fn an_odd_pod_is_in_the_mesh_as_it_would_be_in_a_cluster() {
         assert_eq!(curl(&home, "many", &["-X", "POST", &mine]), no, "{workload}");
         let said = curl(&home, workload, &["--noproxy", "*", "-X", "POST", &quit("127.0.0.1")]);
         assert_eq!(said, "OK\n 200", "{workload}");
-        let deadline = Instant::now() + LIMIT;
-        while std::path::Path::new(&process).exists() {
-            assert!(Instant::now() < deadline, "the sidecar of {workload} lives on");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until(&format!("the sidecar of {workload} lives on"), || !std::path::Path::new(&process).exists());
     }
 
     up.signal("INT");

@@ -7,10 +7,9 @@ mod meshes;
 #[path = "meshes/outsiders.rs"]
 mod outsiders;
 
-use meshes::{Home, LIMIT, app, text};
+use meshes::{Home, app, eventually, text, until};
 use outsiders::{Dns, Identity, TlsServer, answers_with};
 use std::net::Ipv4Addr;
-use std::time::Instant;
 
 /// A mesh that knows what it may call.
 const REGISTRY: &str = r#"
@@ -220,15 +219,10 @@ spec:
     let mut up = home.up_by(command);
     up.says("mesh is ready in");
     let comes_to = |wanted: &str| {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let seen = home.get("http://turns.test/");
-            if (seen.0.as_str(), seen.1.as_str()) == ("200", wanted) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{wanted} is never called, but {seen:?}");
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        eventually(|| match home.get("http://turns.test/") {
+            (status, body, _) if status == "200" && body == wanted => Ok(()),
+            seen => Err(format!("{wanted} is never called, but {seen:?}")),
+        });
     };
     comes_to("one");
     for _ in 0..10 {
@@ -241,11 +235,10 @@ spec:
     // Nobody answers for the name any more: the last answer stays.
     let asked = dns.asked();
     dns.say(&[]);
-    let deadline = Instant::now() + LIMIT;
-    while dns.asked() < asked + 4 {
-        assert!(Instant::now() < deadline, "the name is not asked for any more");
+    until("the name is not asked for any more", || {
         assert_eq!(home.get("http://turns.test/").1, "one");
-    }
+        dns.asked() >= asked + 4
+    });
     up.signal("INT");
     assert!(up.ended().success());
 }

@@ -4,11 +4,11 @@
 
 #[path = "meshes/home.rs"]
 mod meshes;
-#[path = "meshes/namespaces.rs"]
-mod namespaces;
+#[path = "meshes/pods.rs"]
+mod pods;
 
-use meshes::{Home, STRICT, Up, nothing_is_left};
-use namespaces::{curl, exec, open, pods, root, service, text};
+use meshes::{Home, STRICT, Up, accounted, nothing_is_left};
+use pods::{curl, exec, pods, readable, root, text};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -135,16 +135,16 @@ fn start() -> Option<(Home, Up, String)> {
     };
     let guarded =
         |yaml: String| yaml.replace("metadata: { labels: {", r#"metadata: { labels: { guarded: "yes","#);
-    let http = [("name: http, ", 80, 8080)];
+    let http = [("http", 80, 8080)];
     let mut yaml = [STRICT, POLICIES].concat();
     for name in ["web", "other", "api", "relaxed"] {
-        yaml.push_str(&service(name, "Deployment", &http));
+        yaml.push_str(&accounted(name, &http));
     }
-    yaml.push_str(&guarded(service("db", "Deployment", &[("", 13306, 13306)])));
-    yaml.push_str(&guarded(service("rpc", "Deployment", &[("name: grpc, ", 50051, 50051)])));
+    yaml.push_str(&guarded(accounted("db", &[("", 13306, 13306)])));
+    yaml.push_str(&guarded(accounted("rpc", &[("grpc", 50051, 50051)])));
     let home = Home::new(&yaml);
     let folder = home.directory.path();
-    open(folder);
+    readable(folder);
     for (name, script) in [("db.sh", DATABASE), ("server.py", SERVER)] {
         fs::write(folder.join(name), script).unwrap();
     }

@@ -7,10 +7,9 @@ mod meshes;
 #[path = "meshes/pods.rs"]
 mod pods;
 
-use meshes::{Home, LIMIT, STRICT, Up, app, nothing_is_left};
+use meshes::{Home, STRICT, Up, app, nothing_is_left, until};
 use pods::{root, run_folder, text};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 /// `job` gets no sidecar from the mesh: it brings its own.
 const JOB: &str = r#"---
@@ -159,11 +158,7 @@ fn a_job_runs_in_the_mesh_and_its_sidecar_ends_with_it() {
     let mut beside = beside.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let done = job.run(&["--beside", "--", "sh", "-c", "echo done"]);
     assert_eq!((done.status.code(), text(&done)), (Some(0), "done".to_owned()));
-    let deadline = Instant::now() + LIMIT;
-    while beside.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "the sidecar beside it lives on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("the sidecar beside it lives on", || beside.try_wait().unwrap().is_some());
 
     // Without anybody who makes it ready nothing is started.
     job.environment.push(("XDS_ADDR".into(), "10.244.0.1:1".into()));

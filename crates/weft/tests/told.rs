@@ -3,33 +3,10 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, LIMIT, STRICT, text};
-use std::time::Instant;
+use meshes::{Home, STRICT, annotated, app, eventually, text};
 
-/// A Service and its Deployment, of which `plain` has a rule that turns mTLS off where it is asked for, and `open` one that
-/// asks for it where it is turned off.
+/// `plain` has a rule that turns mTLS off where it is asked for, and `open` one that asks for it where it is turned off.
 fn shop() -> String {
-    let service = |name: &str, port: u16| {
-        format!(
-            r#"---
-apiVersion: v1
-kind: Service
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ app: {name} }}
-  ports: [{{ name: http, port: {port}, targetPort: 8000 }}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name}, namespace: shop }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }} }}
-    spec: {{ containers: [{{ name: app, image: app, ports: [{{ containerPort: 8000 }}] }}] }}
-"#
-        )
-    };
     let rule = |name: &str, mode: &str| {
         format!(
             "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: {name}, namespace: shop }}\nspec: {{ host: {name}, trafficPolicy: {{ tls: {{ mode: {mode} }} }} }}\n"
@@ -54,10 +31,10 @@ metadata: { name: seed, namespace: shop }
 "#;
     [
         STRICT.to_owned(),
-        service("web", 80),
-        service("api", 9080),
-        service("plain", 80),
-        service("open", 80),
+        app("web", 8000),
+        annotated("api", &[("http", 9080, 8000)], ""),
+        app("plain", 8000),
+        app("open", 8000),
         rule("plain", "DISABLE"),
         rule("open", "ISTIO_MUTUAL"),
         more.to_owned(),
@@ -74,14 +51,14 @@ impl Home {
 
     /// Waits until the log of `workload` says so.
     fn logs(&self, workload: &str, words: &str) {
-        let start = Instant::now();
-        loop {
+        eventually(|| {
             let said = text(&self.output(&["logs", workload]).stdout);
             if said.contains(words) {
-                return;
+                Ok(())
+            } else {
+                Err(format!("{workload} does not say {words:?}: {said}"))
             }
-            assert!(start.elapsed() < LIMIT, "{workload} does not say {words:?}: {said}");
-        }
+        });
     }
 }
 

@@ -6,7 +6,7 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, nothing_is_left, pids, processes_of, text};
+use meshes::{Home, nothing_is_left, pids, processes_of, text, until};
 use std::io::Read;
 
 /// Two pods without sidecars.
@@ -130,20 +130,16 @@ fn a_program_of_the_users_own_is_told_of_a_port_and_not_started_anew() {
 
 /// Waits until somebody listens there.
 fn answers(address: &str, port: u16) {
-    let deadline = std::time::Instant::now() + meshes::LIMIT;
-    while std::net::TcpStream::connect((address, port)).is_err() {
-        assert!(std::time::Instant::now() < deadline, "nobody listens on {address}:{port}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until(&format!("nobody listens on {address}:{port}"), || {
+        std::net::TcpStream::connect((address, port)).is_ok()
+    });
 }
 
 /// Waits until nobody listens there.
 fn refuses(address: &str, port: u16) {
-    let deadline = std::time::Instant::now() + meshes::LIMIT;
-    while std::net::TcpStream::connect((address, port)).is_ok() {
-        assert!(std::time::Instant::now() < deadline, "somebody listens on {address}:{port} still");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until(&format!("somebody listens on {address}:{port} still"), || {
+        std::net::TcpStream::connect((address, port)).is_err()
+    });
 }
 
 #[test]
@@ -206,11 +202,9 @@ fn what_cannot_be_written_down_is_said_and_ends_nothing() {
     up.says("plan.json: ");
     up.says("web-3 is ready");
     std::fs::remove_dir(&in_the_way).unwrap();
-    let deadline = std::time::Instant::now() + meshes::LIMIT;
-    while !std::fs::read_to_string(run.join("plan.json")).unwrap().contains("web-3") {
-        assert!(std::time::Instant::now() < deadline, "the plan is never written");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until("the plan is never written", || {
+        std::fs::read_to_string(run.join("plan.json")).unwrap().contains("web-3")
+    });
     up.signal("INT");
     assert!(up.ended().success());
 }

@@ -36,19 +36,42 @@ pub(crate) fn app(name: &str, port: u16) -> String {
 /// A service and its Deployment, whose pods have these annotations. A port: its name, and its number for clients and for
 /// the app.
 pub(crate) fn annotated(name: &str, ports: &[(&str, u16, u16)], annotations: &str) -> String {
-    let of_service = ports
-        .iter()
-        .map(|(name, port, target)| format!("{{ name: {name}, port: {port}, targetPort: {target} }}"));
+    serving(name, ports, annotations, "")
+}
+
+/// A service and its Deployment, whose pods run as an account of the same name.
+pub(crate) fn accounted(name: &str, ports: &[(&str, u16, u16)]) -> String {
+    serving(name, ports, "", &format!("serviceAccountName: {name}, "))
+}
+
+fn serving(name: &str, ports: &[(&str, u16, u16)], annotations: &str, spec: &str) -> String {
+    let of_service = ports.iter().map(|(name, port, target)| {
+        let named = if name.is_empty() { String::new() } else { format!("name: {name}, ") };
+        format!("{{ {named}port: {port}, targetPort: {target} }}")
+    });
     let of_app = ports.iter().map(|(.., target)| format!("{{ containerPort: {target} }}"));
     let (of_service, of_app) =
         (of_service.collect::<Vec<_>>().join(", "), of_app.collect::<Vec<_>>().join(", "));
+    let containers = format!("containers: [{{ name: app, image: app, ports: [{of_app}] }}]");
+    service(name, &of_service) + &deployment(name, annotations, &format!("{spec}{containers}"))
+}
+
+/// A Service that has these ports, and selects what has its name as the label `app`.
+pub(crate) fn service(name: &str, ports: &str) -> String {
     format!(
         r#"---
 apiVersion: v1
 kind: Service
 metadata: {{ name: {name}, namespace: shop }}
-spec: {{ selector: {{ app: {name} }}, ports: [{of_service}] }}
----
+spec: {{ selector: {{ app: {name} }}, ports: [{ports}] }}
+"#
+    )
+}
+
+/// A Deployment whose pods have its name as the label `app`, and this spec.
+pub(crate) fn deployment(name: &str, annotations: &str, spec: &str) -> String {
+    format!(
+        r#"---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{ name: {name}, namespace: shop }}
@@ -56,7 +79,7 @@ spec:
   selector: {{ matchLabels: {{ app: {name} }} }}
   template:
     metadata: {{ labels: {{ app: {name} }}, annotations: {{ {annotations} }} }}
-    spec: {{ containers: [{{ name: app, image: app, ports: [{of_app}] }}] }}
+    spec: {{ {spec} }}
 "#
     )
 }
@@ -177,14 +200,7 @@ impl Up {
     }
 
     pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it lives on: {:#?}", self.seen);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually(|| self.child.try_wait().unwrap().ok_or_else(|| format!("it lives on: {:#?}", self.seen)))
     }
 }
 
@@ -227,15 +243,27 @@ pub(crate) fn pids(words: &[&str]) -> Vec<std::ffi::OsString> {
 }
 
 pub(crate) fn nothing_is_left(home: &Home) {
+    eventually(|| {
+        let left = processes_of(home.directory.path());
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:#?}")) }
+    });
+}
+
+/// Asks until there is what is asked for; an error says what there is instead.
+pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + LIMIT;
     loop {
-        let left = processes_of(home.directory.path());
-        if left.is_empty() {
-            return;
+        match ask() {
+            Ok(found) => return found,
+            Err(instead) => assert!(Instant::now() < deadline, "{instead}"),
         }
-        assert!(Instant::now() < deadline, "{left:#?}");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until it is so; `wrong`: what to say where it never is.
+pub(crate) fn until(wrong: &str, mut is: impl FnMut() -> bool) {
+    eventually(|| if is() { Ok(()) } else { Err(wrong.to_owned()) });
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

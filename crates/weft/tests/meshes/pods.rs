@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "tests, and not each of them needs all of it")]
 
 use super::meshes::{Home, Up};
+use std::fs::File;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -23,6 +25,17 @@ class Raw(socketserver.StreamRequestHandler):
         self.wfile.write(self.client_address[0].encode())
 "#;
 
+/// Its end where that is all addresses of both families: HTTP at 8080, bytes at 9000.
+pub(crate) const ON_ALL: &str = r#"
+class Tcp(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6
+    allow_reuse_address = True
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+for server in [Server(("::", 8080), Http), Tcp(("::", 9000), Raw)]:
+    threading.Thread(target=server.serve_forever).start()
+"#;
+
 /// Whether namespaces can be had; says so if not.
 pub(crate) fn root() -> bool {
     let root = nix::unistd::geteuid().is_root() && Command::new("ip").arg("-V").output().is_ok();
@@ -41,6 +54,20 @@ pub(crate) fn readable(folder: &Path) {
     for file in std::fs::read_dir(folder).unwrap().flatten().filter(|file| file.path().is_file()) {
         open(&file.path(), 0o644);
     }
+}
+
+/// A mesh that is ready, in which a program in Python is the app of these workloads, each with words of its own.
+pub(crate) fn ready(home: &Home, program: &str, apps: &[(&str, &str)]) -> Up {
+    let script = home.directory.path().join("app.py");
+    std::fs::write(&script, program).unwrap();
+    readable(home.directory.path());
+    let app = |(name, words): &(&str, &str)| format!("{name}=exec python3 {} {words}", script.display());
+    let apps: Vec<String> = apps.iter().map(app).collect();
+    let mut words = vec!["--netns"];
+    words.extend(apps.iter().flat_map(|app| ["--app", app]));
+    let mut up = home.up(&words);
+    up.says("mesh is ready in");
+    up
 }
 
 pub(crate) fn exec(home: &Home, workload: &str, words: &[&str]) -> Output {
@@ -79,22 +106,64 @@ pub(crate) fn outside(up: &Up) -> Command {
     command
 }
 
-/// A workload's first pod, by `weft status`.
-fn pod(home: &Home, workload: &str) -> serde_json::Value {
+/// A pod that is there; one on its host's network has no address of IPv6 and no namespace of its own.
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) address: IpAddr,
+    pub(crate) six: Option<IpAddr>,
+    pub(crate) netns: String,
+}
+
+/// The pods of a workload, by `weft status`.
+pub(crate) fn pods(home: &Home, workload: &str) -> Vec<Pod> {
     let status = home.output(&["status", "--output", "json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-    let pods = status["pods"].as_array().unwrap();
-    pods.iter().find(|pod| pod["workload"] == workload).unwrap().clone()
+    let of = status["pods"].as_array().unwrap().iter().filter(|pod| pod["workload"] == workload);
+    let field = |pod: &serde_json::Value, name: &str| pod[name].as_str().unwrap_or_default().to_owned();
+    of.map(|pod| Pod {
+        name: field(pod, "name"),
+        address: field(pod, "address").parse().unwrap(),
+        six: field(pod, "six").parse().ok(),
+        netns: field(pod, "netns"),
+    })
+    .collect()
 }
 
 /// The address of a workload's pod.
 pub(crate) fn address(home: &Home, workload: &str) -> String {
-    pod(home, workload)["address"].as_str().unwrap().to_owned()
+    pods(home, workload)[0].address.to_string()
 }
 
 /// The network namespace of a workload's pod.
 pub(crate) fn netns(home: &Home, workload: &str) -> String {
-    pod(home, workload)["netns"].as_str().unwrap().to_owned()
+    pods(home, workload).remove(0).netns
+}
+
+/// What `act` opens in the namespace `name` can be used everywhere.
+pub(crate) fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(Path::new("/run/netns").join(name)).unwrap();
+    let there = || {
+        nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(there).join().unwrap())
+}
+
+/// The namespaces of a mesh.
+pub(crate) fn of_mesh(up: &Up) -> Vec<String> {
+    let hub = format!("weft-up-{}", up.child.id());
+    namespaces().into_iter().filter(|name| *name == hub || name.starts_with(&format!("{hub}-"))).collect()
+}
+
+/// All of the machine.
+pub(crate) fn namespaces() -> Vec<String> {
+    let entries = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Where the files of a mesh in namespaces are.
+pub(crate) fn run_directory(up: &Up) -> PathBuf {
+    PathBuf::from(format!("/run/weft/up-{}", up.child.id()))
 }
 
 /// A command in the network of a workload's pod, as root.

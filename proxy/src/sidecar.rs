@@ -168,17 +168,7 @@ async fn run(
         naming: None,
     };
     let sockets = readiness.expect("sockets", "listeners that are bound");
-    let shared = Arc::new(Shared {
-        secrets: secrets.clone(),
-        live: Live::new(Snapshot::default()),
-        reclaim: Default::default(),
-        habits: Default::default(),
-        silences: Default::default(),
-        unspoken: Default::default(),
-        overload: Default::default(),
-        observer: observe::Shared::new(&bootstrap),
-        bootstrap: bootstrap.clone(),
-    });
+    let shared = Arc::new(Shared::new(bootstrap.clone(), secrets.clone()));
     let count = bootstrap.concurrency.and_then(NonZeroUsize::new).unwrap_or_else(worker_count);
     shared.overload.set_workers(count.get());
     let for_workers = shared.clone();

@@ -62,6 +62,23 @@ pub struct Shared {
     pub overload: Overload,
 }
 
+impl Shared {
+    /// Without any configuration yet.
+    pub fn new(bootstrap: Bootstrap, secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            live: Live::new(Snapshot::default()),
+            reclaim: Default::default(),
+            habits: Default::default(),
+            silences: Default::default(),
+            unspoken: Default::default(),
+            overload: Default::default(),
+            observer: crate::observe::Shared::new(&bootstrap),
+            bootstrap,
+        }
+    }
+}
+
 /// One worker's own things: never sent anywhere, so never locked.
 pub struct Worker {
     /// What all share.

@@ -18,11 +18,9 @@ use weft_proxy::bootstrap::Bootstrap;
 use weft_proxy::config::apply::Applier;
 use weft_proxy::listeners::{self, Listeners};
 use weft_proxy::observe;
-use weft_proxy::snapshot::Snapshot;
 use weft_proxy::tls::secrets::{Secrets, Svid, Trust};
 use weft_proxy::upstream::{health, outlier};
 use weft_proxy::worker::{Shared, Worker};
-use weft_runtime::live::Live;
 use weft_runtime::workers::{WorkerIndex, Workers};
 use weft_wire::encode;
 use weft_xds::{Resource, type_url};
@@ -134,17 +132,7 @@ impl Mesh {
         .into();
         let mut bootstrap = Bootstrap::from_environment(&env, "test.svc.cluster.local").unwrap();
         change(&mut bootstrap);
-        let shared = Arc::new(Shared {
-            secrets: secrets.clone(),
-            live: Live::new(Snapshot::default()),
-            reclaim: Default::default(),
-            habits: Default::default(),
-            silences: Default::default(),
-            unspoken: Default::default(),
-            overload: Default::default(),
-            observer: observe::Shared::new(&bootstrap),
-            bootstrap,
-        });
+        let shared = Arc::new(Shared::new(bootstrap, secrets.clone()));
         let for_workers = shared.clone();
         let count = NonZeroUsize::new(shared.bootstrap.concurrency.unwrap_or(2)).unwrap();
         shared.overload.set_workers(count.get());

@@ -1,6 +1,5 @@
 //! Copies of requests: whole, beside the original, and of no consequence for it.
 
-use weft_model::cluster::OutlierDetection;
 use weft_model::http::HttpConnectionManager;
 use weft_model::route::{Fraction, Mirror};
 use weft_testkit::settings;
@@ -146,12 +145,7 @@ async fn a_mirror_is_judged_by_how_it_answers_copies_and_one_that_is_ejected_get
     let (lone, [mirror]) = mirrored([to("mirror")]).await;
     let mut cluster = settings::cluster("mirror", &[mirror.address]);
     cluster.balancing.panic_threshold = Some(0.0);
-    cluster.outlier_detection = Some(OutlierDetection {
-        consecutive_5xx: Some(3),
-        max_ejection_percent: Some(100),
-        base_ejection_time: Some(std::time::Duration::from_secs(600)),
-        ..OutlierDetection::default()
-    });
+    cluster.outlier_detection = Some(settings::ejects_after(3));
     lone.sidecar.apply(&[cluster], &[]).await;
     let (mut client, mut app, _) = lone.asked(GET).await;
     let mut copies = mirror.accept().await;

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use weft_model::cluster::{Cluster, OutlierDetection};
+use weft_model::cluster::Cluster;
 use weft_model::endpoint::LocalityEndpoints;
 use weft_testkit::{app, settings};
 
@@ -60,12 +60,7 @@ async fn the_next_priority_takes_over_when_the_first_is_ejected_and_only_then() 
     let lone = Lone::new().await;
     let mut cluster = priorities(&[near, far]);
     cluster.balancing.panic_threshold = Some(0.0);
-    cluster.outlier_detection = Some(OutlierDetection {
-        consecutive_5xx: Some(3),
-        max_ejection_percent: Some(100),
-        base_ejection_time: Some(std::time::Duration::from_secs(600)),
-        ..OutlierDetection::default()
-    });
+    cluster.outlier_detection = Some(settings::ejects_after(3));
     lone.sidecar.apply(&[cluster], &[]).await;
     assert_eq!(status(&lone, 3).await, ["503"; 3], "the nearer one is asked while it is in");
     assert!(status(&lone, 20).await.iter().all(|status| status == "200"));
@@ -77,12 +72,7 @@ async fn in_panic_all_are_used() {
     let lone = Lone::new().await;
     let mut cluster = settings::cluster("outbound|80||app", &[bad, good]);
     cluster.balancing.panic_threshold = Some(90.0);
-    cluster.outlier_detection = Some(OutlierDetection {
-        consecutive_5xx: Some(1),
-        max_ejection_percent: Some(100),
-        base_ejection_time: Some(std::time::Duration::from_secs(600)),
-        ..OutlierDetection::default()
-    });
+    cluster.outlier_detection = Some(settings::ejects_after(1));
     lone.sidecar.apply(&[cluster], &[]).await;
     status(&lone, 4).await;
     let seen = status(&lone, 40).await;

@@ -7,8 +7,8 @@ use weft_model::cluster::{Cluster, OutlierDetection};
 use weft_model::http::HttpConnectionManager;
 use weft_model::route::RetryPolicy;
 use weft_testkit::app::Switched;
-use weft_testkit::eventually;
 use weft_testkit::wire::{End, Peer, Puppet};
+use weft_testkit::{eventually, settings};
 
 use super::{GET, Way, ask, forward};
 
@@ -172,12 +172,8 @@ async fn one_that_breaks_off_within_its_answers_is_left_alone_and_its_answers_do
     let (hostile, well) = (Puppet::new().await, Switched::new().await);
     let log = Log::new("half");
     let ejects = |cluster: &mut Cluster| {
-        cluster.outlier_detection = Some(OutlierDetection {
-            consecutive_5xx: Some(1),
-            max_ejection_percent: Some(50),
-            base_ejection_time: Some(Duration::from_secs(600)),
-            ..OutlierDetection::default()
-        });
+        let settings = settings::ejects_after(1);
+        cluster.outlier_detection = Some(OutlierDetection { max_ejection_percent: Some(50), ..settings });
     };
     let way = Way::with(&[hostile.address, well.address], ejects, |m| log.of(m)).await;
     let mut halves = 0;

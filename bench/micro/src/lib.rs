@@ -150,20 +150,11 @@ fn host(number: usize, routes: usize) -> VirtualHost {
         let target = Target::Weighted(vec![weighted("v1", 90), weighted("v2", 10)]);
         let headers =
             if place % 3 == 1 { vec![header("x-canary", Pattern::Exact("true".into()))] } else { Vec::new() };
-        Route {
-            name: format!("route-{place}"),
-            matches: RouteMatch {
-                headers: if last { Vec::new() } else { headers },
-                ..RouteMatch::path(path)
-            },
-            action: RouteAction::Forward(Box::new(Forward { target, ..Forward::to("") })),
-            headers: HeaderOperations::default(),
-            config: String::new(),
-            operation: String::new(),
-            fault: None,
-            cors: None,
-            limit: None,
-        }
+        Route::new(
+            &format!("route-{place}"),
+            RouteMatch { headers: if last { Vec::new() } else { headers }, ..RouteMatch::path(path) },
+            RouteAction::Forward(Box::new(Forward { target, ..Forward::to("") })),
+        )
     };
     VirtualHost {
         domains: forms.iter().map(|form| format!("{name}{form}")).collect(),
@@ -190,22 +181,9 @@ pub fn cluster(policy: LbPolicy, count: u16, weight: impl Fn(u16) -> u32) -> Clu
     let localities = vec![LocalityEndpoints { endpoints, ..LocalityEndpoints::default() }];
     let settings = cluster::Cluster {
         name: "outbound|80||service".into(),
-        discovery: cluster::Discovery::Static,
         load_assignment: Some(LoadAssignment { localities, ..LoadAssignment::default() }),
         balancing: Balancing { policy, ..Balancing::default() },
-        connect_timeout: None,
-        circuit_breakers: cluster::CircuitBreakers::default(),
-        outlier_detection: None,
-        http: cluster::UpstreamHttp::default(),
-        transport: weft_model::tls::Transport::Raw,
-        transport_matches: Vec::new(),
-        bind_address: None,
-        tcp_keepalive: None,
-        dns: cluster::Dns::default(),
-        istio: cluster::IstioMetadata::default(),
-        metadata_exchange: false,
-        health_check: None,
-        ignore_health_on_host_removal: false,
+        ..cluster::Cluster::default()
     };
     compile::cluster(Arc::new(settings), None).expect("the benchmark's own cluster").part
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use weft_model::node::Interception;
 use weft_model::route::{
-    Forward, HeaderOperations, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    Forward, PathMatch, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
 };
 
 use super::{Proxy, names, virtual_service};
@@ -76,15 +76,9 @@ fn blocked(path: PathMatch) -> Route {
 }
 
 fn plain(name: &str, forward: Forward) -> Route {
-    Route {
-        name: name.to_owned(),
-        matches: RouteMatch::path(PathMatch::Prefix("/".to_owned())),
-        action: RouteAction::Forward(Box::new(forward)),
-        headers: HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
-    }
+    Route::new(
+        name,
+        RouteMatch::path(PathMatch::Prefix("/".to_owned())),
+        RouteAction::Forward(Box::new(forward)),
+    )
 }

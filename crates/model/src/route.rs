@@ -83,6 +83,23 @@ pub struct Route {
     pub limit: Option<LocalRateLimit>,
 }
 
+impl Route {
+    /// One that does nothing besides.
+    pub fn new(name: &str, matches: RouteMatch, action: RouteAction) -> Self {
+        Self {
+            name: name.to_owned(),
+            matches,
+            action,
+            headers: HeaderOperations::default(),
+            config: String::new(),
+            operation: String::new(),
+            fault: None,
+            cors: None,
+            limit: None,
+        }
+    }
+}
+
 /// Which requests a route is for; all of it must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteMatch {

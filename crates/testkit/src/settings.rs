@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weft_model::cluster::{Balancing, Cluster, Discovery, LbPolicy};
+use weft_model::cluster::{Balancing, Cluster, Discovery, LbPolicy, OutlierDetection};
 use weft_model::endpoint::{Address, Endpoint, Health, LoadAssignment, LocalityEndpoints};
 use weft_model::http::{
     ClientCertDetails, ForwardClientCert, HttpConnectionManager, HttpFilter, PathNormalization, RouteSource,
@@ -50,6 +50,16 @@ pub fn cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
     }
 }
 
+/// Ejects an endpoint after so many failures in a row, whoever is left, and for longer than any test lasts.
+pub fn ejects_after(failures: u32) -> OutlierDetection {
+    OutlierDetection {
+        consecutive_5xx: Some(failures),
+        max_ejection_percent: Some(100),
+        base_ejection_time: Some(Duration::from_secs(600)),
+        ..OutlierDetection::default()
+    }
+}
+
 /// mTLS to a server that must be `server`.
 pub fn mtls_to(server: &str) -> Transport<UpstreamTls> {
     Transport::Tls(Box::new(UpstreamTls {
@@ -88,25 +98,11 @@ pub fn mtls_from_mesh(alpn: &[&str]) -> Transport<DownstreamTls> {
 
 /// One route to one cluster.
 pub fn route(name: &str, prefix: &str, forward: Forward) -> weft_model::route::Route {
-    weft_model::route::Route {
-        name: name.to_owned(),
-        matches: RouteMatch {
-            path: PathMatch::Prefix(prefix.to_owned()),
-            ignore_case: false,
-            headers: Vec::new(),
-            query: Vec::new(),
-            grpc: false,
-            fraction: None,
-            metadata: Vec::new(),
-        },
-        action: RouteAction::Forward(Box::new(forward)),
-        headers: Default::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
-    }
+    weft_model::route::Route::new(
+        name,
+        RouteMatch::path(PathMatch::Prefix(prefix.to_owned())),
+        RouteAction::Forward(Box::new(forward)),
+    )
 }
 
 /// Every host, these routes.

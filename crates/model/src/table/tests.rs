@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{self, Discovery};
+use crate::cluster;
 use crate::compile;
 use crate::listener::{self, Direction, FilterChain, NetworkFilter, TcpProxy};
 
@@ -16,25 +16,7 @@ trait Named {
 
 impl Named for cluster::Cluster {
     fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            discovery: Discovery::Static,
-            load_assignment: None,
-            balancing: cluster::Balancing::default(),
-            connect_timeout: None,
-            circuit_breakers: cluster::CircuitBreakers::default(),
-            outlier_detection: None,
-            http: cluster::UpstreamHttp::default(),
-            transport: crate::tls::Transport::Raw,
-            transport_matches: Vec::new(),
-            bind_address: None,
-            tcp_keepalive: None,
-            dns: cluster::Dns::default(),
-            istio: cluster::IstioMetadata::default(),
-            metadata_exchange: false,
-            health_check: None,
-            ignore_health_on_host_removal: false,
-        }
+        Self { name: name.to_owned(), ..Self::default() }
     }
 }
 

@@ -56,22 +56,9 @@ fn locality(priority: u32, zone: &str, weight: u32, endpoints: Vec<Endpoint>) ->
 fn cluster_of(balancing: Balancing, localities: Vec<LocalityEndpoints>) -> Cluster {
     let settings = cluster::Cluster {
         name: "outbound|80||a".into(),
-        discovery: cluster::Discovery::Static,
         load_assignment: Some(LoadAssignment { localities, ..LoadAssignment::default() }),
         balancing,
-        connect_timeout: None,
-        circuit_breakers: cluster::CircuitBreakers::default(),
-        outlier_detection: None,
-        http: cluster::UpstreamHttp::default(),
-        transport: weft_model::tls::Transport::Raw,
-        transport_matches: Vec::new(),
-        bind_address: None,
-        tcp_keepalive: None,
-        dns: cluster::Dns::default(),
-        istio: cluster::IstioMetadata::default(),
-        metadata_exchange: false,
-        health_check: None,
-        ignore_health_on_host_removal: false,
+        ..cluster::Cluster::default()
     };
     compile::cluster(Arc::new(settings), None).unwrap().part
 }

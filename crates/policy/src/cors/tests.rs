@@ -23,15 +23,12 @@ fn recorded() -> settings::Cors {
 
 fn compiled(cors: settings::Cors) -> Cors {
     let route = settings::Route {
-        name: String::new(),
-        matches: settings::RouteMatch::path(settings::PathMatch::Prefix("/".into())),
-        action: settings::RouteAction::Forward(Box::new(settings::Forward::to("a"))),
-        headers: settings::HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
         cors: Some(cors),
-        limit: None,
+        ..settings::Route::new(
+            "",
+            settings::RouteMatch::path(settings::PathMatch::Prefix("/".into())),
+            settings::RouteAction::Forward(Box::new(settings::Forward::to("a"))),
+        )
     };
     let host = settings::VirtualHost { domains: vec!["*".into()], routes: vec![route], ..Default::default() };
     let configuration = settings::RouteConfiguration { virtual_hosts: vec![host], ..Default::default() };

@@ -14,17 +14,11 @@ use crate::sample::Request;
 pub(super) fn policy(settings: RetryPolicy) -> Retry {
     let mut forward = Forward::to("a");
     forward.retry = Some(settings);
-    let route = Route {
-        name: String::new(),
-        matches: RouteMatch::path(PathMatch::Prefix("/".into())),
-        action: RouteAction::Forward(Box::new(forward)),
-        headers: weft_model::route::HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
-    };
+    let route = Route::new(
+        "",
+        RouteMatch::path(PathMatch::Prefix("/".into())),
+        RouteAction::Forward(Box::new(forward)),
+    );
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration = RouteConfiguration { virtual_hosts: vec![host], ..RouteConfiguration::default() };
     let table = weft_model::compile::route_table(&configuration, &mut Names::default()).unwrap().part;

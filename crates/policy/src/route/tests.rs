@@ -17,17 +17,7 @@ fn rng() -> SmallRng {
 }
 
 fn named(name: &str, matches: RouteMatch, action: RouteAction) -> settings::Route {
-    settings::Route {
-        name: name.into(),
-        matches,
-        action,
-        headers: settings::HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
-    }
+    settings::Route::new(name, matches, action)
 }
 
 fn to(cluster: &str) -> RouteAction {

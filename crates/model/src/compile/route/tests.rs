@@ -7,17 +7,7 @@ fn one_route(
     matches: RouteMatch,
     action: settings::RouteAction,
 ) -> Result<Compiled<RouteTable>, CompileError> {
-    let route = settings::Route {
-        name: "r".into(),
-        matches,
-        action,
-        headers: settings::HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
-    };
+    let route = settings::Route::new("r", matches, action);
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration =
         RouteConfiguration { name: "80".into(), virtual_hosts: vec![host], ..RouteConfiguration::default() };

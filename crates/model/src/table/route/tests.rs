@@ -102,16 +102,8 @@ fn two_hosts_of_one_domain_are_refused_by_name() {
 
 #[test]
 fn the_index_keeps_the_order_of_routes() {
-    let path = |path| Route {
-        name: String::new(),
-        matches: RouteMatch::path(path),
-        action: RouteAction::DirectResponse { status: 200, body: Vec::new() },
-        headers: crate::route::HeaderOperations::default(),
-        config: String::new(),
-        operation: String::new(),
-        fault: None,
-        cors: None,
-        limit: None,
+    let path = |path| {
+        Route::new("", RouteMatch::path(path), RouteAction::DirectResponse { status: 200, body: Vec::new() })
     };
     let mut routes: Vec<Route> = (0..20).map(|n| path(PathMatch::Exact(format!("/{n}")))).collect();
     routes.insert(3, path(PathMatch::Regex("/1.*".into())));

@@ -22,16 +22,33 @@ mod transport;
 mod virtual_services;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use backed::Backed;
 use rules_by_age::RulesByAge;
 
-use crate::read::{Diagnostic, Severity};
-use crate::resources::{Meta, Object};
+use crate::read::{Diagnostic, Reading, Severity};
+use crate::resources::{Meta, Object, Resources};
 use crate::translate::{authorization, gates, jwt, names, virtual_service};
 use crate::world::World;
 use crate::world::service::Service;
 use crate::world::workload::{Workload, selects};
+
+/// What `look` finds in what was read. Of files with errors that is what is so with and without the resources that have a
+/// wrong value, so that it will be so when those are mended; nothing where some could not be read at all.
+#[must_use]
+pub fn found(reading: &Reading, look: impl Fn(&World) -> Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let of = |resources: Resources| look(&World::new(Arc::new(resources), &[]));
+    if reading.is_unclear {
+        return Vec::new();
+    }
+    let mut found = of(reading.resources.clone());
+    if reading.has_errors() {
+        let with = of(reading.resources.clone().and(reading.doubted.clone()));
+        found.retain(|finding| with.contains(finding));
+    }
+    found
+}
 
 /// Warnings about what does nothing on loopback, where nobody intercepts connections.
 #[must_use]

@@ -49,6 +49,11 @@ pub use sources::Sources;
 pub struct Reading {
     /// Whatever can be used. Where there are errors, some of it is missing here.
     pub resources: Resources,
+    /// What fits its kind and has a value that may not be. No part of a configuration: it is there to find out what else
+    /// is wrong, whatever becomes of it.
+    pub doubted: Resources,
+    /// Something is wrong of which not even that much could be read.
+    pub is_unclear: bool,
     /// What is wrong, file by file in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
     /// How many resources of which kind do not concern a mesh (`Job`: 3); those of which a diagnostic speaks are not

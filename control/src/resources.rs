@@ -207,3 +207,61 @@ pub struct Resources {
     /// The one MeshConfig, from wherever it came: an IstioOperator, the ConfigMap `istio`, or a document of its own.
     pub mesh: Option<Object<mesh_config::MeshConfig>>,
 }
+
+impl Resources {
+    /// These and those.
+    #[must_use]
+    pub fn and(mut self, those: Self) -> Self {
+        let Self {
+            namespaces,
+            nodes,
+            pods,
+            deployments,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            services,
+            service_accounts,
+            config_maps,
+            secrets,
+            virtual_services,
+            destination_rules,
+            service_entries,
+            workload_entries,
+            workload_groups,
+            sidecars,
+            gateways,
+            peer_authentications,
+            authorization_policies,
+            request_authentications,
+            telemetries,
+            proxy_configs,
+            mesh,
+        } = those;
+        self.namespaces.extend(namespaces);
+        self.nodes.extend(nodes);
+        self.pods.extend(pods);
+        self.deployments.extend(deployments);
+        self.stateful_sets.extend(stateful_sets);
+        self.daemon_sets.extend(daemon_sets);
+        self.jobs.extend(jobs);
+        self.services.extend(services);
+        self.service_accounts.extend(service_accounts);
+        self.config_maps.extend(config_maps);
+        self.secrets.extend(secrets);
+        self.virtual_services.extend(virtual_services);
+        self.destination_rules.extend(destination_rules);
+        self.service_entries.extend(service_entries);
+        self.workload_entries.extend(workload_entries);
+        self.workload_groups.extend(workload_groups);
+        self.sidecars.extend(sidecars);
+        self.gateways.extend(gateways);
+        self.peer_authentications.extend(peer_authentications);
+        self.authorization_policies.extend(authorization_policies);
+        self.request_authentications.extend(request_authentications);
+        self.telemetries.extend(telemetries);
+        self.proxy_configs.extend(proxy_configs);
+        self.mesh = self.mesh.or(mesh);
+        self
+    }
+}

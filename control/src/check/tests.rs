@@ -69,6 +69,7 @@ fn nor_have_those_that_meshes_are_compared_with() {
 mod accounts;
 mod destination_rules;
 mod doubled;
+mod doubted;
 mod endpoints;
 mod health_checks;
 mod interception;

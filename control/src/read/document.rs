@@ -31,6 +31,8 @@ pub(super) struct Reader {
     pub(super) file: Arc<str>,
     /// The document at hand is not as it was meant: it is looked at for what else is wrong with it, and not kept.
     is_broken: bool,
+    /// What is wrong with the document at hand is its values alone, and it is among the doubted.
+    pub(super) is_doubted: bool,
     order: u32,
 }
 
@@ -350,6 +352,7 @@ impl Reader {
         list: fn(&mut Resources) -> &mut Vec<Object<S>>,
     ) {
         let mut object = None;
+        let fits = self.is_good(&document);
         if let Some((metadata, spec)) = fitted.value {
             let annotations = metadata.annotations.clone().unwrap_or_default();
             fitted.misfits.checked(&mut document.findings, |findings| {
@@ -373,13 +376,17 @@ impl Reader {
             object = None;
         }
         if let Some((metadata, spec)) = object
-            && self.is_good(&document)
+            && fits
         {
             let meta = self.meta(&document, metadata);
-            let source = Source { file: self.file.clone(), line: document.node.at.line };
-            list(&mut self.reading.resources).push(Object { meta, spec, source });
+            let source = self.source(document.node);
+            self.is_doubted = !self.is_good(&document);
+            let reading = &mut self.reading;
+            let kept = if self.is_doubted { &mut reading.doubted } else { &mut reading.resources };
+            list(kept).push(Object { meta, spec, source });
         }
         self.close(document);
+        self.is_doubted = false;
     }
 
     /// Whether a document can be kept.

@@ -65,6 +65,7 @@ impl Reader {
         message: String,
         hint: Option<String>,
     ) {
+        self.reading.is_unclear |= severity == Severity::Error && !self.is_doubted;
         let diagnostics = &mut self.reading.diagnostics;
         // Errors have room beyond the warnings: that there is one is never left out.
         let room = if severity == Severity::Error { 2 * MOST_DIAGNOSTICS } else { MOST_DIAGNOSTICS };

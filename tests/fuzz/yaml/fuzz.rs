@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
-use weft_control::check::check;
+use weft_control::check::{check, found};
 use weft_control::read::read_bytes;
 use weft_control::resources::Resources;
 use weft_control::translate::translate;
@@ -23,6 +23,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         assert!(diagnostic.to_string().starts_with("mesh.yaml:"), "no place: {diagnostic}");
     }
     if reading.has_errors() {
+        let _ = found(&reading, check);
         return;
     }
     let pods = pods(&reading.resources);

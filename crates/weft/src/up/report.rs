@@ -12,10 +12,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
+use weft_control::check;
 use weft_control::read::{Diagnostic, Reading};
-use weft_control::world::World;
 
 /// Remembers what was said, so that an edit repeats no old warning.
 #[derive(Debug)]
@@ -46,18 +45,10 @@ impl Report {
             crate::say::say!("{error}");
         }
         self.alike(reading.warnings());
-        if !reading.has_errors() {
-            // What no single document is wrong about: names that lead nowhere, selectors that select nothing.
-            let world = World::new(Arc::new(reading.resources.clone()), &[]);
-            let found = weft_control::check::check(&world);
-            self.alike(found.iter());
-            let of_place = if self.loopback {
-                weft_control::check::check_loopback(&world)
-            } else {
-                weft_control::check::check_interception(&world)
-            };
-            self.alike(of_place.iter());
-        }
+        // What no single document is wrong about: names that lead nowhere, selectors that select nothing.
+        let of_place = if self.loopback { check::check_loopback } else { check::check_interception };
+        let found = check::found(reading, |world| [check::check(world), of_place(world)].concat());
+        self.alike(found.iter());
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
                 reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

@@ -11,13 +11,14 @@ use weft_http1::{Headers, RequestHead, ResponseHead, Version};
 
 use super::message::{Broken, Event, Inlet, Outlet};
 
-/// A stream's window, and a connection's: large enough that many small frames do not look like an attack to h2.
-pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// A frame that is taken may be so long, and so much is sent at once at most. With its head it fills two records of TLS; one of
+/// 16 KiB takes two as well, of which the second holds the last nine bytes.
+pub const FRAME: u32 = 2 * 16 * 1024 - 9;
+/// A stream's window: large enough that many small frames do not look like an attack to h2. It holds whole frames, so that who
+/// fills it cuts none.
+pub const STREAM_WINDOW: u32 = 8 * FRAME;
 /// A connection's window.
 pub const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-
-/// So much is sent at once at most: a frame, as most take it.
-const PIECE: usize = 16 * 1024;
 
 /// The incoming half of a stream.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl Outlet for Outgoing {
     /// have to send would leave the others nothing.
     fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Broken>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Broken::Closed)) };
-        stream.reserve_capacity(wanted.min(PIECE));
+        stream.reserve_capacity(wanted.min(FRAME as usize));
         loop {
             let have = stream.capacity();
             if have > 0 {

@@ -17,7 +17,7 @@ use super::call::Call;
 use super::downstream::DownH2;
 use super::empty_frames::WithoutEmptyFrames;
 use super::exchange::{After, exchange, refuse};
-use super::h2::{CONNECTION_WINDOW, Incoming, STREAM_WINDOW, request_head};
+use super::h2::{CONNECTION_WINDOW, FRAME, Incoming, STREAM_WINDOW, request_head};
 use super::message::{Broken, Length};
 use super::reply::Reply;
 use super::room::{Room, Used, room, used};
@@ -47,6 +47,7 @@ type Connection = h2::server::Connection<WithoutEmptyFrames, bytes::Bytes>;
 pub(super) async fn serve(conn: Rc<Conn>, io: Io, bounds: &Bounds) {
     let mut builder = h2::server::Builder::new();
     builder
+        .max_frame_size(FRAME)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(MAX_STREAMS)

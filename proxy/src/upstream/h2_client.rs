@@ -14,7 +14,7 @@ use super::places::{Place, Places};
 use super::pool::MadeFor;
 use super::written::{Counted, Written};
 use crate::http::empty_frames::WithoutEmptyFrames;
-use crate::http::h2::STREAM_WINDOW;
+use crate::http::h2::{FRAME, STREAM_WINDOW};
 use crate::http::message::Broken;
 use crate::stream::Io;
 use crate::tls::names::PeerNames;
@@ -103,6 +103,7 @@ impl H2Client {
     pub async fn start(io: Io, made_for: MadeFor, home: Home) -> Result<Self, Broken> {
         let mut builder = h2::client::Builder::new();
         builder
+            .max_frame_size(FRAME)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_header_list_size(64 * 1024)

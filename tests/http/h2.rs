@@ -5,6 +5,7 @@ use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use weft_model::cluster::UpstreamProtocol;
 use weft_model::route::PathMatch;
+use weft_proxy::http::h2::FRAME;
 use weft_testkit::wire::{End, Peer};
 use weft_testkit::{app, settings};
 
@@ -132,11 +133,18 @@ async fn a_drain_says_goaway_and_finishes_what_was_begun() {
 
 /// An app that speaks HTTP/2 and is told what to do.
 async fn accept_h2(app: Peer) -> h2::server::Connection<tokio::net::TcpStream, Bytes> {
+    accept_h2_as(&h2::server::Builder::new(), app).await
+}
+
+async fn accept_h2_as(
+    settings: &h2::server::Builder,
+    app: Peer,
+) -> h2::server::Connection<tokio::net::TcpStream, Bytes> {
     let mut app = app;
     let spare = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let other = tokio::net::TcpStream::connect(spare.local_addr().unwrap()).await.unwrap();
     app.socket().set_nodelay(true).unwrap();
-    h2::server::handshake(std::mem::replace(app.socket(), other)).await.unwrap()
+    settings.handshake(std::mem::replace(app.socket(), other)).await.unwrap()
 }
 
 fn over_h2(cluster: &mut weft_model::cluster::Cluster) {
@@ -324,6 +332,35 @@ async fn streams_that_wait_for_something_to_send_hold_up_nobody_else() {
         }
         waiting.push((upload, download, asked, answered));
     }
+}
+
+#[tokio::test]
+async fn a_large_body_goes_on_in_frames_that_fill_whole_records_of_tls() {
+    const RECORD: usize = 16 * 1024;
+    const HEAD: usize = 9;
+    let lone = Lone::with(|_| {}, over_h2).await;
+    let mut send = client(&lone).await;
+    let request = get("/").method("POST").body(()).unwrap();
+    let (response, mut upload) = send.send_request(request, false).unwrap();
+    let mut settings = h2::server::Builder::new();
+    settings.max_frame_size(1 << 20).initial_window_size(1 << 20).initial_connection_window_size(1 << 20);
+    let mut app = accept_h2_as(&settings, lone.app.accept().await).await;
+    let (request, mut respond) = app.accept().await.unwrap().unwrap();
+    let _answer = respond.send_response(http::Response::new(()), false).unwrap();
+    let polling = tokio::spawn(async move { while app.accept().await.is_some() {} });
+    // Who has heard an answer has heard before how long frames may be.
+    let _answer = response.await.unwrap();
+    let sent: Bytes = (0..=250).cycle().take(3 * FRAME as usize).collect();
+    upload.send_data(sent.clone(), true).unwrap();
+    let (mut asked, mut come) = (request.into_body(), Vec::new());
+    while let Some(piece) = asked.data().await {
+        let piece = piece.unwrap();
+        assert_eq!((piece.len() + HEAD) % RECORD, 0, "{} bytes", piece.len());
+        assert!(piece.len() > RECORD);
+        come.extend_from_slice(&piece);
+    }
+    assert_eq!(come, sent);
+    polling.abort();
 }
 
 #[tokio::test]

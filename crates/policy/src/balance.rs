@@ -25,9 +25,10 @@ pub trait Load {
     fn warmth(&self, _endpoint: usize) -> f64 {
         1.0
     }
-    /// Somebody may be warming up; if not, nobody's warmth is asked for.
-    fn warming(&self) -> bool {
-        false
+    /// Changes whenever somebody begins to warm up; `None` where nobody ever does. Once all are warm, nobody's warmth is asked
+    /// for until it has changed.
+    fn newcomers(&self) -> Option<u64> {
+        None
     }
     /// It is to be used after those that are well.
     fn degraded(&self, _endpoint: usize) -> bool {
@@ -133,7 +134,12 @@ pub fn pick(
     };
     // Envoy warms up by these two policies alone.
     let warms = matches!(balancing.policy, LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. });
-    let warm = if warms && load.warming() { Warm::of(group, load, &usable) } else { None };
+    let warm = match load.newcomers() {
+        Some(newcomers) if warms && !turn.all_are_warm(set, newcomers, load) => {
+            Warm::of(group, load, &usable)
+        }
+        _ => None,
+    };
     let mut choose = |wanted: &dyn Fn(usize) -> bool| match &warm {
         Some(warm) => warm.choose(|rng| once(turn, wanted, rng), load, rng),
         None => once(turn, wanted, rng),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use weft_model::cluster::{self as settings, Discovery, TransportMatch};
 use weft_model::endpoint::Address;
@@ -69,6 +70,8 @@ impl Memory {
         before: Option<&Arc<ClusterView>>,
     ) -> Arc<ClusterView> {
         let settings = cluster.settings.clone();
+        // Held while its endpoints are made, which are counted there.
+        let state = self.cluster(&settings.name);
         let same_transport = before.filter(|b| {
             let old = &b.cluster.settings;
             old.transport == settings.transport
@@ -131,9 +134,9 @@ impl Memory {
         let pool_base = same_transport.map_or_else(|| self.pool().id, |b| b.pool_base);
         // Who goes where the connection was going has no choice.
         let detects = settings.outlier_detection.filter(|_| settings.discovery != Discovery::OriginalDst);
-        let (state, limits) =
-            (self.cluster(&settings.name), breaker::Limits::new(&settings.circuit_breakers));
+        let limits = breaker::Limits::new(&settings.circuit_breakers);
         state.places.set_limit(limits.connections);
+        state.newcomers.fetch_add(1, Ordering::Release);
         Arc::new(ClusterView {
             named,
             state,
@@ -162,8 +165,14 @@ impl Memory {
     /// What is remembered of an endpoint, new if need be.
     pub fn state(&mut self, cluster: &str, address: SocketAddr) -> Arc<EndpointState> {
         prune(&mut self.states, &mut self.prune_at[0]);
-        let state = self.states.entry((cluster.to_owned(), address));
-        state.or_insert_with(|| Arc::new(EndpointState::new(address))).clone()
+        let key = (cluster.to_owned(), address);
+        if let Some(known) = self.states.get(&key) {
+            return known.clone();
+        }
+        let newcomers = self.cluster(cluster).newcomers.clone();
+        let state = Arc::new(EndpointState::new(address, newcomers));
+        self.states.insert(key, state.clone());
+        state
     }
 
     fn pool(&mut self) -> PoolKey {

@@ -18,6 +18,8 @@ pub struct ClusterState {
     pub ward: Ward,
     /// Which priorities are in panic.
     pub panics: Panics,
+    /// How often an endpoint began to warm up, or what that means was configured anew.
+    pub newcomers: Arc<AtomicU64>,
     /// Its connections.
     pub places: Arc<Places>,
     /// Connections that could not be made.

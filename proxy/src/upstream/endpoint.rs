@@ -35,14 +35,18 @@ pub struct EndpointState {
     /// Since when it gets requests: it was seen, or came back, so long after `origin`, in milliseconds.
     since: AtomicU64,
     origin: Instant,
+    /// Of its cluster: how many have begun to warm up.
+    newcomers: Arc<AtomicU64>,
     /// It is left alone for a while.
     pub(super) out: AtomicBool,
 }
 
 impl EndpointState {
-    /// One that nothing is known of.
-    pub fn new(address: SocketAddr) -> Self {
+    /// One that nothing is known of, and so one of its cluster's newcomers.
+    pub fn new(address: SocketAddr, newcomers: Arc<AtomicU64>) -> Self {
+        newcomers.fetch_add(1, Ordering::Release);
         Self {
+            newcomers,
             address,
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
@@ -78,6 +82,7 @@ impl EndpointState {
     pub fn comes_back(&self, now: Instant) {
         let since = now.saturating_duration_since(self.origin).as_millis();
         self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.newcomers.fetch_add(1, Ordering::Release);
     }
 
     /// It was asked once more, or could not be.

@@ -1,7 +1,9 @@
 //! Which endpoint takes a request: `policy::balance` with the loads of this process before its eyes.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use weft_model::cluster::{Discovery, SlowStart};
@@ -18,12 +20,13 @@ use crate::worker::Worker;
 struct Loads<'a> {
     view: &'a ClusterView,
     /// Where newcomers get less for a while.
-    slow: Option<(SlowStart, Instant)>,
+    slow: Option<SlowStart>,
+    now: OnceCell<Instant>,
 }
 
 impl<'a> Loads<'a> {
     fn of(view: &'a ClusterView) -> Self {
-        Self { view, slow: view.cluster.settings.balancing.slow_start.map(|slow| (slow, Instant::now())) }
+        Self { view, slow: view.cluster.settings.balancing.slow_start, now: OnceCell::new() }
     }
 }
 
@@ -47,13 +50,13 @@ impl Load for Loads<'_> {
 
     fn warmth(&self, endpoint: usize) -> f64 {
         match (&self.slow, self.view.endpoints.get(endpoint)) {
-            (Some((slow, now)), Some(e)) => warmup::share(slow, e.state.age(*now)),
+            (Some(slow), Some(e)) => warmup::share(slow, e.state.age(*self.now.get_or_init(Instant::now))),
             _ => 1.0,
         }
     }
 
-    fn warming(&self) -> bool {
-        self.slow.is_some()
+    fn newcomers(&self) -> Option<u64> {
+        self.slow.map(|_| self.view.state.newcomers.load(Ordering::Acquire))
     }
 
     fn all_usable(&self) -> bool {
@@ -94,7 +97,7 @@ fn original_destination(view: &ClusterView, address: SocketAddr) -> EndpointView
     address.hash(&mut hasher);
     EndpointView {
         address,
-        state: Arc::new(EndpointState::new(address)),
+        state: Arc::new(EndpointState::new(address, view.state.newcomers.clone())),
         carrier: view.carrier.clone(),
         // A hash may be shared by chance, so the pool looks at the address too.
         pool: PoolKey { id: view.pool_base, address: hasher.finish() },

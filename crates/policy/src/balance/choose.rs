@@ -13,6 +13,18 @@ pub struct Turn {
     of: Weak<EndpointSet>,
     next: usize,
     credits: Vec<i64>,
+    /// The newcomers of whom the last is warm.
+    warm: Option<u64>,
+}
+
+impl Turn {
+    /// Has everybody warmed up that has come so far?
+    pub(super) fn all_are_warm(&mut self, set: &EndpointSet, newcomers: u64, load: &impl Load) -> bool {
+        if self.warm != Some(newcomers) && (0..set.endpoints.len()).all(|one| load.warmth(one) >= 1.0) {
+            self.warm = Some(newcomers);
+        }
+        self.warm == Some(newcomers)
+    }
 }
 
 /// How often chance is asked before everybody is looked at.

@@ -16,6 +16,7 @@ struct Seen {
     active: BTreeMap<usize, u32>,
     down: Vec<usize>,
     cold: BTreeMap<usize, f64>,
+    newcomers: u64,
     degraded: Vec<usize>,
 }
 
@@ -32,8 +33,8 @@ impl Load for Seen {
     fn degraded(&self, endpoint: usize) -> bool {
         self.degraded.contains(&endpoint)
     }
-    fn warming(&self) -> bool {
-        !self.cold.is_empty()
+    fn newcomers(&self) -> Option<u64> {
+        Some(self.newcomers)
     }
 }
 
@@ -175,6 +176,21 @@ fn who_warms_up_gets_its_weight_times_its_warmth() {
     let mut picker = Picker::of(weighted(LbPolicy::Random, &[1, 1]));
     picker.seen.cold.insert(1, 0.1);
     assert!(picker.counts(1000)[1] > 400, "by chance nobody warms up, as in Envoy");
+}
+
+#[test]
+fn once_all_are_warm_nobody_is_asked_again_until_somebody_comes() {
+    let mut picker = Picker::of(weighted(LEAST, &[1, 1]));
+    picker.seen.cold.insert(1, 0.9);
+    picker.counts(10);
+    picker.seen.cold.insert(1, 0.01);
+    assert!(picker.counts(1000)[1] < 100, "while one is not warm, it counts how warm it is");
+    picker.seen.cold.clear();
+    picker.counts(10);
+    picker.seen.cold.insert(1, 0.01);
+    assert!(picker.counts(1000)[1] > 400, "who is warm stays warm");
+    picker.seen.newcomers += 1;
+    assert!(picker.counts(1000)[1] < 100, "somebody has come");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 
 use super::relay::Held;
@@ -48,6 +49,10 @@ pub struct Clock {
     whole_by: Option<Instant>,
     idle_by: Option<Instant>,
     moved: u64,
+    /// Which of these is over first; nobody has looked since one of them changed.
+    next: Next,
+    /// The request has ended, and its answer is expected.
+    sent: bool,
     /// Where the upload stands that its upstream takes no more of.
     held: Option<Held>,
     timer: Timer,
@@ -56,7 +61,19 @@ pub struct Clock {
 /// The timer behind the limits: whoever serves one request after another keeps it, since to set it up and to give it up
 /// costs more than to look, once in a while, whether anything is due.
 #[derive(Debug, Default)]
-pub struct Timer(Option<Pin<Box<Sleep>>>);
+pub struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The task that it wakes, by its waker's address; 0 is nobody. As long as it waits it holds the waker, so that the address
+    /// cannot become another's.
+    waits: usize,
+}
+
+/// Which limit is over first.
+#[derive(Debug)]
+enum Next {
+    Unknown,
+    Known(Option<(Instant, Over)>),
+}
 
 impl Clock {
     /// Begins to count.
@@ -70,6 +87,8 @@ impl Clock {
             whole_by: by(allowed.whole),
             idle_by: by(allowed.idle),
             moved: 0,
+            next: Next::Unknown,
+            sent: false,
             held: None,
             timer,
             allowed,
@@ -85,6 +104,7 @@ impl Clock {
     pub fn try_again(&mut self) {
         self.try_by = None;
         self.held = None;
+        (self.sent, self.next) = (false, Next::Unknown);
     }
 
     /// The upstream takes no more of a request that has not ended, or does so again. Until it does, the limits of its answer
@@ -96,6 +116,7 @@ impl Clock {
         if self.held.is_some() {
             (self.answer_by, self.try_by) = (None, None);
         }
+        (self.sent, self.next) = (false, Next::Unknown);
         self.held = at;
         if at.is_some() {
             self.expect_answer(&mut Now::default());
@@ -105,40 +126,34 @@ impl Clock {
     /// The answer's head is here: a try's own limit counts no more.
     pub fn answered(&mut self) {
         self.allowed.per_try = None;
-        self.try_by = None;
+        if self.try_by.take().is_some() {
+            self.next = Next::Unknown;
+        }
         // Who has begun to answer may read on as it likes.
         self.hold(None);
     }
 
     /// Waits for a limit to be over. `sent`: the request has ended; `moved`: bytes so far, both ways.
     pub fn poll(&mut self, cx: &mut Context<'_>, sent: bool, moved: u64) -> Poll<Over> {
-        if self.allowed == Allowed::default() {
-            return Poll::Pending;
-        }
         self.note(sent, moved);
+        let Some((by, over)) = self.first() else { return Poll::Pending };
         loop {
-            let Some((by, over)) = self.first() else { return Poll::Pending };
-            let sleep = self.timer.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
-            // A limit that moved away costs nothing now: the timer looks again when it fires.
-            if sleep.deadline() > by {
-                sleep.as_mut().reset(by);
-            }
-            ready!(sleep.as_mut().poll(cx));
+            ready!(self.timer.poll(by, cx));
             if by <= Instant::now() {
                 return Poll::Ready(over);
             }
-            sleep.as_mut().reset(by);
         }
     }
 
     fn note(&mut self, sent: bool, moved: u64) {
         let mut now = Now::default();
-        if sent {
+        if sent && !self.sent {
+            (self.sent, self.next) = (true, Next::Unknown);
             self.request_by = None;
             self.expect_answer(&mut now);
         }
         if moved != self.moved {
-            self.moved = moved;
+            (self.moved, self.next) = (moved, Next::Unknown);
             self.idle_by = self.allowed.idle.and_then(|limit| now.and(limit));
         }
     }
@@ -154,7 +169,10 @@ impl Clock {
         }
     }
 
-    fn first(&self) -> Option<(Instant, Over)> {
+    fn first(&mut self) -> Option<(Instant, Over)> {
+        if let Next::Known(first) = self.next {
+            return first;
+        }
         let limits = [
             self.answer_by.zip(self.allowed.answer.map(Over::Answer)),
             self.try_by.zip(self.allowed.per_try.map(Over::PerTry)),
@@ -162,7 +180,30 @@ impl Clock {
             self.whole_by.zip(self.allowed.whole.map(Over::Whole)),
             self.idle_by.zip(self.allowed.idle.map(Over::Idle)),
         ];
-        limits.into_iter().flatten().min_by_key(|(by, _)| *by)
+        let first = limits.into_iter().flatten().min_by_key(|(by, _)| *by);
+        self.next = Next::Known(first);
+        first
+    }
+}
+
+impl Timer {
+    /// Waits, at least until it has to be looked at what is due at `by`.
+    fn poll(&mut self, by: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
+        // A limit that moved away costs nothing now: the timer looks again when it fires.
+        if sleep.deadline() > by || sleep.is_elapsed() {
+            sleep.as_mut().reset(by);
+            self.waits = 0;
+        }
+        let who = cx.waker().data().addr();
+        if who != 0 && who == self.waits {
+            return Poll::Pending;
+        }
+        // Whose turn has lasted long enough is only told to come again, and the timer does not hear of it.
+        let heard = coop::has_budget_remaining();
+        let waited = sleep.as_mut().poll(cx);
+        self.waits = if waited.is_pending() && heard { who } else { 0 };
+        waited
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 /// A limit that is over soon, and one that no test sees the end of.
@@ -98,4 +100,37 @@ fn another_try_of_what_nobody_reads_has_a_limit_of_its_own_within_the_routes() {
     clock.hold(held(9));
     assert_eq!(due(&clock).0, first.0);
     assert!(due(&clock).1 > first.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_again_is_woken_once_and_whoever_takes_over_is_woken_too() {
+    use std::task::Wake;
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicU32);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let many: [Arc<Woken>; 2] = Default::default();
+    let wakers = many.clone().map(std::task::Waker::from);
+    let times = || many.each_ref().map(|woken| woken.0.load(std::sync::atomic::Ordering::Relaxed));
+    let allowed = Allowed { answer: Some(SOON), idle: Some(NEVER), ..Allowed::default() };
+    let mut clock = Clock::start(allowed, Timer::default());
+    for waker in [0, 0, 1, 1] {
+        assert!(clock.poll(&mut Context::from_waker(&wakers[waker]), true, 0).is_pending());
+    }
+    tokio::time::sleep(2 * SOON).await;
+    assert_eq!(times(), [0, 1], "who has looked last");
+    // The same timer serves the next exchange, whose limits are over later.
+    let mut clock =
+        Clock::start(Allowed { answer: Some(4 * SOON), ..Allowed::default() }, clock.into_timer());
+    assert!(clock.poll(&mut Context::from_waker(&wakers[1]), true, 0).is_pending());
+    assert!(clock.poll(&mut Context::from_waker(&wakers[1]), true, 0).is_pending());
+    tokio::time::sleep(8 * SOON).await;
+    assert_eq!(times(), [0, 2]);
+    assert_eq!(
+        clock.poll(&mut Context::from_waker(&wakers[1]), true, 0),
+        Poll::Ready(Over::Answer(4 * SOON))
+    );
 }

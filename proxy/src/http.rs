@@ -32,6 +32,7 @@ pub mod relay;
 mod remaining;
 pub mod reply;
 mod room;
+mod said;
 pub mod serve;
 mod serve_h1;
 mod serve_h2;

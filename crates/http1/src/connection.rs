@@ -1,6 +1,6 @@
 //! What a message asks of this one connection, and what of it must not travel further (RFC 9110 7.6.1).
 
-use crate::headers::tags;
+use crate::headers::Names;
 use crate::syntax::{is_token, list};
 use crate::{Headers, Version};
 
@@ -41,8 +41,8 @@ pub fn strip_hop_by_hop(headers: &mut Headers, upgrade: Upgrade) {
     headers.remove_named_by("connection", MOST_NOMINATED, |name| {
         is_protected(name) || (kept && (is(name, "upgrade") || is(name, "connection")))
     });
-    const STRIPPED: [bool; 256] =
-        tags(&["te", "upgrade", "connection", "keep-alive", "http2-settings", "proxy-connection"]);
+    static STRIPPED: Names =
+        Names::NONE.and(&["te", "upgrade", "connection", "keep-alive", "http2-settings", "proxy-connection"]);
     let mut trailers_wanted = false;
     headers.retain_among(&STRIPPED, |name, value| match name.len() {
         2 if is(name, "te") => {

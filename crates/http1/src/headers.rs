@@ -1,10 +1,13 @@
 //! The headers of one message, in order and case as they came, in one buffer that is used again.
 //!
 //! Nothing here is particular to HTTP/1: an HTTP/2 message's fields are appended one by one and lie here alike.
+//!
+//! Only whether a header may be there at all is decided in place. What follows is a call: a request asks some forty times, and
+//! code that is forty times in the program is not in the processor's cache when it is run.
 
 use std::fmt;
 
-use crate::syntax::{is_field_value, is_token, trim};
+use crate::syntax::{is_const_token, is_field_value, is_token, trim};
 
 /// No limit allows more: places in the buffer are 32 bits wide, and a head leaves room for what is appended to it.
 pub(crate) const MOST_HEAD: usize = u32::MAX as usize / 2;
@@ -52,7 +55,8 @@ impl Line {
     /// It is no header.
     pub fn new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, InvalidHeader> {
         let mut one = Headers::new();
-        let span = one.store(name.as_ref(), value.as_ref())?;
+        one.append(name, value)?;
+        let span = one.spans[0];
         Ok(Self { bytes: one.bytes.into(), name_len: span.name_len as usize, tag: span.tag })
     }
 
@@ -64,6 +68,25 @@ impl Line {
     /// Where it lies in `bytes`.
     fn value_range(&self) -> std::ops::Range<usize> {
         self.name_len + 2..self.bytes.len() - 2
+    }
+}
+
+/// A header's name that was checked when the program was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name(&'static str);
+
+impl Name {
+    /// # Panics
+    /// If it is no token: where it is a constant, the program is not compiled.
+    pub const fn new(text: &'static str) -> Self {
+        assert!(is_const_token(text.as_bytes()), "a header's name is a token");
+        Self(text)
+    }
+}
+
+impl AsRef<[u8]> for Name {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -129,7 +152,7 @@ impl Headers {
 
     /// The first value of `name`.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        self.named(Key::new(name.as_ref())).next().map(|span| span.value(&self.bytes))
+        self.position(Key::new(name.as_ref())).map(|first| self.spans[first].value(&self.bytes))
     }
 
     /// The first value of `name`, if it is UTF-8.
@@ -138,18 +161,22 @@ impl Headers {
     }
 
     /// All values of `name`, in order.
-    pub fn get_all<'a>(&'a self, name: &'a (impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &'a [u8]> {
+    pub fn get_all<'a, 'n>(
+        &'a self,
+        name: &'n (impl AsRef<[u8]> + ?Sized),
+    ) -> impl Iterator<Item = &'a [u8]> {
         self.named(Key::new(name.as_ref())).map(|span| span.value(&self.bytes))
     }
 
     /// Whether there is a header of that name.
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
-        self.get(name).is_some()
+        self.position(Key::new(name.as_ref())).is_some()
     }
 
     /// How many headers have that name.
     pub fn count(&self, name: impl AsRef<[u8]>) -> usize {
-        self.named(Key::new(name.as_ref())).count()
+        let key = Key::new(name.as_ref());
+        if self.may_have(key) { self.count_all(key) } else { 0 }
     }
 
     /// All (name, value), in order, names in the case in which they came.
@@ -159,9 +186,7 @@ impl Headers {
 
     /// Adds a header at the end; white space around the value is left out.
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let span = self.store(name.as_ref(), value.as_ref())?;
-        self.push(span);
-        Ok(())
+        self.append_checking(name.as_ref(), value.as_ref())
     }
 
     /// Adds a header that was checked before.
@@ -180,8 +205,17 @@ impl Headers {
 
     /// Makes `value` the only value of `name`: in the first one's place and case if there is one, else at the end.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let (key, value) = (Key::new(name.as_ref()), trim(value.as_ref()));
-        let Some(first) = self.position(key) else { return self.append(name, value) };
+        let (key, value) = (Key::new(name.as_ref()), value.as_ref());
+        match self.position(key) {
+            None => self.append_checking(key.name, value),
+            Some(first) => self.replace(key, first, value),
+        }
+    }
+
+    /// Makes `value` the only one of a name that stands there `first`.
+    #[inline(never)]
+    fn replace(&mut self, key: Key<'_>, first: usize, value: &[u8]) -> Result<(), InvalidHeader> {
+        let value = trim(value);
         let old = self.spans[first];
         if old.value(&self.bytes) != value {
             if !is_field_value(value) {
@@ -197,12 +231,40 @@ impl Headers {
         Ok(())
     }
 
+    /// As [`Headers::set`], of a name that needs no look.
+    ///
+    /// # Errors
+    /// The value is none, or there is no room for it.
+    pub fn set_known(&mut self, name: Name, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
+        let (key, value) = (Key::new(name.as_ref()), value.as_ref());
+        match self.position(key) {
+            None => self.append_known(key, value),
+            Some(first) => self.replace(key, first, value),
+        }
+    }
+
+    /// The same of a number.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
+        let (key, mut digits) = (Key::new(name.as_ref()), itoa::Buffer::new());
+        let value = digits.format(value).as_bytes();
+        match self.position(key) {
+            None => self.add_line(key, value),
+            Some(first) => self.replace(key, first, value),
+        }
+    }
+
     /// Removes every header of that name; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let (key, before) = (Key::new(name.as_ref()), self.spans.len());
-        if !self.may_have(key) {
-            return false;
-        }
+        let key = Key::new(name.as_ref());
+        self.may_have(key) && self.remove_all(key)
+    }
+
+    #[inline(never)]
+    fn remove_all(&mut self, key: Key<'_>) -> bool {
+        let before = self.spans.len();
         self.spans.retain(|span| !span.is(&self.bytes, key));
         self.spans.len() != before
     }
@@ -212,9 +274,9 @@ impl Headers {
         self.spans.retain(|span| keep(span.name(&self.bytes), span.value(&self.bytes)));
     }
 
-    /// The same among names with one of these tags alone; what has another is kept unseen.
-    pub(crate) fn retain_among(&mut self, tags: &[bool; 256], mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let is_among = |span: &Span| tags[usize::from(span.tag)];
+    /// The same among names that look like one of `names`; others are kept unseen.
+    pub fn retain_among(&mut self, names: &Names, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let is_among = |span: &Span| names.0[usize::from(span.tag)];
         if self.spans.iter().any(is_among) {
             self.spans
                 .retain(|span| !is_among(span) || keep(span.name(&self.bytes), span.value(&self.bytes)));
@@ -248,6 +310,7 @@ impl Headers {
     }
 
     /// Takes a whole header block at once: `found` are httparse's slices of `block`. One copy, no look at each byte.
+    #[inline(never)]
     pub(crate) fn load(&mut self, block: &[u8], found: &[httparse::Header<'_>]) {
         self.clear();
         self.bytes.extend_from_slice(block);
@@ -266,6 +329,7 @@ impl Headers {
     }
 
     /// Writes every header as a line. Lines that lie side by side are one copy.
+    #[inline(never)]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut run = 0..0;
         for span in &self.spans {
@@ -288,13 +352,23 @@ impl Headers {
         out.extend_from_slice(&self.bytes[run]);
     }
 
-    fn named<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = &'a Span> + 'a {
+    fn named<'a, 'n>(&'a self, key: Key<'n>) -> impl Iterator<Item = &'a Span> {
         let spans = if self.may_have(key) { &*self.spans } else { &[] };
         spans.iter().filter(move |span| span.is(&self.bytes, key))
     }
 
     fn position(&self, key: Key<'_>) -> Option<usize> {
-        if self.may_have(key) { self.spans.iter().position(|span| span.is(&self.bytes, key)) } else { None }
+        if self.may_have(key) { self.first(key) } else { None }
+    }
+
+    #[inline(never)]
+    fn first(&self, key: Key<'_>) -> Option<usize> {
+        self.spans.iter().position(|span| span.is(&self.bytes, key))
+    }
+
+    #[inline(never)]
+    fn count_all(&self, key: Key<'_>) -> usize {
+        self.named(key).count()
     }
 
     /// `false` if no header of that name was ever added.
@@ -307,19 +381,35 @@ impl Headers {
         self.spans.push(span);
     }
 
-    /// Puts a checked line at the end of the buffer.
-    fn store(&mut self, name: &[u8], value: &[u8]) -> Result<Span, InvalidHeader> {
-        let value = trim(value);
+    /// Adds what is looked at, name and value, at the end.
+    #[inline(never)]
+    fn append_checking(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidHeader> {
         if !is_token(name) {
             return Err(InvalidHeader::Name);
         }
+        self.append_known(Key::new(name), value)
+    }
+
+    /// The same of a name that needs no look.
+    #[inline(never)]
+    fn append_known(&mut self, key: Key<'_>, value: &[u8]) -> Result<(), InvalidHeader> {
+        let value = trim(value);
         if !is_field_value(value) {
             return Err(InvalidHeader::Value);
         }
-        self.check_room(name.len() + value.len())?;
+        self.add_line(key, value)
+    }
+
+    /// Adds what has been looked at at the end.
+    #[inline(never)]
+    fn add_line(&mut self, key: Key<'_>, value: &[u8]) -> Result<(), InvalidHeader> {
+        self.check_room(key.name.len() + value.len())?;
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        Ok(self.finish_line(start, Key::new(name).tag, value))
+        self.bytes.reserve(key.name.len() + value.len() + 4);
+        self.bytes.extend_from_slice(key.name);
+        let span = self.finish_line(start, key.tag, value);
+        self.push(span);
+        Ok(())
     }
 
     /// Puts a line at the end of the buffer that has `old`'s name in `old`'s case; the value has been checked.
@@ -367,15 +457,24 @@ const fn tag(name: &[u8]) -> u8 {
     (name.len() as u8).wrapping_mul(7) ^ last
 }
 
-/// Which digests these names have.
-pub(crate) const fn tags(names: &[&str]) -> [bool; 256] {
-    let mut tags = [false; 256];
-    let mut n = 0;
-    while n < names.len() {
-        tags[tag(names[n].as_bytes()) as usize] = true;
-        n += 1;
+/// What several names look like, for a look over all headers that passes most of them by. Others may look alike.
+#[derive(Debug)]
+pub struct Names([bool; 256]);
+
+impl Names {
+    /// Of none.
+    pub const NONE: Self = Self([false; 256]);
+
+    /// Of these, too.
+    #[must_use]
+    pub const fn and(mut self, names: &[&str]) -> Self {
+        let mut n = 0;
+        while n < names.len() {
+            self.0[tag(names[n].as_bytes()) as usize] = true;
+            n += 1;
+        }
+        self
     }
-    tags
 }
 
 /// One of 64 bits.

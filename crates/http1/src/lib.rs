@@ -59,7 +59,7 @@ pub use connection::{
 };
 pub use framing::{Framing, request_framing, response_framing, set_framing};
 pub use head::{RequestHead, ResponseHead, Version};
-pub use headers::{Headers, InvalidHeader, Line};
+pub use headers::{Headers, InvalidHeader, Line, Name, Names};
 pub use limits::Limits;
 pub use parse::{Parsed, parse_request, parse_response};
 pub use phrase::reason_phrase;

@@ -41,6 +41,7 @@ impl Scan {
     }
 
     /// The position after the head's final empty line; `None` when it has not come yet.
+    #[inline(never)]
     pub(crate) fn head_end(
         &mut self,
         buf: &[u8],

@@ -29,6 +29,15 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().fold(true, |good, &byte| good & is_token_byte(byte))
 }
 
+/// The same of what is known to the compiler.
+pub(crate) const fn is_const_token(bytes: &[u8]) -> bool {
+    let mut n = 0;
+    while n < bytes.len() && TOKEN[bytes[n] as usize] {
+        n += 1;
+    }
+    n > 0 && n == bytes.len()
+}
+
 /// A header value or reason phrase that cannot end its line early: no CR, LF, NUL or other control but TAB.
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     // Values may be long, so it is not left to the compiler whether it looks at sixteen bytes as one.

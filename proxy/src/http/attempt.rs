@@ -99,7 +99,7 @@ impl Been {
 ///
 /// # Errors
 /// Nothing of the request was sent then.
-pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Failure> {
+pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Box<Failure>> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
     let (state, limits) = (&cluster.state, &cluster.limits);
@@ -133,7 +133,7 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Res
         been.avoided.push(chosen.place);
     }
     let Chosen { endpoint, mut in_flight, .. } = chosen;
-    if sent.as_ref().is_err_and(Failure::is_endpoints) {
+    if sent.as_ref().is_err_and(|failure| failure.is_endpoints()) {
         in_flight.asked();
         note(cluster, &endpoint, Outcome::LocalOrigin);
     }
@@ -145,7 +145,7 @@ async fn to_endpoint(
     chosen: &mut Chosen,
     head: &mut RequestHead,
     been: &mut Been,
-) -> Result<Upstream, Failure> {
+) -> Result<Upstream, Box<Failure>> {
     let cluster = &ask.plan.cluster;
     let way = reach::reach(ask, chosen, head, been).await?;
     if let Err(full) = chosen.in_flight.count(cluster) {
@@ -161,7 +161,7 @@ async fn to_endpoint(
         follow_host(ask.plan, chosen.place, head);
     }
     let address = chosen.endpoint.address;
-    let reset = |broken| Failure::Reset { endpoint: address, broken, sent: false, lost: None };
+    let reset = |broken| Box::new(Failure::Reset { endpoint: address, broken, sent: false, lost: None });
     match way {
         Way::H1(spare) => {
             head.version = weft_http1::Version::Http11;
@@ -172,15 +172,15 @@ async fn to_endpoint(
 }
 
 /// A limit of the cluster is reached.
-pub(super) fn overflow(ask: &Ask<'_>, full: Full) -> Failure {
+pub(super) fn overflow(ask: &Ask<'_>, full: Full) -> Box<Failure> {
     let cluster = &ask.plan.cluster;
     let places = &cluster.state.places;
-    Failure::Overflow {
+    Box::new(Failure::Overflow {
         cluster: cluster.cluster.settings.name.clone(),
         full,
         open: places.open(),
         connections: Most(places.limit()),
-    }
+    })
 }
 
 /// Host becomes the endpoint's name (`auto_host_rewrite`), where it has one.

@@ -11,6 +11,7 @@ use weft_model::route::HeaderOperations;
 use weft_telemetry::{Fields, Peer, ResponseFlags};
 
 use super::clock::Timer;
+use super::said::Said;
 use crate::snapshot::{ClusterView, Local};
 
 /// The heads are used again for the next request of the connection.
@@ -66,7 +67,7 @@ pub struct Ledger {
     /// It is held up so long first, on purpose.
     pub delay: Option<Duration>,
     /// What its answer, whoever gives it, says in place of what it may say itself: CORS, rate limits.
-    pub said: Vec<(&'static str, String)>,
+    pub said: Said,
     /// What its route does to its answer, whoever gives it; innermost first.
     pub on_response: Vec<HeaderOperations>,
     /// The cluster it went to, or was to go to.
@@ -125,7 +126,7 @@ impl Ledger {
             original_path: None,
             route: None,
             delay: None,
-            said: Vec::new(),
+            said: Said::NOTHING,
             on_response: Vec::new(),
             cluster: None,
             upstream: None,
@@ -172,11 +173,7 @@ impl RequestView for View<'_> {
     }
 
     fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
-        for (own, value) in self.head.headers.iter() {
-            if own.eq_ignore_ascii_case(name.as_bytes()) {
-                each(value);
-            }
-        }
+        self.head.headers.get_all(name).for_each(each);
     }
 }
 
@@ -202,11 +199,7 @@ impl RequestView for Answered<'_> {
     }
 
     fn header<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
-        for (own, value) in self.0.headers.iter() {
-            if own.eq_ignore_ascii_case(name.as_bytes()) {
-                each(value);
-            }
-        }
+        self.0.headers.get_all(name).for_each(each);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use weft_http1::{InvalidHeader, Upgrade, strip_hop_by_hop};
+use weft_http1::{InvalidHeader, Name, Upgrade, strip_hop_by_hop};
 use weft_model::listener::Direction;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::{Peer, ResponseFlag};
@@ -21,6 +21,8 @@ use super::{hop, local, operations, peers, upgrade};
 use crate::tunnel::Bounds;
 use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
+
+const SERVICE_TIME: Name = Name::new("x-envoy-upstream-service-time");
 
 /// Sends an answer whose head has come.
 pub(super) async fn deliver<D: Downstream>(
@@ -203,15 +205,12 @@ fn dress(
     if conn.direction != Direction::Inbound
         && let Some(time) = call.ledger.upstream_time
     {
-        let mut digits = itoa::Buffer::new();
-        head.headers.set("x-envoy-upstream-service-time", digits.format(time.as_millis()))?;
+        head.headers.set_number(SERVICE_TIME, u64::try_from(time.as_millis()).unwrap_or(u64::MAX))?;
     }
     for layer in &call.ledger.on_response {
         operations::on_response(layer, &mut head.headers, conn)?;
     }
-    for (name, value) in &call.ledger.said {
-        head.headers.set(name, value)?;
-    }
+    call.ledger.said.write(&mut head.headers)?;
     if let Some(cookie) = &plan.cookie {
         head.headers.append("set-cookie", cookie)?;
     }

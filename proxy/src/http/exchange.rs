@@ -56,15 +56,15 @@ pub(super) struct Exchange<'a> {
 
 /// Why an exchange did not end with an upstream's answer.
 pub(super) enum End {
-    /// It gets one of ours.
-    Reply(Reply),
+    /// It gets one of ours. Boxed, being the rare case, for what ends well to be small.
+    Reply(Box<Reply>),
     /// There is nobody to answer, or the answer was half sent.
     Gone,
 }
 
 impl From<Reply> for End {
     fn from(reply: Reply) -> Self {
-        Self::Reply(reply)
+        Self::Reply(Box::new(reply))
     }
 }
 
@@ -76,7 +76,7 @@ pub async fn exchange<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D,
     match run(conn, call, down, length).await {
         Ok(After::Next) => {}
         Ok(tunnel) => return tunnel,
-        Err(End::Reply(reply)) => local::answer(conn, call, down, reply).await,
+        Err(End::Reply(reply)) => local::answer(conn, call, down, *reply).await,
         Err(End::Gone) => down.abort(),
     }
     conn.worker.observer.finished(conn, call, down.protocol());

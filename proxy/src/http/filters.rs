@@ -45,7 +45,7 @@ pub(super) fn ask(
     if let (Some(policy), true) = (&route.cors, manager.filters.cors) {
         match cors::decide(policy, view) {
             cors::Decision::Nothing => {}
-            cors::Decision::Granted(grant) => ledger.said.extend(headers(&grant)),
+            cors::Decision::Granted(grant) => ledger.said.granted.extend(headers(&grant)),
             cors::Decision::Preflight(grant) => {
                 return Err(preflight(
                     &grant,
@@ -75,11 +75,7 @@ fn limited(
     }
     let taken = limit::take(&limit.bucket, &limit.left, since);
     if settings.headers {
-        ledger.said.extend([
-            ("x-ratelimit-limit", limit.bucket.max_tokens.to_string()),
-            ("x-ratelimit-remaining", taken.remaining.to_string()),
-            ("x-ratelimit-reset", taken.reset.to_string()),
-        ]);
+        ledger.said.limit = Some((limit.bucket.max_tokens, taken));
     }
     if taken.passes || !falls_in(settings.enforced, rng) {
         return Ok(());

@@ -7,7 +7,7 @@ mod client_cert;
 use std::net::IpAddr;
 
 use rand::{Rng, RngExt as _};
-use weft_http1::{InvalidHeader, RequestHead, ResponseHead};
+use weft_http1::{InvalidHeader, Name, Names, RequestHead, ResponseHead};
 use weft_model::http::{HttpConnectionManager, ServerHeader};
 
 pub use self::client_cert::Element;
@@ -60,14 +60,19 @@ const OURS: [&str; 6] = [
     "x-envoy-downstream-service-node",
 ];
 
+/// What both look like.
+static LISTED: Names = Names::NONE.and(&STEERING).and(&OURS);
+
 /// How long the hop before waits for an answer.
 const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// The host that a request had before its route gave it another.
 pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
 
-const XFF: &str = "x-forwarded-for";
-const REQUEST_ID: &str = "x-request-id";
+const XFF: Name = Name::new("x-forwarded-for");
+const PROTO: Name = Name::new("x-forwarded-proto");
+const REQUEST_ID: Name = Name::new("x-request-id");
+const SERVER: Name = Name::new("server");
 
 /// Gives a request another host; the one that it had before the first change is told as well.
 ///
@@ -89,37 +94,36 @@ pub(super) fn rewrite_host(head: &mut RequestHead, host: &str) -> Result<(), Inv
 pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> Result<(), InvalidHeader> {
     let edge = hop.manager.use_remote_address;
     let told = !edge && hop.peer.is_some();
-    head.headers.retain(|name, _| {
+    head.headers.retain_among(&LISTED, |name, _| {
         let among = |list: &[&str]| list.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()));
-        !name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"x-envoy-"))
-            // A proven peer's proxy may say how long its caller waits.
-            || (told && name.eq_ignore_ascii_case(EXPECTED.as_bytes()))
+        // A proven peer's proxy may say how long its caller waits.
+        (told && name.eq_ignore_ascii_case(EXPECTED.as_bytes()))
             || !(among(&STEERING) || (edge && among(&OURS)))
     });
     let proto = if hop.tls { "https" } else { "http" };
     if edge {
         head.headers.set("x-envoy-external-address", remote(head, hop.manager, hop.source).to_string())?;
         if !hop.manager.skip_xff_append {
-            let chain = joined(head, XFF, hop.source.to_string().as_bytes());
+            let chain = joined(head, &XFF, hop.source.to_string().as_bytes());
             head.headers.set(XFF, chain)?;
         }
-        if hop.manager.xff_trusted_hops == 0 || !head.headers.contains("x-forwarded-proto") {
-            head.headers.set("x-forwarded-proto", proto)?;
+        if hop.manager.xff_trusted_hops == 0 || !head.headers.contains(PROTO) {
+            head.headers.set(PROTO, proto)?;
         }
-    } else if !head.headers.contains("x-forwarded-proto") {
-        head.headers.append("x-forwarded-proto", proto)?;
+    } else if !head.headers.contains(PROTO) {
+        head.headers.set_known(PROTO, proto)?;
     }
     let foreign = hop.manager.use_remote_address && !hop.manager.preserve_external_request_id;
     if hop.manager.generate_request_id != Some(false) && (foreign || !head.headers.contains(REQUEST_ID)) {
         let id = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
         let mut text = uuid::Uuid::encode_buffer();
-        head.headers.set(REQUEST_ID, id.hyphenated().encode_lower(&mut text).as_bytes())?;
+        head.headers.set_known(REQUEST_ID, id.hyphenated().encode_lower(&mut text).as_bytes())?;
     }
     client_cert::tell(head, hop)
 }
 
 /// All values of a list header in their order, and one more.
-fn joined(head: &RequestHead, name: &str, more: &[u8]) -> Vec<u8> {
+fn joined(head: &RequestHead, name: &Name, more: &[u8]) -> Vec<u8> {
     let mut chain = Vec::with_capacity(more.len());
     let before = head.headers.get_all(name).filter(|value| !value.is_empty());
     for value in before.chain([more]) {
@@ -142,7 +146,7 @@ pub fn remote(head: &RequestHead, manager: &HttpConnectionManager, source: IpAdd
         (false, hops) => hops,
     };
     let mut chain = Vec::new();
-    for value in head.headers.get_all(XFF) {
+    for value in head.headers.get_all(&XFF) {
         chain.extend(value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
     }
     let entry = chain.len().checked_sub(back as usize + 1).and_then(|place| chain.get(place));
@@ -157,9 +161,9 @@ pub fn remote(head: &RequestHead, manager: &HttpConnectionManager, source: IpAdd
 pub fn on_response(head: &mut ResponseHead, manager: &HttpConnectionManager) -> Result<(), InvalidHeader> {
     let name = if manager.server_name.is_empty() { "envoy" } else { &manager.server_name };
     match manager.server_header {
-        ServerHeader::Overwrite => head.headers.set("server", name),
-        ServerHeader::AppendIfAbsent if !head.headers.contains("server") => {
-            head.headers.append("server", name)
+        ServerHeader::Overwrite => head.headers.set_known(SERVER, name),
+        ServerHeader::AppendIfAbsent if !head.headers.contains(SERVER) => {
+            head.headers.set_known(SERVER, name)
         }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => Ok(()),
     }

@@ -42,9 +42,7 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
     for operations in &call.ledger.on_response {
         let _ = operations::on_response(operations, &mut call.response.headers, conn);
     }
-    for (name, value) in &call.ledger.said {
-        let _ = call.response.headers.set(name, value);
-    }
+    let _ = call.ledger.said.write(&mut call.response.headers);
     let length = if body.is_empty() { Length::None } else { Length::Exact(body.len() as u64) };
     let body = if call.request.method() == "HEAD" { &[] } else { body };
     let sent = match down.start_response(&mut call.response, length) {

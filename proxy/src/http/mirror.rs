@@ -25,7 +25,7 @@ use super::clock::{Allowed, Clock, Over, Timer};
 use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
 use super::plan::Plan;
 use super::reply::is_grpc;
-use super::tries::{MOST_INFORMATIONAL, judged};
+use super::tries::{ATTEMPTS, MOST_INFORMATIONAL, judged};
 use crate::snapshot::ClusterView;
 use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
@@ -135,7 +135,7 @@ fn allowed(original: &Allowed) -> Allowed {
 fn head(of: &Original<'_>, to: &To, external: bool) -> RequestHead {
     let mut head = of.head.clone();
     if of.plan.count_attempts {
-        let _ = head.headers.set("x-envoy-attempt-count", "1");
+        let _ = head.headers.set_number(ATTEMPTS, 1);
     }
     if external {
         head.headers.remove(PEER_METADATA);
@@ -160,7 +160,7 @@ fn count(worker: &Worker, cluster: &str, result: &'static str) {
 #[derive(Debug, thiserror::Error)]
 enum Lost {
     #[error(transparent)]
-    Unsent(#[from] Failure),
+    Unsent(#[from] Box<Failure>),
     #[error("the mirror broke off: {0}")]
     Mirror(Broken),
     #[error("the original ended early, or the mirror took its body too slowly")]

@@ -62,7 +62,7 @@ pub(super) async fn reach(
     chosen: &mut Chosen,
     head: &RequestHead,
     been: &mut Been,
-) -> Result<Way, Failure> {
+) -> Result<Way, Box<Failure>> {
     let cluster = &ask.plan.cluster;
     let state = &cluster.state;
     // Whoever has waited on this worker comes first; those of others are no reason to wait.
@@ -88,7 +88,11 @@ pub(super) async fn reach(
 }
 
 /// A connection that somebody else is making, where it will be shared; `None` if a request must make its own.
-async fn shared(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Result<Option<Way>, Failure> {
+async fn shared(
+    ask: &Ask<'_>,
+    endpoint: &EndpointView,
+    head: &RequestHead,
+) -> Result<Option<Way>, Box<Failure>> {
     if !protocol(ask).0 {
         return Ok(None);
     }
@@ -102,10 +106,12 @@ async fn shared(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> R
                 }
             }
             Over::Alone => return Ok(None),
-            Over::Failed(error) => return Err(error.into()),
+            Over::Failed(error) => return Err(Failure::from(error).into()),
             Over::Refused(why) => {
                 let broken = std::io::Error::other(&*why).into();
-                return Err(Failure::Reset { endpoint: endpoint.address, broken, sent: false, lost: None });
+                return Err(
+                    Failure::Reset { endpoint: endpoint.address, broken, sent: false, lost: None }.into()
+                );
             }
             Over::GivenUp => {}
         }
@@ -118,7 +124,7 @@ async fn free(
     chosen: &mut Chosen,
     head: &RequestHead,
     avoided: &[usize],
-) -> Result<Free, Failure> {
+) -> Result<Free, Box<Failure>> {
     let places = &ask.plan.cluster.state.places;
     // A connection elsewhere may have room.
     if ask.worker.line(ask.plan.id).is_empty()
@@ -153,12 +159,13 @@ async fn free(
         }
     };
     let limit = limit(ask);
-    tokio::time::timeout(limit, waiting).await.map_err(|_| Failure::Waited {
+    let too_long = |_| Failure::Waited {
         cluster: ask.plan.cluster.cluster.settings.name.clone(),
         limit,
         waiting: places.waiting(),
         connections: places.limit(),
-    })
+    };
+    Ok(tokio::time::timeout(limit, waiting).await.map_err(too_long)?)
 }
 
 /// Where HTTP/2 is spoken, a worker that has no connection to the cluster makes one beyond the limit, as Envoy's do: those of
@@ -279,7 +286,7 @@ async fn dial(
     endpoint: &EndpointView,
     head: &RequestHead,
     place: Place,
-) -> Result<Way, Failure> {
+) -> Result<Way, Box<Failure>> {
     let (h2, either) = protocol(ask);
     let speaks = if h2 { Speaks::Http2 } else { Speaks::Http1 };
     let made_for = MadeFor::from(wanted(ask, endpoint, head));
@@ -300,7 +307,7 @@ async fn dial(
         Err(error) => {
             view.state.cannot_connect(&endpoint.state);
             tell(Over::Failed(error.clone()));
-            return Err(error.into());
+            return Err(Failure::from(error).into());
         }
     };
     let agreed = match alpn.as_deref() {
@@ -324,7 +331,7 @@ async fn dial(
         Err(broken) => {
             view.state.cannot_connect(&endpoint.state);
             tell(Over::Refused(broken.to_string().into()));
-            Err(Failure::Reset { endpoint: address, broken, sent: false, lost: None })
+            Err(Failure::Reset { endpoint: address, broken, sent: false, lost: None }.into())
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use weft_http1::Name;
+
 use super::call::Call;
 use super::clock::{Allowed, grpc_timeout};
 
 /// Milliseconds that a try may take.
-const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
+const EXPECTED: Name = Name::new("x-envoy-expected-rq-timeout-ms");
 
 /// gRPC's own deadline.
 const GRPC: &str = "grpc-timeout";
@@ -22,9 +24,8 @@ pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
     let headers = &mut call.request.headers;
     if let Some(limit) = limit {
         // Zero would mean no limit; the millisecond that has begun counts whole.
-        let mut digits = itoa::Buffer::new();
         let milliseconds = u64::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-        let _ = headers.set(EXPECTED, digits.format(milliseconds));
+        let _ = headers.set_number(EXPECTED, milliseconds);
     }
     if !call.ledger.grpc {
         return;

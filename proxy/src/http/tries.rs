@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use weft_http1::{ResponseHead, Upgrade, strip_hop_by_hop};
+use weft_http1::{Name, ResponseHead, Upgrade, strip_hop_by_hop};
 use weft_model::cluster::{Discovery, UpstreamProtocol};
 use weft_model::listener::Direction;
 use weft_policy::outlier;
@@ -33,6 +33,8 @@ use crate::upstream::stream::Answer;
 
 /// More informational answers than this before the real one are no conversation but an attack.
 pub(super) const MOST_INFORMATIONAL: u32 = 64;
+
+pub(super) const ATTEMPTS: Name = Name::new("x-envoy-attempt-count");
 
 /// Sends a request to its cluster and its answer to the client.
 pub(super) async fn forward<D: Downstream>(
@@ -78,9 +80,7 @@ async fn answer<D: Downstream>(
     loop {
         call.ledger.attempts += 1;
         if plan.count_attempts {
-            let mut digits = itoa::Buffer::new();
-            let count = digits.format(call.ledger.attempts);
-            let _ = call.request.headers.set("x-envoy-attempt-count", count);
+            let _ = call.request.headers.set_number(ATTEMPTS, call.ledger.attempts.into());
         }
         call.ledger.tried = Instant::now();
         remaining::tell(&plan.allowed, call);
@@ -104,7 +104,7 @@ async fn answer<D: Downstream>(
                 leave(of, sent, &upload);
             }
             Tried::Failed(failure) => {
-                if let Failure::Connect(error) = &failure
+                if let Failure::Connect(error) = &*failure
                     && error.is_tls()
                 {
                     call.ledger.transport_failure = Some(error.to_string());
@@ -228,7 +228,7 @@ const fn http_status(grpc: u32) -> u16 {
 
 enum Tried {
     Answered { sent: Sent, answer: Answer },
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 enum Halt {
@@ -371,13 +371,13 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
             let lost = (sent.upstream.is_unanswered() && broken.is_end())
                 .then(|| if sent.upstream.is_reused() { Lost::Idle } else { Lost::Busy });
             let (endpoint, seen) = (sent.endpoint.address, sent.upstream.may_have_left());
-            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, lost }));
+            return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, lost }.into()));
         }
         (Halt::Over(Over::PerTry(limit)), _) => {
-            return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }));
+            return Ok(Tried::Failed(Failure::PerTryTimeout { endpoint, limit }.into()));
         }
-        (Halt::Denied(reply), _) => return Err(End::Reply(*reply)),
-        (Halt::Over(over), _) => return Ok(Tried::Failed(Failure::Timeout(over))),
+        (Halt::Denied(reply), _) => return Err(End::Reply(reply)),
+        (Halt::Over(over), _) => return Ok(Tried::Failed(Failure::Timeout(over).into())),
         (Halt::Client(broken) | Halt::Upstream(broken), _) => {
             format!("the client broke off within its request: {broken}").into()
         }

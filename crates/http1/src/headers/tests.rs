@@ -102,3 +102,43 @@ fn a_line_that_was_checked_once_reads_and_writes_as_one_that_was_appended() {
     assert_eq!(written(&one), written(&other));
     assert!(Line::new("x", "a\r\nb").is_err() && Line::new("", "a").is_err());
 }
+
+#[test]
+fn what_is_set_under_a_known_name_reads_and_writes_as_what_is_set_under_any() {
+    const AGE: Name = Name::new("Age");
+    for before in [&[][..], &[("x", "1"), ("age", "7"), ("AGE", "8"), ("y", "2")]] {
+        for value in ["", " 1 ", "184"] {
+            let (mut one, mut other) = (list(before), list(before));
+            one.set_known(AGE, value).unwrap();
+            other.set("Age", value).unwrap();
+            assert_eq!((&one, written(&one)), (&other, written(&other)), "{value:?} over {before:?}");
+        }
+        for number in [0, 184, u64::MAX] {
+            let (mut one, mut other) = (list(before), list(before));
+            one.set_number(AGE, number).unwrap();
+            other.set("Age", number.to_string()).unwrap();
+            assert_eq!((&one, written(&one)), (&other, written(&other)), "{number} over {before:?}");
+        }
+        let mut headers = list(before);
+        for value in ["a\rb", "a\nb", "\0"] {
+            assert_eq!(headers.set_known(AGE, value), Err(InvalidHeader::Value), "{value:?}");
+        }
+        assert_eq!(headers, list(before));
+    }
+}
+
+#[test]
+fn a_look_at_some_names_sees_all_of_theirs_in_any_case_and_keeps_what_only_looks_alike() {
+    static SOME: Names = Names::NONE.and(&["te", "Upgrade"]).and(&["x-one"]);
+    let mut headers =
+        list(&[("TE", "1"), ("a", "2"), ("uPGRADE", "3"), ("x-two", "4"), ("X-One", "5"), ("we", "6")]);
+    let mut seen = Vec::new();
+    headers.retain_among(&SOME, |name, _| {
+        seen.push(String::from_utf8_lossy(name).to_lowercase());
+        !["te", "upgrade", "x-one"].contains(&&*seen[seen.len() - 1])
+    });
+    for name in ["te", "upgrade", "x-one"] {
+        assert!(seen.iter().any(|one| one == name), "{name} is not among {seen:?}");
+    }
+    assert_eq!(headers, list(&[("a", "2"), ("x-two", "4"), ("we", "6")]));
+}

@@ -120,5 +120,7 @@ pub(crate) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
 
 /// Whether chance lets a request fall into a share of all.
 pub fn falls_in(share: Fraction, rng: &mut impl Rng) -> bool {
-    share.numerator >= share.denominator || rng.random_range(0..share.denominator) < share.numerator
+    // Of nothing and of all chance is not asked.
+    share.numerator >= share.denominator
+        || (share.numerator > 0 && rng.random_range(0..share.denominator) < share.numerator)
 }

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use weft_http1::{InvalidHeader, Line, RequestHead};
+use weft_http1::{InvalidHeader, Line, Name, RequestHead};
 use weft_model::http::{ClientCertDetails, ForwardClientCert};
 
 use super::{Hop, joined};
 use crate::tls::names::PeerNames;
 
-pub(super) const XFCC: &str = "x-forwarded-client-cert";
+pub(super) const XFCC: Name = Name::new("x-forwarded-client-cert");
 
 /// What the requests of one connection are told to come from, and by what settings: the same for all of them, but for a new
 /// configuration.
@@ -60,7 +60,7 @@ pub(super) fn tell(head: &mut RequestHead, hop: &Hop<'_>) -> Result<(), InvalidH
     };
     hop.element.told(peer, hop, |told| {
         if mode == AppendForward && head.headers.contains(XFCC) {
-            let chain = joined(head, XFCC, told.line.value());
+            let chain = joined(head, &XFCC, told.line.value());
             return head.headers.set(XFCC, chain);
         }
         head.headers.remove(XFCC);

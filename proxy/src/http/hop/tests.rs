@@ -72,6 +72,21 @@ fn an_apps_own_steering_headers_are_removed_and_its_request_id_is_kept() {
 }
 
 #[test]
+fn no_name_of_either_list_is_passed_by_in_any_case() {
+    for (edge, name) in STEERING.map(|name| (false, name)).into_iter().chain(OURS.map(|name| (true, name))) {
+        for name in [name.to_owned(), name.to_uppercase()] {
+            let mut manager = manager(ForwardClientCert::Sanitize);
+            manager.use_remote_address = edge;
+            manager.skip_xff_append = true;
+            let mut request = head(&[(&name, "of the app"), ("x-mine", "1")]);
+            pass(&mut request, &manager, None);
+            assert_ne!(request.headers.text(&name), Some("of the app"));
+            assert_eq!(request.headers.text("x-mine"), Some("1"));
+        }
+    }
+}
+
+#[test]
 fn a_gateway_believes_the_connection_alone() {
     let mut manager = manager(ForwardClientCert::SanitizeSet);
     manager.use_remote_address = true;
@@ -116,7 +131,7 @@ fn a_connection_tells_the_same_of_its_client_until_it_is_to_tell_something_else(
         let hop = Hop { manager, tls: true, peer: Some(&peer), own_uri, element: &element, source };
         on_request(&mut head, &hop, &mut rand::rngs::SmallRng::seed_from_u64(1)).unwrap();
         let values: Vec<_> =
-            head.headers.get_all(XFCC).map(|v| String::from_utf8_lossy(v).into_owned()).collect();
+            head.headers.get_all(&XFCC).map(|v| String::from_utf8_lossy(v).into_owned()).collect();
         values.join(" and ")
     };
     let first = told(&manager, "spiffe://c/ns/n/sa/me");

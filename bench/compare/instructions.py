@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pairs
 
@@ -19,6 +20,8 @@ BODY = 786
 # What keeps traffic alive may cost so much, in per cent, while it is not needed: of instructions of the program's own, which
 # are less than half of a request's CPU. So this is some 2 % of that.
 RESILIENCE = 5
+# So long, in seconds, has been slowed down who was new: the DestinationRule's `warmup` there, and a little.
+WARMUP = 11
 # What is left running at its own speed: everything but the sidecars.
 APART = "control,stand-in,child"
 
@@ -87,6 +90,9 @@ def dumps(weft, name, given, *more):
             ask(connection, 1)
             for pid in pair.pids:
                 control(scratch, "--instr=on", pid)
+            if more:
+                # Nobody is to be asked any more how warm he is.
+                time.sleep(WARMUP)
             # Caches of the program are filled before anything counts.
             ask(connection, given.warm)
             for pid in pair.pids:

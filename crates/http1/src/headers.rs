@@ -161,10 +161,7 @@ impl Headers {
     }
 
     /// All values of `name`, in order.
-    pub fn get_all<'a, 'n>(
-        &'a self,
-        name: &'n (impl AsRef<[u8]> + ?Sized),
-    ) -> impl Iterator<Item = &'a [u8]> {
+    pub fn get_all<'a>(&'a self, name: &(impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &'a [u8]> {
         self.named(Key::new(name.as_ref())).map(|span| span.value(&self.bytes))
     }
 
@@ -352,7 +349,7 @@ impl Headers {
         out.extend_from_slice(&self.bytes[run]);
     }
 
-    fn named<'a, 'n>(&'a self, key: Key<'n>) -> impl Iterator<Item = &'a Span> {
+    fn named<'a>(&'a self, key: Key<'_>) -> impl Iterator<Item = &'a Span> {
         let spans = if self.may_have(key) { &*self.spans } else { &[] };
         spans.iter().filter(move |span| span.is(&self.bytes, key))
     }

@@ -1,7 +1,6 @@
 //! Pods of an unusual kind in network namespaces: apps that listen on all addresses of IPv6, on their pod's address alone
 //! or on localhost alone; several containers; what annotations leave alone; no interception at all; the host's network.
 //! And what an app might try to get around its sidecar. Needs root; says so where there is none.
-#![expect(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "meshes/home.rs"]
 mod meshes;

@@ -47,6 +47,8 @@ pub struct ClusterView {
     pub endpoints: Vec<Arc<EndpointView>>,
     /// What is remembered of it.
     pub state: Arc<ClusterState>,
+    /// How many of its endpoints had begun to warm up before it was made; no other view of the cluster says the same.
+    pub made: u64,
     /// How much of it may be under way.
     pub limits: breaker::Limits,
     /// When an endpoint is left alone; `None`: never.

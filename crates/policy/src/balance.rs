@@ -25,9 +25,9 @@ pub trait Load {
     fn warmth(&self, _endpoint: usize) -> f64 {
         1.0
     }
-    /// Changes whenever somebody begins to warm up; `None` where nobody ever does. Once all are warm, nobody's warmth is asked
-    /// for until it has changed.
-    fn newcomers(&self) -> Option<u64> {
+    /// Changes whenever somebody begins to warm up, and with every other set of endpoints; `None` where nobody ever does. Once all
+    /// are warm, nobody's warmth is asked for until it has changed.
+    fn newcomers(&self) -> Option<Newcomers> {
         None
     }
     /// It is to be used after those that are well.
@@ -38,6 +38,15 @@ pub trait Load {
     fn all_usable(&self) -> bool {
         false
     }
+}
+
+/// Who may still be warming up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newcomers {
+    /// One of these endpoints, under these settings: no other set of the cluster has this number.
+    pub of: u64,
+    /// So many had begun by then.
+    pub count: u64,
 }
 
 /// Who takes a request.

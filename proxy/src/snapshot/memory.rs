@@ -70,7 +70,7 @@ impl Memory {
         before: Option<&Arc<ClusterView>>,
     ) -> Arc<ClusterView> {
         let settings = cluster.settings.clone();
-        // Held while its endpoints are made, which are counted there.
+        // Held while its endpoints are made, which count there when they come back.
         let state = self.cluster(&settings.name);
         let same_transport = before.filter(|b| {
             let old = &b.cluster.settings;
@@ -136,9 +136,10 @@ impl Memory {
         let detects = settings.outlier_detection.filter(|_| settings.discovery != Discovery::OriginalDst);
         let limits = breaker::Limits::new(&settings.circuit_breakers);
         state.places.set_limit(limits.connections);
-        state.newcomers.fetch_add(1, Ordering::Release);
         Arc::new(ClusterView {
             named,
+            // Endpoints may be new, and so may be what warming up means. Whoever still has the view before does not find out.
+            made: state.newcomers.fetch_add(1, Ordering::Relaxed),
             state,
             limits,
             outlier: detects.as_ref().map(outlier::Settings::new),

@@ -42,9 +42,8 @@ pub struct EndpointState {
 }
 
 impl EndpointState {
-    /// One that nothing is known of, and so one of its cluster's newcomers.
+    /// One that nothing is known of. Whoever shows it to workers counts it among the newcomers.
     pub fn new(address: SocketAddr, newcomers: Arc<AtomicU64>) -> Self {
-        newcomers.fetch_add(1, Ordering::Release);
         Self {
             newcomers,
             address,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use weft_model::cluster::{Discovery, SlowStart};
 use weft_model::table::ClusterId;
-use weft_policy::balance::{self, Before, Load, NoEndpoint};
+use weft_policy::balance::{self, Before, Load, Newcomers, NoEndpoint};
 use weft_policy::health::Verdict;
 use weft_policy::warmup;
 
@@ -55,8 +55,9 @@ impl Load for Loads<'_> {
         }
     }
 
-    fn newcomers(&self) -> Option<u64> {
-        self.slow.map(|_| self.view.state.newcomers.load(Ordering::Acquire))
+    fn newcomers(&self) -> Option<Newcomers> {
+        let ClusterView { made, state, .. } = self.view;
+        self.slow.map(|_| Newcomers { of: *made, count: state.newcomers.load(Ordering::Acquire) })
     }
 
     fn all_usable(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use rand::{Rng, RngExt};
 use weft_model::table::endpoints::{EndpointSet, Group};
 
-use super::Load;
+use super::{Load, Newcomers};
 
 /// Whose turn it is, for one cluster and one worker.
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ pub struct Turn {
     next: usize,
     credits: Vec<i64>,
     /// The newcomers of whom the last is warm.
-    warm: Option<u64>,
+    warm: Option<Newcomers>,
 }
 
 impl Turn {
     /// Has everybody warmed up that has come so far?
-    pub(super) fn all_are_warm(&mut self, set: &EndpointSet, newcomers: u64, load: &impl Load) -> bool {
+    pub(super) fn all_are_warm(&mut self, set: &EndpointSet, newcomers: Newcomers, load: &impl Load) -> bool {
         if self.warm != Some(newcomers) && (0..set.endpoints.len()).all(|one| load.warmth(one) >= 1.0) {
             self.warm = Some(newcomers);
         }

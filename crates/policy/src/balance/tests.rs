@@ -17,6 +17,7 @@ struct Seen {
     down: Vec<usize>,
     cold: BTreeMap<usize, f64>,
     newcomers: u64,
+    set: u64,
     degraded: Vec<usize>,
 }
 
@@ -33,8 +34,8 @@ impl Load for Seen {
     fn degraded(&self, endpoint: usize) -> bool {
         self.degraded.contains(&endpoint)
     }
-    fn newcomers(&self) -> Option<u64> {
-        Some(self.newcomers)
+    fn newcomers(&self) -> Option<Newcomers> {
+        Some(Newcomers { of: self.set, count: self.newcomers })
     }
 }
 
@@ -191,6 +192,11 @@ fn once_all_are_warm_nobody_is_asked_again_until_somebody_comes() {
     assert!(picker.counts(1000)[1] > 400, "who is warm stays warm");
     picker.seen.newcomers += 1;
     assert!(picker.counts(1000)[1] < 100, "somebody has come");
+    picker.seen.cold.clear();
+    picker.counts(10);
+    picker.seen.cold.insert(1, 0.01);
+    picker.seen.set += 1;
+    assert!(picker.counts(1000)[1] < 100, "these are others");
 }
 
 #[test]

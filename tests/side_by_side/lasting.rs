@@ -48,10 +48,12 @@ async fn used(at: Place) -> Vec<Line> {
 async fn silent(at: Place) -> Vec<Line> {
     let began = Instant::now();
     let mut client = Peer::connect(at.bytes()).await;
+    // Counted from before the last request: when its answer is looked at is up to this program, not to a proxy.
+    let mut last = began;
     while began.elapsed() < IDLE * 2 {
+        last = Instant::now();
         assert_eq!(at.ask_on(&mut client, "GET", "/", &[]).await.status, 200);
     }
-    let last = Instant::now();
     let (_, end) = client.end().await;
     vec![
         line("nothing moves on a connection: it ends", about(last.elapsed(), 700)),

@@ -68,19 +68,14 @@ pub fn set_framing(headers: &mut Headers, framing: Framing) -> Result<(), Invali
         }
         Framing::Length(length) => {
             headers.remove("transfer-encoding");
-            if headers.count("content-length") != 1
-                || headers.get("content-length").and_then(parse_length) != Some(length)
-            {
+            if headers.only("content-length").and_then(parse_length) != Some(length) {
                 headers.set("content-length", itoa::Buffer::new().format(length))?;
             }
         }
         Framing::Chunked => {
             headers.remove("content-length");
-            if headers.count("transfer-encoding") != 1
-                || !headers
-                    .get("transfer-encoding")
-                    .is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"))
-            {
+            let coding = headers.only("transfer-encoding");
+            if !coding.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked")) {
                 headers.set("transfer-encoding", "chunked")?;
             }
         }

@@ -5,9 +5,17 @@
 //! Only whether a header may be there at all is decided in place. What follows is a call: a request asks some forty times, and
 //! code that is forty times in the program is not in the processor's cache when it is run.
 
+mod line;
+mod names;
+
 use std::fmt;
 
-use crate::syntax::{is_const_token, is_field_value, is_token, trim};
+use names::{Key, mark};
+
+pub use line::Line;
+pub use names::{Name, Names};
+
+use crate::syntax::{is_field_value, is_token, trim};
 
 /// No limit allows more: places in the buffer are 32 bits wide, and a head leaves room for what is appended to it.
 pub(crate) const MOST_HEAD: usize = u32::MAX as usize / 2;
@@ -39,57 +47,6 @@ pub enum InvalidHeader {
     TooLong,
 }
 
-/// A header that was checked once, to be appended to one message after another.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// `name: value\r\n`.
-    bytes: Box<[u8]>,
-    name_len: usize,
-    tag: u8,
-}
-
-impl Line {
-    /// Checks what [`Headers::append`] would.
-    ///
-    /// # Errors
-    /// It is no header.
-    pub fn new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, InvalidHeader> {
-        let mut one = Headers::new();
-        one.append(name, value)?;
-        let span = one.spans[0];
-        Ok(Self { bytes: one.bytes.into(), name_len: span.name_len as usize, tag: span.tag })
-    }
-
-    /// The header's value.
-    pub fn value(&self) -> &[u8] {
-        &self.bytes[self.value_range()]
-    }
-
-    /// Where it lies in `bytes`.
-    fn value_range(&self) -> std::ops::Range<usize> {
-        self.name_len + 2..self.bytes.len() - 2
-    }
-}
-
-/// A header's name that was checked when the program was compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name(&'static str);
-
-impl Name {
-    /// # Panics
-    /// If it is no token: where it is a constant, the program is not compiled.
-    pub const fn new(text: &'static str) -> Self {
-        assert!(is_const_token(text.as_bytes()), "a header's name is a token");
-        Self(text)
-    }
-}
-
-impl AsRef<[u8]> for Name {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
 /// Where one header lies in `bytes`.
 #[derive(Clone, Copy)]
 struct Span {
@@ -101,13 +58,6 @@ struct Span {
     is_line: bool,
     doomed: bool,
     /// The name's digest, so that a look-up compares bytes only where it is about to succeed.
-    tag: u8,
-}
-
-/// A name that is looked up.
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    name: &'a [u8],
     tag: u8,
 }
 
@@ -170,10 +120,10 @@ impl Headers {
         self.position(Key::new(name.as_ref())).is_some()
     }
 
-    /// How many headers have that name.
-    pub fn count(&self, name: impl AsRef<[u8]>) -> usize {
+    /// The value of a header that is there once.
+    pub fn only(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let key = Key::new(name.as_ref());
-        if self.may_have(key) { self.count_all(key) } else { 0 }
+        if self.may_have(key) { self.only_one(key) } else { None }
     }
 
     /// All (name, value), in order, names in the case in which they came.
@@ -183,7 +133,7 @@ impl Headers {
 
     /// Adds a header at the end; white space around the value is left out.
     pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        self.append_checking(name.as_ref(), value.as_ref())
+        self.append_checking(Key::new(name.as_ref()), value.as_ref())
     }
 
     /// Adds a header that was checked before.
@@ -202,9 +152,19 @@ impl Headers {
 
     /// Makes `value` the only value of `name`: in the first one's place and case if there is one, else at the end.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let (key, value) = (Key::new(name.as_ref()), value.as_ref());
+        self.set_or(Key::new(name.as_ref()), value.as_ref(), Self::append_checking)
+    }
+
+    /// Replaces what is there, or adds what is not.
+    #[inline(always)]
+    fn set_or(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        add: impl FnOnce(&mut Self, Key<'_>, &[u8]) -> Result<(), InvalidHeader>,
+    ) -> Result<(), InvalidHeader> {
         match self.position(key) {
-            None => self.append_checking(key.name, value),
+            None => add(self, key, value),
             Some(first) => self.replace(key, first, value),
         }
     }
@@ -233,11 +193,7 @@ impl Headers {
     /// # Errors
     /// The value is none, or there is no room for it.
     pub fn set_known(&mut self, name: Name, value: impl AsRef<[u8]>) -> Result<(), InvalidHeader> {
-        let (key, value) = (Key::new(name.as_ref()), value.as_ref());
-        match self.position(key) {
-            None => self.append_known(key, value),
-            Some(first) => self.replace(key, first, value),
-        }
+        self.set_or(Key::new(name.as_ref()), value.as_ref(), Self::append_known)
     }
 
     /// The same of a number.
@@ -245,12 +201,7 @@ impl Headers {
     /// # Errors
     /// There is no room for it.
     pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
-        let (key, mut digits) = (Key::new(name.as_ref()), itoa::Buffer::new());
-        let value = digits.format(value).as_bytes();
-        match self.position(key) {
-            None => self.add_line(key, value),
-            Some(first) => self.replace(key, first, value),
-        }
+        self.set_or(Key::new(name.as_ref()), itoa::Buffer::new().format(value).as_bytes(), Self::add_line)
     }
 
     /// Removes every header of that name; whether there was one.
@@ -273,7 +224,7 @@ impl Headers {
 
     /// The same among names that look like one of `names`; others are kept unseen.
     pub fn retain_among(&mut self, names: &Names, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let is_among = |span: &Span| names.0[usize::from(span.tag)];
+        let is_among = |span: &Span| names.have(span.tag);
         if self.spans.iter().any(is_among) {
             self.spans
                 .retain(|span| !is_among(span) || keep(span.name(&self.bytes), span.value(&self.bytes)));
@@ -364,8 +315,9 @@ impl Headers {
     }
 
     #[inline(never)]
-    fn count_all(&self, key: Key<'_>) -> usize {
-        self.named(key).count()
+    fn only_one(&self, key: Key<'_>) -> Option<&[u8]> {
+        let mut all = self.named(key);
+        all.next().filter(|_| all.next().is_none()).map(|span| span.value(&self.bytes))
     }
 
     /// `false` if no header of that name was ever added.
@@ -380,11 +332,11 @@ impl Headers {
 
     /// Adds what is looked at, name and value, at the end.
     #[inline(never)]
-    fn append_checking(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidHeader> {
-        if !is_token(name) {
+    fn append_checking(&mut self, key: Key<'_>, value: &[u8]) -> Result<(), InvalidHeader> {
+        if !is_token(key.name) {
             return Err(InvalidHeader::Name);
         }
-        self.append_known(Key::new(name), value)
+        self.append_known(key, value)
     }
 
     /// The same of a name that needs no look.
@@ -433,50 +385,6 @@ impl Headers {
             _ => Err(InvalidHeader::TooLong),
         }
     }
-}
-
-impl<'a> Key<'a> {
-    fn new(name: &'a [u8]) -> Self {
-        Self { name, tag: tag(name) }
-    }
-
-    fn mark(self) -> u64 {
-        mark(self.tag)
-    }
-}
-
-/// A name's digest, the same in upper and lower case.
-const fn tag(name: &[u8]) -> u8 {
-    let last = match name {
-        [.., last] => *last | 0x20,
-        [] => 0,
-    };
-    (name.len() as u8).wrapping_mul(7) ^ last
-}
-
-/// What several names look like, for a look over all headers that passes most of them by. Others may look alike.
-#[derive(Debug)]
-pub struct Names([bool; 256]);
-
-impl Names {
-    /// Of none.
-    pub const NONE: Self = Self([false; 256]);
-
-    /// Of these, too.
-    #[must_use]
-    pub const fn and(mut self, names: &[&str]) -> Self {
-        let mut n = 0;
-        while n < names.len() {
-            self.0[tag(names[n].as_bytes()) as usize] = true;
-            n += 1;
-        }
-        self
-    }
-}
-
-/// One of 64 bits.
-fn mark(tag: u8) -> u64 {
-    1 << (tag % 64)
 }
 
 impl Span {

@@ -141,8 +141,9 @@ pub fn pick(
         LbPolicy::LeastRequest { choices } => choose::least(group, choices, load, wanted, rng),
         _ => choose::by_chance(group, wanted, rng),
     };
-    // Envoy warms up by these two policies alone.
-    let warms = matches!(balancing.policy, LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. });
+    // Envoy warms up by these two policies alone; and who is alone has nobody to take its share meanwhile.
+    let warms = matches!(balancing.policy, LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. })
+        && group.members.len() > 1;
     let warm = match load.newcomers() {
         Some(newcomers) if warms && !turn.all_are_warm(set, newcomers, load) => {
             Warm::of(group, load, &usable)

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ struct Seen {
     active: BTreeMap<usize, u32>,
     down: Vec<usize>,
     cold: BTreeMap<usize, f64>,
+    asked_how_warm: Cell<u32>,
     newcomers: u64,
     set: u64,
     degraded: Vec<usize>,
@@ -29,6 +31,7 @@ impl Load for Seen {
         !self.down.contains(&endpoint)
     }
     fn warmth(&self, endpoint: usize) -> f64 {
+        self.asked_how_warm.update(|times| times + 1);
         self.cold.get(&endpoint).copied().unwrap_or(1.0)
     }
     fn degraded(&self, endpoint: usize) -> bool {
@@ -177,6 +180,17 @@ fn who_warms_up_gets_its_weight_times_its_warmth() {
     let mut picker = Picker::of(weighted(LbPolicy::Random, &[1, 1]));
     picker.seen.cold.insert(1, 0.1);
     assert!(picker.counts(1000)[1] > 400, "by chance nobody warms up, as in Envoy");
+}
+
+#[test]
+fn who_is_alone_is_not_asked_how_warm_it_is() {
+    let asked = [&[1][..], &[1, 1]].map(|weights| {
+        let mut picker = Picker::of(weighted(LbPolicy::RoundRobin, weights));
+        picker.seen.cold.insert(0, 0.1);
+        picker.counts(4);
+        picker.seen.asked_how_warm.get() > 0
+    });
+    assert_eq!(asked, [false, true]);
 }
 
 #[test]

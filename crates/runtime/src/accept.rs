@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
@@ -24,12 +25,14 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Takes a non-blocking listener; must be called on a runtime with I/O and time enabled.
+    /// Takes a non-blocking listener; must be called on a runtime with I/O and time enabled. Accepted sockets have its
+    /// `TCP_NODELAY`, which is set here.
     #[expect(
         deprecated,
         reason = "its successor is `unsafe` for types that may change their descriptor; std's listener cannot"
     )]
     pub fn new(listener: TcpListener) -> io::Result<Self> {
+        socket2::SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
         Ok(Self { listener, warned: None })
     }
@@ -39,13 +42,11 @@ impl Acceptor {
         self.listener.get_ref().local_addr()
     }
 
-    /// The next connection (nodelay is left to its taker); safe to drop half-way. Connections that broke in
-    /// the queue are passed over; when files or memory run out it waits and tries again. An error means that
-    /// the listener itself is broken.
+    /// The next connection; safe to drop half-way. Connections that broke in the queue are passed over; when files or memory
+    /// run out it waits and tries again. An error means that the listener itself is broken.
     pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
-            let accepted = self.listener.async_io(Interest::READABLE, TcpListener::accept).await;
-            match accepted.and_then(|(stream, peer)| stream.set_nonblocking(true).map(|()| (stream, peer))) {
+            match self.listener.async_io(Interest::READABLE, take).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => match Verdict::of(&error) {
                     Verdict::PassOver => {}
@@ -68,6 +69,14 @@ impl Acceptor {
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// One connection of the queue, non-blocking from its first moment: a call less than to make it so.
+fn take(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    // A queue of TCP tells of no other kind of peer.
+    let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(Errno::ECONNABORTED)?;
+    Ok((socket.into(), peer))
 }
 
 /// What an error of accept(2) means for the next try.

@@ -116,8 +116,6 @@ async fn take(
     drain: DrainWatch,
     mut arriving: Arriving,
 ) -> Result<Option<Stage>, Refused> {
-    socket.set_nodelay(true)?;
-    socket.set_nonblocking(true)?;
     let (view, snapshot) = view_of(&worker, &listener).ok_or_else(|| gone(&listener))?;
     let origin = Origin::of(&socket, &view.listener.settings)?;
     let (listener, view) = origin::hand_over((listener, view), origin, &snapshot);

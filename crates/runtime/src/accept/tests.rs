@@ -17,6 +17,7 @@ async fn accepted_sockets_work_on_another_runtime() {
     let mut client = TcpStream::connect(acceptor.local_addr().unwrap()).unwrap();
     let (server, peer) = tokio::time::timeout(PATIENCE, acceptor.accept()).await.unwrap().unwrap();
     assert_eq!(peer, client.local_addr().unwrap());
+    assert!(server.nodelay().unwrap());
     client.write_all(b"hello").unwrap();
     drop(client);
     let other = std::thread::spawn(move || {

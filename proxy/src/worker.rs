@@ -33,6 +33,9 @@ use crate::upstream::unspoken::Unspoken;
 /// Idle upstream connections are looked over this often.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// So many are closed in one go.
+const CLOSED_AT_ONCE: usize = 64;
+
 /// So long after a connection became idle it is watched: most are used again before that.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -238,7 +241,7 @@ impl Worker {
             let shed = if self.pools.borrow().is_empty() && self.turns.borrow().is_empty() {
                 0
             } else {
-                self.sweep_pools()
+                self.sweep_pools().await
             };
             if rest.is_due(self.work.get(), shed) {
                 allocator::give_back();
@@ -247,7 +250,7 @@ impl Worker {
     }
 
     /// Looks over idle connections; says how many were given up.
-    fn sweep_pools(&self) -> usize {
+    async fn sweep_pools(&self) -> usize {
         let snapshot = self.snapshot();
         let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
         let mut bases: HashMap<u64, Duration> = HashMap::new();
@@ -258,11 +261,19 @@ impl Worker {
         }
         self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
         self.lines.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
-        let now = Instant::now();
-        let mut pools = self.pools.borrow_mut();
-        let before = pools.count();
-        pools.sweep(now, |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
-        let after = pools.count();
+        let (before, shed, after) = {
+            let mut pools = self.pools.borrow_mut();
+            let before = pools.count();
+            let shed =
+                pools.sweep(Instant::now(), |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
+            (before, shed, pools.count())
+        };
+        for (nth, spare) in shed.into_iter().enumerate() {
+            if nth % CLOSED_AT_ONCE == CLOSED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            drop(spare);
+        }
         before.0 + before.1 - after.0 - after.1
     }
 }

@@ -29,10 +29,33 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// So many idle connections to one place are kept even if nobody needs them.
 const STOCK: usize = 8;
 
-/// Of connections that nobody has needed since they were last looked at, so many are given up: half of those beyond a small
-/// stock, so that a load that comes back soon finds most of them, and one that does not leaves no memory held.
-pub const fn surplus(unneeded: usize) -> usize {
-    unneeded.saturating_sub(STOCK).div_ceil(2)
+/// Looks at a pool from one to the next of which a connection was idle, all of them, before it is given up.
+const LOOKS: usize = 3;
+
+/// How many of a pool's idle connections nobody has needed.
+///
+/// A load that comes back soon finds all of its connections, and one that does not leaves no memory held.
+#[derive(Debug, Clone, Default)]
+pub struct Unneeded {
+    /// So many were idle all the time since the last look, from that to the one before, and so on.
+    idle: [usize; LOOKS],
+}
+
+impl Unneeded {
+    /// One was taken out, and so many are left.
+    pub fn left(&mut self, idle: usize) {
+        self.idle[0] = self.idle[0].min(idle);
+    }
+
+    /// The next look, while so many are idle; how many of them are given up.
+    pub fn look(&mut self, idle: usize) -> usize {
+        self.left(idle);
+        let surplus = self.idle.iter().min().map_or(0, |least| least.saturating_sub(STOCK));
+        self.idle.rotate_right(1);
+        self.idle[0] = idle;
+        self.idle.iter_mut().for_each(|least| *least = least.saturating_sub(surplus));
+        surplus
+    }
 }
 
 /// What a server says with its first answer on a connection, in `Keep-Alive: timeout=5, max=100`.

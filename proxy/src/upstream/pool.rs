@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use tokio::sync::Notify;
 use weft_model::cluster::UpstreamHttp;
-use weft_policy::keep_alive::{self, Habit};
+use weft_policy::keep_alive::{Habit, Unneeded};
 
 use super::h2_client::H2Client;
 use super::places::Places;
@@ -72,8 +72,8 @@ struct Idle {
         reason = "each request takes one out and puts it back: a pointer is moved, not a connection"
     )]
     spares: Vec<Box<Spare>>,
-    /// So many of the oldest were here all the time since pools were last swept.
-    unneeded: usize,
+    /// So many of the oldest were here all the time.
+    unneeded: Unneeded,
     /// What the server's closings tell of its patience.
     habit: Habit,
 }
@@ -87,14 +87,16 @@ impl Idle {
     /// Takes one out.
     fn remove(&mut self, place: usize) -> Box<Spare> {
         let spare = self.spares.remove(place);
-        self.unneeded = self.unneeded.min(self.spares.len());
+        self.unneeded.left(self.spares.len());
         spare
     }
 
-    /// Gives up what a load that is over has left behind.
-    fn shed(&mut self) {
-        self.spares.drain(..keep_alive::surplus(self.unneeded));
-        self.unneeded = self.spares.len();
+    /// Takes out what has been idle for so long, and what a load that is over has left behind.
+    fn shed(&mut self, limit: Duration, now: Instant, shed: &mut Vec<Box<Spare>>) {
+        let is_over = |spare: &mut Box<Spare>| now.saturating_duration_since(spare.idle_since) >= limit;
+        shed.extend(self.spares.extract_if(.., is_over));
+        let surplus = self.unneeded.look(self.spares.len());
+        shed.extend(self.spares.drain(..surplus));
     }
 
     /// How long a connection may be idle, so that it ends before the server ends it.
@@ -201,13 +203,20 @@ impl Pools {
     }
 
     /// Gives up what has been idle for too long, has died, is more than is needed, or belongs to nobody any more.
-    /// `idle_limit` says how long a pool's connections may be idle; `None`: the pool has gone.
-    pub fn sweep(&mut self, now: Instant, mut idle_limit: impl FnMut(PoolKey) -> Option<Duration>) {
+    /// `idle_limit` says how long a pool's connections may be idle; `None`: the pool has gone. HTTP/1.1's are handed out: to
+    /// close hundreds takes a while, in which others want to be served.
+    pub fn sweep(
+        &mut self,
+        now: Instant,
+        mut idle_limit: impl FnMut(PoolKey) -> Option<Duration>,
+    ) -> Vec<Box<Spare>> {
+        let mut shed = Vec::new();
         self.h1.retain(|key, idle| {
-            let Some(limit) = idle_limit(*key) else { return false };
-            idle.spares.retain(|spare| now.saturating_duration_since(spare.idle_since) < limit);
-            idle.unneeded = idle.unneeded.min(idle.spares.len());
-            idle.shed();
+            let Some(limit) = idle_limit(*key) else {
+                shed.append(&mut idle.spares);
+                return false;
+            };
+            idle.shed(limit, now, &mut shed);
             idle.spares.iter_mut().for_each(|spare| spare.conn.rest());
             !idle.spares.is_empty() || !idle.habit.is_forgotten(now)
         });
@@ -224,6 +233,7 @@ impl Pools {
             });
             !clients.is_empty()
         });
+        shed
     }
 
     /// There is no connection in any.

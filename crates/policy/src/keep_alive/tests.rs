@@ -25,15 +25,28 @@ fn a_connection_is_given_up_a_quarter_of_its_time_before_and_five_seconds_at_mos
 }
 
 #[test]
-fn connections_that_nobody_needs_are_given_up_by_halves_and_a_few_stay() {
-    let mut kept = 512;
-    for _ in 0..5 {
-        kept -= surplus(kept);
+fn connections_that_nobody_needs_for_three_looks_are_given_up_and_a_few_stay() {
+    let (mut unneeded, mut idle) = (Unneeded::default(), 512);
+    let given_up: Vec<usize> = (0..6)
+        .map(|_| {
+            let surplus = unneeded.look(idle);
+            idle -= surplus;
+            surplus
+        })
+        .collect();
+    assert_eq!(given_up, [0, 0, 0, 504, 0, 0], "since the first look they have been idle for three");
+}
+
+#[test]
+fn what_was_needed_once_in_three_looks_stays() {
+    let (mut unneeded, mut idle) = (Unneeded::default(), 100);
+    for look in 0..12 {
+        if look % 3 == 0 {
+            unneeded.left(idle - 80);
+        }
+        idle -= unneeded.look(idle);
     }
-    assert!(kept <= 24, "{kept} of 512 are left after five looks");
-    for few in 0..=8 {
-        assert_eq!(surplus(few), 0, "{few} are kept");
-    }
+    assert_eq!(idle, 88, "80 are needed at every third look, and a few stay besides");
 }
 
 #[test]

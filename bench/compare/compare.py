@@ -43,6 +43,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is asked (%(default)s)")
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
     loads.options(parser)
+    parser.add_argument("--at-once", action="store_true", help="all pairs are loaded at the same time, with the connections shared out: for differences that rounds hide")
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:
@@ -57,7 +58,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = about.machine() | {
         "loads": f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
-        f"then {given.rate} requests/s; each proxy with {given.threads} threads",
+        + ("shared out, all pairs at once" if given.at_once else f"then {given.rate} requests/s")
+        + f"; each proxy with {given.threads} threads",
     }
     try:
         results = measured(given)
@@ -76,28 +78,32 @@ def measured(given):
     with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
         running = stage.all(given.pairs)
         idle = {pair.name: processes.memory(pair.pids) for pair in running}
+        if given.at_once:
+            return rounds.at_once(running, given.rounds, lambda pair: rounds.of_a_share(pair, given, len(running)), told)
         one = lambda pair: {**rounds.of_http(pair, given), "idle": idle[pair.name]}
         return rounds.interleaved(running, given.rounds, one, told)
 
 
 def told(result):
-    return ", ".join(f"{title} {form.format(result[key])}" for title, key, form in COLUMNS)
+    return ", ".join(f"{title} {form.format(result[key])}" for title, key, form in COLUMNS if key in result)
 
 
 def table(results, run):
     """Medians of the clean rounds, and medians of the rounds' ratios to the limit and to HAProxy."""
-    rows = [["pair", *(title for title, _, _ in COLUMNS), "rounds"]]
+    seen = {key for all_rounds in results.values() for each in all_rounds for key in each}
+    columns, ratios = ([column for column in known if column[1] in seen] for known in (COLUMNS, RATIOS))
+    rows = [["pair", *(title for title, _, _ in columns), "rounds"]]
     for name, all_rounds in results.items():
         clean = [each for each, in rounds.clean(results, name)]
-        cells = [middle(form, [each[key] for each in clean]) for _, key, form in COLUMNS]
+        cells = [middle(form, [each[key] for each in clean]) for _, key, form in columns]
         rows.append([name, *cells, f"{len(clean)}/{len(all_rounds)}"])
     text = [f"{key}: {value}" for key, value in run.items()] + ["", *about.aligned(rows)]
     for base in BASES if len(results) > 1 else []:
         if base not in results:
             continue
-        rows = [[f"ratio to {base}", *(title for title, _ in RATIOS)]]
+        rows = [[f"ratio to {base}", *(title for title, _ in ratios)]]
         for name in results:
-            rows.append([name, *(ratio(results, name, base, key) for _, key in RATIOS)])
+            rows.append([name, *(ratio(results, name, base, key) for _, key in ratios)])
         text += ["", *about.aligned(rows)]
     return "\n".join([*text, *added(results)])
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 
 import loads
@@ -15,14 +16,37 @@ def interleaved(running, count, measured, told):
         # Each round begins with another pair, so that no one always follows the same neighbour's heat.
         turn = number % len(running)
         for pair in running[turn:] + running[:turn]:
-            try:
-                result = measured(pair)
-            except loads.Unclean as reason:
-                result = {"failed": str(reason)}
-            results[pair.name].append(result)
-            said = f"NO RESULT: {result['failed']}" if "failed" in result else told(result)
-            print(f"# round {number + 1} {pair.name}: {said}", file=sys.stderr, flush=True)
+            note(results, pair, number, of_one(pair, measured), told)
     return results
+
+
+def at_once(running, count, measured, told):
+    """The same with all pairs asked at the same time: what the machine and its others do is done to all alike."""
+    results = {pair.name: [] for pair in running}
+    # In a first one, which does not count, connections are made between the proxies.
+    for number in range(-1, count):
+        found = {}
+        asked = [threading.Thread(target=lambda pair=pair: found.update({pair.name: of_one(pair, measured)})) for pair in running]
+        for one in asked:
+            one.start()
+        for one in asked:
+            one.join()
+        for pair in running if number >= 0 else []:
+            note(results, pair, number, found[pair.name], told)
+    return results
+
+
+def of_one(pair, measured):
+    try:
+        return measured(pair)
+    except loads.Unclean as reason:
+        return {"failed": str(reason)}
+
+
+def note(results, pair, number, result, told):
+    results[pair.name].append(result)
+    said = f"NO RESULT: {result['failed']}" if "failed" in result else told(result)
+    print(f"# round {number + 1} {pair.name}: {said}", file=sys.stderr, flush=True)
 
 
 def spending(pair, load):
@@ -65,6 +89,12 @@ def of_http(pair, given):
         "closed": closed,
         "open": opened,
     }
+
+
+def of_a_share(pair, given, among):
+    """One round of small requests on one's share of the connections."""
+    spent = spending(pair, lambda pair: loads.closed_loop(pair, max(1, given.connections // among), given.secs))
+    return {key: spent[key] for key in ("rate", "cpu")}
 
 
 def clean(results, *names):

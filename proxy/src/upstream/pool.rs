@@ -92,7 +92,7 @@ impl Idle {
     }
 
     /// Takes out what has been idle for so long, and what a load that is over has left behind.
-    fn shed(&mut self, limit: Duration, now: Instant, shed: &mut Vec<Box<Spare>>) {
+    fn shed(&mut self, limit: Duration, now: Instant, shed: &mut impl Extend<Box<Spare>>) {
         let is_over = |spare: &mut Box<Spare>| now.saturating_duration_since(spare.idle_since) >= limit;
         shed.extend(self.spares.extract_if(.., is_over));
         let surplus = self.unneeded.look(self.spares.len());

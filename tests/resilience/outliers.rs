@@ -282,6 +282,6 @@ async fn what_was_refused_before_an_endpoint_was_asked_counts_for_nothing_of_it(
     assert!(first.response().await.0.contains("200"));
     let snapshot = way.sidecar.shared.live.load();
     let view = snapshot.clusters().next().unwrap();
-    let totals: u64 = view.endpoints.iter().map(|each| each.state.requests.load(Ordering::Relaxed)).sum();
+    let totals: u64 = view.endpoints.iter().map(|each| each.state.requests()).sum();
     assert_eq!(totals, 1);
 }

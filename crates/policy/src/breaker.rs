@@ -83,8 +83,10 @@ impl Limits {
     }
 }
 
-/// How many are in, and how often somebody was refused.
+/// How many are in, and how often somebody was refused. All workers write it with each request, so it has a line of the cache of
+/// its own.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Count {
     inside: AtomicU32,
     refused: AtomicU64,

@@ -24,7 +24,7 @@ pub(super) async fn clusters(State(admin): State<Admin>) -> String {
                 state.connect_failures.load(Ordering::Relaxed)
             );
             let _ = writeln!(out, "{name}::{address}::rq_active::{}", state.active());
-            let _ = writeln!(out, "{name}::{address}::rq_total::{}", state.requests.load(Ordering::Relaxed));
+            let _ = writeln!(out, "{name}::{address}::rq_total::{}", state.requests());
             let _ = writeln!(out, "{name}::{address}::rq_error::{}", state.failures.load(Ordering::Relaxed));
             if let Some(settings) = settings {
                 let _ = writeln!(out, "{name}::{address}::weight::{}", settings.settings.weight);

@@ -147,13 +147,12 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
     let (snapshot, now) = (admin.0.shared.live.load(), Instant::now());
     let views = snapshot.clusters().flat_map(|view| view.endpoints.iter().map(move |e| (view, e)));
     // Who was never well was never asked.
-    let told =
-        views.filter(|(view, e)| e.state.requests.load(Ordering::Relaxed) > 0 || health(view, e).is_some());
+    let told = views.filter(|(view, e)| e.state.requests() > 0 || health(view, e).is_some());
     told.map(|(view, e)| Endpoint {
         cluster: view.cluster.settings.name.clone(),
         address: e.address.to_string(),
         active: e.state.active(),
-        requests: e.state.requests.load(Ordering::Relaxed),
+        requests: e.state.requests(),
         failures: e.state.failures.load(Ordering::Relaxed),
         connect_failures: e.state.connect_failures.load(Ordering::Relaxed),
         ejected_seconds: ejected(view, e, now).map(|left| left.as_secs_f64()),

@@ -12,15 +12,21 @@ use weft_policy::outlier::Streaks;
 use super::health::Known;
 use crate::snapshot::{ClusterView, Local};
 
+/// What all workers write with each request: on a line of the cache of its own, for what they only read to stay where it is.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Taken {
+    active: AtomicU32,
+    requests: AtomicU64,
+}
+
 /// One endpoint of one cluster.
 #[derive(Debug)]
 pub struct EndpointState {
     /// Where it is.
     pub address: SocketAddr,
-    active: AtomicU32,
-    /// Requests (or TCP connections) sent to it.
-    pub requests: AtomicU64,
-    /// Of these, how many have ended, be it by an answer's head; counted where rates of success are compared.
+    taken: Taken,
+    /// Of its requests, how many have ended, be it by an answer's head; counted where rates of success are compared.
     pub judged: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.
     pub failures: AtomicU64,
@@ -47,8 +53,7 @@ impl EndpointState {
         Self {
             newcomers,
             address,
-            active: AtomicU32::new(0),
-            requests: AtomicU64::new(0),
+            taken: Taken::default(),
             judged: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
@@ -63,7 +68,12 @@ impl EndpointState {
 
     /// Requests (or TCP connections) in flight, of all workers.
     pub fn active(&self) -> u32 {
-        self.active.load(Ordering::Relaxed)
+        self.taken.active.load(Ordering::Relaxed)
+    }
+
+    /// Requests (or TCP connections) sent to it.
+    pub fn requests(&self) -> u64 {
+        self.taken.requests.load(Ordering::Relaxed)
     }
 
     /// Is it left alone, because too much failed there?
@@ -86,12 +96,12 @@ impl EndpointState {
 
     /// It was asked once more, or could not be.
     pub fn asked(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.taken.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One more in flight, until the guard is dropped.
     pub fn begin(self: &Arc<Self>) -> InFlight {
-        self.active.fetch_add(1, Ordering::Relaxed);
+        self.taken.active.fetch_add(1, Ordering::Relaxed);
         InFlight { endpoint: self.clone(), requests: None, asked: false }
     }
 }
@@ -128,7 +138,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.endpoint.active.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.taken.active.fetch_sub(1, Ordering::Relaxed);
         if let Some(cluster) = &self.requests {
             cluster.state.requests.leave();
         }

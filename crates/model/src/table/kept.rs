@@ -1,19 +1,34 @@
 //! Numbers that outlive configurations: whose turn it is among weighted clusters, what is left in a bucket.
 //!
-//! They are found again by what they are for, and shared by all workers.
+//! They are found again by what they are for, and shared by all workers, each of which writes them with every request: so each
+//! has a line of the cache of its own, and what lies beside it is not fetched anew for that.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 /// One such number.
-pub type Kept = Arc<AtomicU64>;
+pub type Kept = Arc<Number>;
+
+/// A number on a line of its own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct Number(AtomicU64);
+
+impl Deref for Number {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        &self.0
+    }
+}
 
 /// All of them. What no configuration holds any more is forgotten.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keeper {
-    all: HashMap<String, Weak<AtomicU64>>,
+    all: HashMap<String, Weak<Number>>,
     chance: RandomState,
     prune_at: usize,
 }
@@ -37,7 +52,7 @@ impl Keeper {
             self.all.retain(|_, kept| kept.strong_count() > 0);
             self.prune_at = 1024.max(2 * self.all.len());
         }
-        let kept = Arc::new(AtomicU64::new(first(&self.chance, &what)));
+        let kept = Arc::new(Number(AtomicU64::new(first(&self.chance, &what))));
         self.all.insert(what, Arc::downgrade(&kept));
         kept
     }

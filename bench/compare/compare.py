@@ -44,6 +44,7 @@ def arguments():
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
     loads.options(parser)
     parser.add_argument("--at-once", action="store_true", help="all pairs are loaded at the same time, with the connections shared out: for differences that rounds hide")
+    parser.add_argument("--starts", type=int, default=1, help="how often all pairs are started anew, for as many rounds each: two starts of one program differ by more than rounds do (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:
@@ -57,7 +58,8 @@ def main():
     # Whoever ends this ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = about.machine() | {
-        "loads": f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
+        "loads": (f"{given.starts} starts, each of " if given.starts > 1 else "")
+        + f"{given.rounds} rounds of {given.secs} s: wrk with {given.connections} connections, "
         + ("shared out, all pairs at once" if given.at_once else f"then {given.rate} requests/s")
         + f"; each proxy with {given.threads} threads",
     }
@@ -74,9 +76,19 @@ def main():
 
 
 def measured(given):
-    """All rounds of all pairs, each with its figures or the reason why it has none."""
+    """All rounds of all pairs, each with its figures or the reason why it has none, and with the number of its start."""
+    results = {name: [] for name in given.pairs}
+    for start in range(given.starts):
+        for name, found in of_one_start(given, start).items():
+            results[name] += [{**each, "start": start} for each in found]
+    return results
+
+
+def of_one_start(given, number):
     with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
-        running = stage.all(given.pairs)
+        # Each start begins with another pair.
+        turn = number % len(given.pairs)
+        running = stage.all(given.pairs[turn:] + given.pairs[:turn])
         idle = {pair.name: processes.memory(pair.pids) for pair in running}
         if given.at_once:
             return rounds.at_once(running, given.rounds, lambda pair: rounds.of_a_share(pair, given, len(running)), told)
@@ -109,8 +121,8 @@ def table(results, run):
 
 
 def added(results):
-    """CPU a request that something adds to each pair that ran with and without it: round by round, the median and, of that,
-    where it lies in nine of ten runs as this one (by drawing from the rounds again and again)."""
+    """CPU a request that something adds to each pair that ran with and without it: start by start, or round by round where there
+    was one start alone; the median and, of that, where it lies in nine of ten runs as this one (by drawing again and again)."""
     both = [(what, name, with_it) for what, name, with_it in ADDED if name in results and with_it in results]
     if both:
         yield ""
@@ -119,8 +131,11 @@ def added(results):
         if not clean:
             yield f"{what} adds to {name}: nothing is known, no round was clean"
             continue
-        found = [more["cpu"] - less["cpu"] for less, more in clean]
-        shares = [more["cpu"] / less["cpu"] - 1 for less, more in clean]
+        starts = {less["start"] for less, _ in clean}
+        groups = [[each for each in clean if each[0]["start"] == start] for start in sorted(starts)] if len(starts) > 1 else [[each] for each in clean]
+        cpu = [[statistics.mean(each[side]["cpu"] for each in group) for side in (0, 1)] for group in groups]
+        found = [more - less for less, more in cpu]
+        shares = [more / less - 1 for less, more in cpu]
         chance = random.Random(len(clean))
         again = sorted(statistics.median(chance.choices(shares, k=len(shares))) for _ in range(2000))
         yield (

@@ -45,7 +45,7 @@ WHY = {
     " a call and sidecar; HAProxy keeps a head in one form of its own, and here neither judges, measures nor logs",
     "grpc-unary/rate/haproxy": "as its CPU",
     "memory/idle": "3.4 MiB are its own; the rest is what of the program it runs, which all sidecars of a machine share",
-    "memory/spike": "not known in full; pages that something small still lives in are not given back",
+    "memory/spike": "pages that something small still lives in are not given back",
     "services/p50": "medians of 0.2 ms that differ by a few hundredths; the CPU is the same",
     "app-python": "a request that comes alone finds every cache cold and everybody asleep: the limit pair, which only seals and opens,"
     " spends 180 us on it, HAProxy's 290 to 450",

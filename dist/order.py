@@ -2,9 +2,9 @@
 
 Looks at sidecars of real meshes. Callgrind counts what is run from a sidecar's start through its first requests, and
 in a part of deploy/selfmonitor that is left alone for a while. First come the functions that requests still enter when all
-else is done: side by side they take two thirds of the pages that they take among those of the start. What it cannot see (a processor has instructions that it does
-not know) shows as pages of code that are missed in a real run, and so does what sidecars do once their connections are gone:
-those are added, in a few rounds.
+else is done: side by side they take two thirds of the pages that they take among those of the start. What callgrind cannot
+see (a processor has instructions that it does not know) shows as pages of code that are missed in a real run, and so does
+what sidecars do once their connections are gone: those are added, in a few rounds.
 """
 
 import argparse

@@ -43,8 +43,11 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="how often each pair is asked (%(default)s)")
     parser.add_argument("--secs", type=int, default=5, help="length of each load (%(default)s)")
     loads.options(parser)
-    parser.add_argument("--at-once", action="store_true", help="all pairs are loaded at the same time, with the connections shared out: for differences that rounds hide")
-    parser.add_argument("--starts", type=int, default=1, help="how often all pairs are started anew, for as many rounds each: two starts of one program differ by more than rounds do (%(default)s)")
+    parser.add_argument("--at-once", action="store_true",
+                        help="all pairs are loaded at the same time, with the connections shared out: for differences that rounds hide")
+    parser.add_argument("--starts", type=int, default=1,
+                        help="how often all pairs are started anew, for as many rounds each: two starts of one program differ by "
+                        "more than rounds do (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
     given = parser.parse_args()
     for name in given.pairs:
@@ -131,9 +134,10 @@ def added(results):
         if not clean:
             yield f"{what} adds to {name}: nothing is known, no round was clean"
             continue
-        starts = {less["start"] for less, _ in clean}
-        groups = [[each for each in clean if each[0]["start"] == start] for start in sorted(starts)] if len(starts) > 1 else [[each] for each in clean]
-        cpu = [[statistics.mean(each[side]["cpu"] for each in group) for side in (0, 1)] for group in groups]
+        several, groups = len({less["start"] for less, _ in clean}) > 1, {}
+        for nth, each in enumerate(clean):
+            groups.setdefault(each[0]["start"] if several else nth, []).append(each)
+        cpu = [[statistics.mean(each[side]["cpu"] for each in group) for side in (0, 1)] for group in groups.values()]
         found = [more - less for less, more in cpu]
         shares = [more / less - 1 for less, more in cpu]
         chance = random.Random(len(clean))

@@ -1,8 +1,8 @@
 """Rounds: every pair is asked in turn, each round begins with another, and what is compared is compared within a round."""
 
+import concurrent.futures
 import os
 import sys
-import threading
 import time
 
 import loads
@@ -23,16 +23,12 @@ def interleaved(running, count, measured, told):
 def at_once(running, count, measured, told):
     """The same with all pairs asked at the same time: what the machine and its others do is done to all alike."""
     results = {pair.name: [] for pair in running}
-    # In a first one, which does not count, connections are made between the proxies.
-    for number in range(-1, count):
-        found = {}
-        asked = [threading.Thread(target=lambda pair=pair: found.update({pair.name: of_one(pair, measured)})) for pair in running]
-        for one in asked:
-            one.start()
-        for one in asked:
-            one.join()
-        for pair in running if number >= 0 else []:
-            note(results, pair, number, found[pair.name], told)
+    with concurrent.futures.ThreadPoolExecutor(len(running)) as asked:
+        # In a first one, which does not count, connections are made between the proxies.
+        for number in range(-1, count):
+            found = list(asked.map(lambda pair: of_one(pair, measured), running))
+            for pair, result in zip(running, found) if number >= 0 else []:
+                note(results, pair, number, result, told)
     return results
 
 

@@ -15,7 +15,7 @@ use names::{Key, mark};
 pub use line::Line;
 pub use names::{Name, Names};
 
-use crate::syntax::{is_field_value, is_token, trim};
+use crate::syntax::{is_field_value, is_same_name, is_token, trim};
 
 /// No limit allows more: places in the buffer are 32 bits wide, and a head leaves room for what is appended to it.
 pub(crate) const MOST_HEAD: usize = u32::MAX as usize / 2;
@@ -417,9 +417,7 @@ impl Span {
     }
 
     fn is_named(&self, bytes: &[u8], name: &[u8]) -> bool {
-        // Mostly both are in the same case; and that is told eight bytes at a time.
-        let own = self.name(bytes);
-        own == name || own.eq_ignore_ascii_case(name)
+        is_same_name(self.name(bytes), name)
     }
 }
 

@@ -50,6 +50,48 @@ fn are_of_field(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, &byte| good & ((byte == b'\t') | (byte >= b' ') & (byte != 0x7f)))
 }
 
+/// Whether two names are the same but for the case of their letters. Clients write `Host` and programs ask for `host`, so
+/// neither way is the rare one; and names are short, so a loop over bytes would be most of the work.
+#[inline]
+pub(crate) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let alike = |one: &[u8; 8], other: &[u8; 8]| {
+        let (one, other) = (u64::from_ne_bytes(*one), u64::from_ne_bytes(*other));
+        one == other || in_lower_case(one) == in_lower_case(other)
+    };
+    // What is left over at the end is looked at together with what stands before it.
+    if let (Some(last), Some(others)) = (one.last_chunk(), other.last_chunk()) {
+        let (words, _) = one.as_chunks();
+        let (of_other, _) = other.as_chunks();
+        return words.iter().zip(of_other).all(|(one, other)| alike(one, other)) && alike(last, others);
+    }
+    match (ends(one), ends(other)) {
+        (Some(one), Some(other)) => alike(&one, &other),
+        _ => one.eq_ignore_ascii_case(other),
+    }
+}
+
+/// The first four bytes and the last four of four to eight.
+#[inline]
+fn ends(bytes: &[u8]) -> Option<[u8; 8]> {
+    let ([a, b, c, d], [e, f, g, h]) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    Some([*a, *b, *c, *d, *e, *f, *g, *h])
+}
+
+/// Eight bytes with their upper case letters in lower case.
+#[inline]
+const fn in_lower_case(word: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let low = word & (EACH * 0x7f);
+    // The highest bit of each byte says what is asked of it: no sum of these carries into the next.
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let beyond_z = low + EACH * (0x7f - b'Z' as u64);
+    let letters = from_a & !beyond_z & !word & (EACH * 0x80);
+    word | (letters >> 2)
+}
+
 /// Visible ASCII only.
 pub(crate) fn is_visible(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, &byte| good & byte.wrapping_sub(b'!').lt(&(b'~' - b'!' + 1)))
@@ -70,3 +112,6 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,9 +27,13 @@ pub fn normalize(path: &str, rules: PathNormalization) -> Normalized<'_> {
     let end = path.find('?').unwrap_or(path.len());
     let (bare, query) = path.split_at(end);
     // `*` (OPTIONS) and a CONNECT's nothing are no paths.
-    if !bare.starts_with('/') {
+    if !bare.starts_with('/') || is_plain(bare) {
         return Normalized::Forward(Cow::Borrowed(path));
     }
+    by_rules(path, bare, query, rules)
+}
+
+fn by_rules<'a>(path: &'a str, bare: &'a str, query: &str, rules: PathNormalization) -> Normalized<'a> {
     let mut bare = Cow::Borrowed(bare);
     let mut redirect = false;
     if rules.escaped_slashes != EscapedSlashes::Keep && has_escaped_slash(&bare) {
@@ -57,6 +61,16 @@ pub fn normalize(path: &str, rules: PathNormalization) -> Normalized<'_> {
         Cow::Owned(bare) if redirect => Normalized::Redirect(bare + query),
         Cow::Owned(bare) => Normalized::Forward(Cow::Owned(bare + query)),
     }
+}
+
+/// Is there nothing in it that any rule would change or refuse? Most paths are so, and one look tells.
+fn is_plain(bare: &str) -> bool {
+    let mut before = 0;
+    bare.bytes().all(|byte| {
+        let odd = matches!(byte, b'%' | b'\\') || (before == b'/' && matches!(byte, b'.' | b'/'));
+        before = byte;
+        !odd
+    })
 }
 
 fn has_escaped_slash(path: &str) -> bool {

@@ -95,6 +95,13 @@ proptest! {
     }
 
     #[test]
+    fn what_is_plain_would_be_left_as_it_is(path in r"/([ab/.]|%2f|\\){0,8}", rules in rules()) {
+        if is_plain(&path) {
+            prop_assert_eq!(by_rules(&path, &path, "", rules), Normalized::Forward(Cow::Borrowed(&*path)));
+        }
+    }
+
+    #[test]
     fn no_dot_segment_is_left_and_the_path_stays_one(path in r"/([ab./\\%]|%2[eEfF]|%5[cC]){0,16}") {
         if let Normalized::Forward(path) = normalize(&path, DECODE) {
             prop_assert!(path.starts_with('/'));

@@ -157,7 +157,7 @@ impl Observer {
             bytes_sent: ledger.sent,
             upstream_host: ledger.upstream,
             upstream_cluster: ledger.cluster.as_ref().map(|c| c.cluster.settings.name.as_str()),
-            route_name: ledger.route.as_deref(),
+            route_name: ledger.route_name(),
             source: if inbound { ledger.source.as_ref() } else { Some(own) },
             destination: if inbound { Some(own) } else { ledger.destination.as_ref() },
             service: ledger.cluster.as_ref().map(|c| &c.service),

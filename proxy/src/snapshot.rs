@@ -5,6 +5,7 @@ mod current;
 mod memory;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,22 @@ pub struct EndpointView {
     pub pool: PoolKey,
     /// The workload behind it.
     pub peer: Arc<Peer>,
+}
+
+impl EndpointView {
+    /// An address that is no configured endpoint, reached by the cluster's own transport. Its pool is told apart by address.
+    pub fn original(of: &ClusterView, address: SocketAddr) -> Self {
+        let mut hasher = DefaultHasher::new();
+        address.hash(&mut hasher);
+        Self {
+            address,
+            state: Arc::new(EndpointState::new(address, of.state.newcomers.clone())),
+            carrier: of.carrier.clone(),
+            // A hash may be shared by chance, so the pool looks at the address too.
+            pool: PoolKey { id: of.pool_base, address: hasher.finish() },
+            peer: Arc::new(Peer::unknown(None)),
+        }
+    }
 }
 
 /// A listener, and its chains' TLS.

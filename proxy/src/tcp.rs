@@ -17,18 +17,18 @@ use weft_policy::breaker::{Full, Resource};
 use weft_policy::canary;
 use weft_policy::hash_key;
 use weft_policy::outlier::Outcome;
-use weft_telemetry::{ResponseFlag, ResponseFlags};
+use weft_telemetry::{Peer, ResponseFlag, ResponseFlags};
 
 use crate::connection::silence::Silence;
 use crate::connection::{Conn, Standing};
 use crate::observe::{Over, words};
-use crate::snapshot::{ClusterView, EndpointView, Local};
+use crate::snapshot::{ClusterView, Local};
 use crate::sniff::is_http2_server;
 use crate::stream::Io;
 use crate::tunnel::{self, Bounds, Cut, Ended};
+use crate::upstream::chosen::InFlight;
 use crate::upstream::clash;
 use crate::upstream::connect::{Connected, SocketSettings, Speaks, connect};
-use crate::upstream::endpoint::InFlight;
 use crate::upstream::nobody;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
@@ -67,7 +67,7 @@ pub struct Way {
     /// Which cluster.
     pub id: ClusterId,
     /// The cluster.
-    pub cluster: Arc<ClusterView>,
+    pub cluster: Local<ClusterView>,
     /// The key of consistent hashing.
     pub hash: Option<u64>,
     /// Where it goes whose cluster has no endpoints of its own.
@@ -114,7 +114,7 @@ impl Way {
             [(only, _)] => only,
             several => &canary::in_turn(several, proxy.total, &proxy.turn).0,
         };
-        let Some(cluster) = snapshot.cluster(target.id).cloned() else {
+        let Some(cluster) = snapshot.keep_cluster(target.id) else {
             let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);
             return Err(NoWay::new(ResponseFlag::NoClusterFound, "cluster_not_found", why));
         };
@@ -200,8 +200,10 @@ async fn watched(conn: &Conn) -> String {
 /// A connection to an endpoint.
 struct Reached {
     io: Io,
-    endpoint: Arc<EndpointView>,
+    /// Counted as in flight to its endpoint.
     in_flight: InFlight,
+    /// The workload there, as far as it proved to be it.
+    peer: Arc<Peer>,
     /// Counted among the cluster's connections.
     place: Place,
 }
@@ -209,7 +211,7 @@ struct Reached {
 /// A connection to an endpoint that nothing was sent on yet.
 pub struct Opened {
     reached: Reached,
-    cluster: Arc<ClusterView>,
+    cluster: Local<ClusterView>,
     idle: Option<Duration>,
     life: Option<Duration>,
     started: (Instant, SystemTime),
@@ -239,9 +241,10 @@ impl Opened {
     /// The same, where the caller says nothing as yet, and may leave for that.
     async fn carry(self, conn: &Conn, mut io: Io, silence: Option<Silence>) {
         let Self { reached, cluster, idle, life, started, .. } = self;
-        let Reached { io: mut up, endpoint, in_flight, place } = reached;
+        let Reached { io: mut up, in_flight, peer, place } = reached;
+        let endpoint = in_flight.endpoint().clone();
         let _guard = conn.drain.guard();
-        let counted = conn.worker.observer.opened(conn, &cluster, &endpoint.peer);
+        let counted = conn.worker.observer.opened(conn, &cluster, &peer);
         let idle = idle.map_or(Some(IDLE), |limit| (!limit.is_zero()).then_some(limit));
         let bounds = Bounds { idle, life: life.map(|life| (life, started.0)) };
         let left = match &silence {
@@ -262,7 +265,7 @@ impl Opened {
         let mut over = Over {
             cluster: Some(&cluster),
             upstream: Some(endpoint.address),
-            endpoint: Some(&endpoint.peer),
+            endpoint: Some(&peer),
             ended: Some(&ended),
             ..nothing(started)
         };
@@ -331,9 +334,9 @@ async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)
     loop {
         let picked = pick(&conn.worker, *id, cluster, *hash, Before::endpoints(&tried), *original);
         let nobody = |why| nobody::words(&conn.worker.snapshot(), cluster, why);
-        let (place, endpoint) = picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, nobody(why)))?;
-        tried.push(place);
-        let mut in_flight = endpoint.state.begin();
+        let endpoint = picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, nobody(why)))?;
+        tried.push(endpoint.place());
+        let mut in_flight = InFlight::to(endpoint.clone());
         let Some(counted) = places.take() else {
             places.note_refusal();
             let full = Full { resource: Resource::Connections, limit: places.limit(), load: places.open() };
@@ -347,8 +350,7 @@ async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)
                 note(cluster, &endpoint, Outcome::CONNECTED);
                 let principal = peer.as_ref().and_then(|names| names.uris.first());
                 let peer = conn.worker.observer.proven(&endpoint.peer, principal.map(String::as_str));
-                let endpoint = Arc::new(EndpointView { peer, ..(*endpoint).clone() });
-                return Ok(Reached { io, endpoint, in_flight, place: counted });
+                return Ok(Reached { io, in_flight, peer, place: counted });
             }
             Err(error) => {
                 cluster.state.cannot_connect(&endpoint.state);

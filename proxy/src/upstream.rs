@@ -1,5 +1,6 @@
 //! The side toward a cluster: connections made, pooled and given up.
 
+pub mod chosen;
 pub mod clash;
 pub mod cluster;
 pub mod connect;

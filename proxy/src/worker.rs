@@ -28,6 +28,7 @@ use crate::upstream::dial::Dials;
 use crate::upstream::line::{Line, Reclaim};
 use crate::upstream::names::Names;
 use crate::upstream::pool::{PoolKey, Pools};
+use crate::upstream::spare::Spare;
 use crate::upstream::unspoken::Unspoken;
 
 /// Idle upstream connections are looked over this often.
@@ -251,7 +252,19 @@ impl Worker {
 
     /// Looks over idle connections; says how many were given up.
     async fn sweep_pools(&self) -> usize {
-        let snapshot = self.snapshot();
+        let (shed, others) = self.shed(&self.snapshot());
+        let count = shed.len() + others;
+        for (nth, spare) in shed.into_iter().enumerate() {
+            if nth % CLOSED_AT_ONCE == CLOSED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            drop(spare);
+        }
+        count
+    }
+
+    /// Takes out the idle connections that are given up: HTTP/1.1's, and how many of HTTP/2.
+    fn shed(&self, snapshot: &Snapshot) -> (Vec<Box<Spare>>, usize) {
         let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
         let mut bases: HashMap<u64, Duration> = HashMap::new();
         for view in snapshot.clusters() {
@@ -261,20 +274,12 @@ impl Worker {
         }
         self.turns.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
         self.lines.borrow_mut().retain(|id, _| snapshot.cluster(*id).is_some());
-        let (before, shed, after) = {
-            let mut pools = self.pools.borrow_mut();
-            let before = pools.count();
-            let shed =
-                pools.sweep(Instant::now(), |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
-            (before, shed, pools.count())
-        };
-        for (nth, spare) in shed.into_iter().enumerate() {
-            if nth % CLOSED_AT_ONCE == CLOSED_AT_ONCE - 1 {
-                tokio::task::yield_now().await;
-            }
-            drop(spare);
-        }
-        before.0 + before.1 - after.0 - after.1
+        let mut pools = self.pools.borrow_mut();
+        let (_, before) = pools.count();
+        let shed =
+            pools.sweep(Instant::now(), |key| limits.get(&key).or_else(|| bases.get(&key.id)).copied());
+        let (_, after) = pools.count();
+        (shed, before - after)
     }
 }
 

@@ -16,10 +16,10 @@ use super::failure::Most;
 use super::hop;
 use super::message::Length;
 use super::plan::Plan;
-use super::reach::{self, Chosen, Way};
+use super::reach::{self, Way};
 use crate::snapshot::{ClusterView, EndpointView};
+use crate::upstream::chosen::{Chosen, InFlight};
 use crate::upstream::connect::OriginalSource;
-use crate::upstream::endpoint::InFlight;
 use crate::upstream::nobody;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
@@ -55,9 +55,7 @@ pub type Places = SmallVec<[usize; 4]>;
 pub struct Sent {
     /// Its stream.
     pub upstream: Upstream,
-    /// The endpoint.
-    pub endpoint: Arc<EndpointView>,
-    /// Counted as in flight.
+    /// Counted as in flight to its endpoint.
     pub in_flight: InFlight,
 }
 
@@ -70,7 +68,7 @@ pub struct Been {
     /// could be sent to, or that died.
     pub avoided: Places,
     /// Where a connection is being made for it at the moment.
-    pub dialling: Option<(usize, Arc<EndpointView>)>,
+    pub dialling: Option<Chosen>,
 }
 
 impl Been {
@@ -84,9 +82,9 @@ impl Been {
     /// The try's time is over. An endpoint to which a connection was still being made has failed it, and is left alone by
     /// the next: else one that takes nobody in would be asked for ever, by each request for as long as it may take.
     pub fn ran_out(&mut self, cluster: &Arc<ClusterView>) {
-        if let Some((place, endpoint)) = self.dialling.take() {
-            self.places.push(place);
-            self.avoided.push(place);
+        if let Some(endpoint) = self.dialling.take() {
+            self.places.push(endpoint.place());
+            self.avoided.push(endpoint.place());
             // The try that would have counted itself has been given up.
             endpoint.state.asked();
             cluster.state.cannot_connect(&endpoint.state);
@@ -102,17 +100,6 @@ impl Been {
 pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Box<Failure>> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
-    let (state, limits) = (&cluster.state, &cluster.limits);
-    if state.requests.inside() >= limits.requests {
-        // Before a connection is made for it. Whoever comes in between is refused below.
-        state.requests.enter(weft_policy::breaker::Resource::Requests, limits.requests).map_or_else(
-            |full| Err(overflow(ask, full)),
-            |()| {
-                state.requests.leave();
-                Ok(())
-            },
-        )?;
-    }
     let no_endpoint = |why| Failure::NoEndpoint {
         cluster: cluster.cluster.settings.name.clone(),
         why,
@@ -124,43 +111,41 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Res
         priorities_after: plan.retry.as_ref().and_then(|retry| retry.avoid_previous_priorities),
     };
     let picked = pick(ask.worker, plan.id, cluster, plan.hash, before, ask.original);
-    let (place, endpoint) = picked.map_err(no_endpoint)?;
-    let in_flight = endpoint.state.begin();
-    let mut chosen = Chosen { place, endpoint, in_flight };
-    let sent = to_endpoint(ask, &mut chosen, head, been).await;
-    been.places.push(chosen.place);
+    let mut in_flight = InFlight::to(picked.map_err(no_endpoint)?);
+    let sent = to_endpoint(ask, &mut in_flight, head, been).await;
+    let place = in_flight.endpoint().place();
+    been.places.push(place);
     if sent.is_err() || plan.retry.as_ref().is_none_or(|retry| retry.avoid_previous_hosts) {
-        been.avoided.push(chosen.place);
+        been.avoided.push(place);
     }
-    let Chosen { endpoint, mut in_flight, .. } = chosen;
     if sent.as_ref().is_err_and(|failure| failure.is_endpoints()) {
         in_flight.asked();
-        note(cluster, &endpoint, Outcome::LocalOrigin);
+        note(cluster, in_flight.endpoint(), Outcome::LocalOrigin);
     }
-    Ok(Sent { upstream: sent?, endpoint, in_flight })
+    Ok(Sent { upstream: sent?, in_flight })
 }
 
 async fn to_endpoint(
     ask: &Ask<'_>,
-    chosen: &mut Chosen,
+    to: &mut InFlight,
     head: &mut RequestHead,
     been: &mut Been,
 ) -> Result<Upstream, Box<Failure>> {
     let cluster = &ask.plan.cluster;
-    let way = reach::reach(ask, chosen, head, been).await?;
-    if let Err(full) = chosen.in_flight.count(cluster) {
+    let way = reach::reach(ask, to, head, been).await?;
+    if let Err(full) = to.count() {
         // It is of use to others.
         if let Way::H1(spare) = way {
             let now = Instant::now();
             let limit = spare.may_idle(&cluster.cluster.settings.http, now);
-            ask.worker.pools.borrow_mut().put_h1(chosen.endpoint.pool, spare, limit, now);
+            ask.worker.pools.borrow_mut().put_h1(to.endpoint().pool, spare, limit, now);
         }
         return Err(overflow(ask, full));
     }
     if ask.plan.auto_host {
-        follow_host(ask.plan, chosen.place, head);
+        follow_host(ask.plan, to.endpoint().place(), head);
     }
-    let address = chosen.endpoint.address;
+    let address = to.endpoint().address;
     let reset = |broken| Box::new(Failure::Reset { endpoint: address, broken, sent: false, lost: None });
     match way {
         Way::H1(spare) => {

@@ -62,8 +62,8 @@ pub struct Ledger {
     pub admitted: Option<Box<RequestHead>>,
     /// The path before a rewrite.
     pub original_path: Option<String>,
-    /// The route that took it.
-    pub route: Option<Arc<str>>,
+    /// The name of the route that took it.
+    pub route: Option<Local<str>>,
     /// It is held up so long first, on purpose.
     pub delay: Option<Duration>,
     /// What its answer, whoever gives it, says in place of what it may say itself: CORS, rate limits.
@@ -107,6 +107,11 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// The name of the route that took it.
+    pub fn route_name(&self) -> Option<&str> {
+        self.route.as_ref().map(|name| &***name)
+    }
+
     /// The head has come now: of a request of which nothing is known yet.
     pub fn begin(&mut self) {
         (self.start, self.started) = (Instant::now(), SystemTime::now());

@@ -3,7 +3,6 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -129,7 +128,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
     let table = table(manager, &snapshot)?;
     let authority = call.request.target().to_owned();
     let plan = plan(conn, manager, &snapshot, table, call, "http")?;
-    let asked = Rc::new(Asked::new(&authority, call.ledger.route.as_deref()));
+    let asked = Rc::new(Asked::new(&authority, call.ledger.route_name()));
     let original = if plan.cluster.cluster.settings.discovery == Discovery::OriginalDst {
         let resolved = crate::upstream::outside::resolve(&authority, 443, conn, &plan.cluster).await;
         let refused = |why: String| {
@@ -140,7 +139,7 @@ async fn decide(conn: &Conn, call: &mut Call) -> Result<Tunnel, Reply> {
         None
     };
     let by_server_name = ByServerName::of(table, &authority).filter(|_| asked.is_bytes());
-    let cluster = Arc::clone(&plan.cluster);
+    let cluster = plan.cluster.clone();
     // Bytes have the route's limits of a stream, as in Envoy, where zero is none; what is HTTP has its own, each request.
     let (idle, life) = (Some(plan.allowed.idle.unwrap_or_default()), plan.allowed.whole);
     let way = Way { id: plan.id, cluster, hash: plan.hash, original, idle, life, attempts: None };

@@ -34,7 +34,8 @@ pub(super) async fn deliver<D: Downstream>(
     head: Answer,
     clock: &mut Clock,
 ) -> Result<After, End> {
-    let Sent { mut upstream, endpoint, in_flight } = sent;
+    let Sent { mut upstream, in_flight } = sent;
+    let endpoint = in_flight.endpoint().clone();
     let tunnel = head == Answer::Tunnel;
     if tunnel && !(upload.has_ended() && is_agreed(call, down.needs_upgrade())) {
         return Err(unusable("it changes to a protocol that was not asked for"));

@@ -19,7 +19,7 @@ use super::{admit, local, peers};
 use crate::connection::Conn;
 use crate::snapshot::{ClusterView, Current, Local, Snapshot};
 use crate::tunnel::Bounds;
-use crate::upstream::endpoint::InFlight;
+use crate::upstream::chosen::InFlight;
 use crate::upstream::places::Place;
 
 /// What becomes of the connection after an exchange.
@@ -157,7 +157,7 @@ async fn held_up<D: Downstream>(call: &mut Call, down: &mut D) -> Result<(), End
         () = tokio::time::sleep(delay) => {
             call.ledger.reason = format!(
                 "{} held this up for {delay:?} on purpose (VirtualService fault.delay)",
-                called(call.ledger.route.as_deref().unwrap_or_default())
+                called(call.ledger.route_name().unwrap_or_default())
             )
             .into();
             Ok(())

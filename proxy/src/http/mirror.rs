@@ -202,14 +202,14 @@ impl Copy<'_> {
         };
         let mut clock = Clock::start(self.plan.allowed, Timer::default());
         let sent = send(&ask, &mut head, &mut Been::default()).await?;
-        let mut upstream = sent.upstream;
+        let (mut upstream, endpoint) = (sent.upstream, sent.in_flight.endpoint().clone());
         let result = exchange(&head, self.length, &mut pipe, &mut upstream, &mut clock).await;
         drop(sent.in_flight);
         if let Some(outcome) = outcome(&result) {
-            note(&self.plan.cluster, &sent.endpoint, outcome);
+            note(&self.plan.cluster, &endpoint, outcome);
         }
         match &result {
-            Ok(_) => give_back(self.worker, self.plan, &sent.endpoint, upstream),
+            Ok(_) => give_back(self.worker, self.plan, &endpoint, upstream),
             Err(lost) => {
                 if matches!(lost, Lost::Over(_)) {
                     upstream.ran_out();

@@ -43,7 +43,7 @@ pub struct Plan {
     /// How long it may take.
     pub allowed: Allowed,
     /// When it is tried again.
-    pub retry: Option<Arc<Retry>>,
+    pub retry: Option<Local<Retry>>,
     /// Where copies of it go.
     pub mirrors: Vec<mirror::To>,
     /// Sets `x-envoy-attempt-count`.
@@ -88,7 +88,7 @@ pub fn plan(
         Some(asked) => route::route_at(table, &asked.routed(view.head.authority()), &view, &mut *rng),
     };
     if let Some(route) = decision.route() {
-        call.ledger.route = Some(route.name.clone());
+        call.ledger.route = Some(snapshot.keep_name(&route.name));
         call.ledger.cluster = leads_to(&decision, snapshot);
         call.ledger.on_response = on_response(&decision, table);
         let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);
@@ -139,7 +139,7 @@ pub fn plan(
         hash,
         cookie,
         allowed: allowed(settings, forwarding.forward.retry.as_deref(), manager, call),
-        retry: forwarding.forward.retry.clone(),
+        retry: forwarding.forward.retry.as_ref().map(|retry| snapshot.keep_retry(retry)),
         mirrors: mirrors(&forwarding.forward.mirrors, snapshot, &mut *rng),
         count_attempts: forwarding.host.include_request_attempt_count,
         auto_host: settings.host_rewrite == HostRewrite::Auto,

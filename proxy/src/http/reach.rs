@@ -14,30 +14,13 @@ use super::attempt::{Ask, Been, Failure, overflow};
 use super::h1::H1;
 use crate::snapshot::EndpointView;
 use crate::stream::{Io, Tcp};
+use crate::upstream::chosen::{Chosen, InFlight};
 use crate::upstream::connect::{Carrier, Connected, SocketSettings, Speaks, connect};
 use crate::upstream::dial::Over;
-use crate::upstream::endpoint::InFlight;
 use crate::upstream::h2_client::{H2Client, Home};
 use crate::upstream::places::Place;
 use crate::upstream::pool::{MadeFor, Wanted};
 use crate::upstream::spare::Spare;
-
-/// The endpoint that a try goes to.
-pub(super) struct Chosen {
-    /// Its place in the cluster's set.
-    pub(super) place: usize,
-    pub(super) endpoint: Arc<EndpointView>,
-    pub(super) in_flight: InFlight,
-}
-
-impl Chosen {
-    /// Another one.
-    fn go_to(&mut self, ask: &Ask<'_>, place: usize) {
-        if let Some(endpoint) = ask.plan.cluster.endpoints.get(place) {
-            *self = Self { place, endpoint: endpoint.clone(), in_flight: endpoint.state.begin() };
-        }
-    }
-}
 
 /// A connection that nothing of the request was sent on yet.
 pub(super) enum Way {
@@ -59,7 +42,7 @@ enum Free {
 /// place by whoever has waited, if nothing binds the request to its own.
 pub(super) async fn reach(
     ask: &Ask<'_>,
-    chosen: &mut Chosen,
+    to: &mut InFlight,
     head: &RequestHead,
     been: &mut Been,
 ) -> Result<Way, Box<Failure>> {
@@ -67,22 +50,24 @@ pub(super) async fn reach(
     let state = &cluster.state;
     // Whoever has waited on this worker comes first; those of others are no reason to wait.
     let nobody_before = state.places.waiting() == 0 || ask.worker.line(ask.plan.id).is_empty();
-    if nobody_before && let Some(way) = idle(ask, &chosen.endpoint, head) {
+    if nobody_before && let Some(way) = idle(ask, to.endpoint(), head) {
         return Ok(way);
     }
+    // Before a connection is made for it. Whoever comes in between is refused when the request counts itself.
+    state.may_ask(&cluster.limits).map_err(|full| overflow(ask, full))?;
     let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
-    if let Some(way) = shared(ask, &chosen.endpoint, head).await? {
+    if let Some(way) = shared(ask, to.endpoint(), head).await? {
         return Ok(way);
     }
     let place = match state.places.take() {
         Some(place) => place,
-        None => match free(ask, chosen, head, &been.avoided).await? {
+        None => match free(ask, to, head, &been.avoided).await? {
             Free::Place(place) => place,
             Free::Way(way) => return Ok(way),
         },
     };
-    been.dialling = Some((chosen.place, chosen.endpoint.clone()));
-    let way = dial(ask, &chosen.endpoint, head, place).await;
+    been.dialling = Some(to.endpoint().clone());
+    let way = dial(ask, to.endpoint(), head, place).await;
     been.dialling = None;
     way
 }
@@ -121,14 +106,14 @@ async fn shared(
 
 async fn free(
     ask: &Ask<'_>,
-    chosen: &mut Chosen,
+    to: &mut InFlight,
     head: &RequestHead,
     avoided: &[usize],
 ) -> Result<Free, Box<Failure>> {
     let places = &ask.plan.cluster.state.places;
     // A connection elsewhere may have room.
     if ask.worker.line(ask.plan.id).is_empty()
-        && let Some(way) = other(ask, chosen, head, avoided)
+        && let Some(way) = other(ask, to, head, avoided)
     {
         return Ok(Free::Way(way));
     }
@@ -145,12 +130,12 @@ async fn free(
             tokio::select! {
                 biased;
                 Ok(place) = &mut in_line.served => {
-                    leave_the_ill(ask, chosen, avoided);
+                    leave_the_ill(ask, to, avoided);
                     return Free::Place(place);
                 }
                 () = ticket.called() => {
-                    leave_the_ill(ask, chosen, avoided);
-                    if let Some(way) = idle(ask, &chosen.endpoint, head).or_else(|| other(ask, chosen, head, avoided)) {
+                    leave_the_ill(ask, to, avoided);
+                    if let Some(way) = idle(ask, to.endpoint(), head).or_else(|| other(ask, to, head, avoided)) {
                         return Free::Way(way);
                     }
                     ask.worker.pools.borrow_mut().give_up_one(places);
@@ -189,22 +174,29 @@ fn limit(ask: &Ask<'_>) -> Duration {
     [allowed.per_try, allowed.answer, allowed.whole].into_iter().flatten().min().unwrap_or(PATIENCE)
 }
 
+/// To another endpoint of the cluster.
+fn go_to(ask: &Ask<'_>, to: &mut InFlight, place: usize) {
+    if let Some(endpoint) = Chosen::at(&ask.plan.cluster, place) {
+        *to = InFlight::to(endpoint);
+    }
+}
+
 /// A connection to another endpoint, for a request that may go to any of them.
-fn other(ask: &Ask<'_>, chosen: &mut Chosen, head: &RequestHead, avoided: &[usize]) -> Option<Way> {
-    let found = others(ask, chosen.place, avoided);
+fn other(ask: &Ask<'_>, to: &mut InFlight, head: &RequestHead, avoided: &[usize]) -> Option<Way> {
+    let found = others(ask, to.endpoint().place(), avoided);
     let (place, way) = found.into_iter().find_map(|(place, of)| Some((place, idle(ask, of, head)?)))?;
-    chosen.go_to(ask, place);
+    go_to(ask, to, place);
     Some(way)
 }
 
 /// Whoever was chosen may have been ejected, or called ill, while the request waited: then it goes to another that is not.
-fn leave_the_ill(ask: &Ask<'_>, chosen: &mut Chosen, avoided: &[usize]) {
-    if ask.plan.cluster.takes(&chosen.endpoint) {
+fn leave_the_ill(ask: &Ask<'_>, to: &mut InFlight, avoided: &[usize]) {
+    if ask.plan.cluster.takes(to.endpoint()) {
         return;
     }
-    let others = others(ask, chosen.place, avoided).into_iter();
+    let others = others(ask, to.endpoint().place(), avoided).into_iter();
     if let Some((place, _)) = others.min_by_key(|(_, endpoint)| endpoint.state.active()) {
-        chosen.go_to(ask, place);
+        go_to(ask, to, place);
     }
 }
 

@@ -3,7 +3,6 @@
 //! Where there is no such name, or no such host, it goes where the CONNECT was for.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weft_model::route::SERVER_NAMES;
@@ -74,8 +73,8 @@ impl ByServerName {
         let missing = || {
             format!("server name {name}: its route leads to cluster {}, which is not there", to.cluster.name)
         };
-        let cluster = snapshot.cluster(to.cluster.id).ok_or_else(missing)?;
-        (way.id, way.cluster) = (to.cluster.id, Arc::clone(cluster));
+        let cluster = snapshot.keep_cluster(to.cluster.id).ok_or_else(missing)?;
+        (way.id, way.cluster) = (to.cluster.id, cluster);
         Ok(())
     }
 }

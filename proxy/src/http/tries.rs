@@ -142,7 +142,8 @@ async fn answer<D: Downstream>(
 /// An answer is not wanted. Where all of it is here its connection is of use for others: a storm of retries is not to be one
 /// of handshakes, too.
 fn leave(of: &Exchange<'_>, sent: Sent, upload: &Upload) {
-    let Sent { mut upstream, endpoint, in_flight } = sent;
+    let Sent { mut upstream, in_flight } = sent;
+    let endpoint = in_flight.endpoint().clone();
     drop(in_flight);
     if upload.is_done() && upstream.is_read() {
         give_back(&of.conn.worker, of.plan, &endpoint, upstream);
@@ -275,7 +276,7 @@ async fn attempt<D: Downstream>(
             return halted(halt, None, &mut call.ledger);
         }
     };
-    call.ledger.upstream = Some(sent.endpoint.address);
+    call.ledger.upstream = Some(sent.in_flight.endpoint().address);
     let result = wait(watch, call, down, upload, &mut sent, clock).await;
     call.ledger.upstream_time = Some(call.ledger.tried.elapsed());
     let cluster = &ask.plan.cluster;
@@ -283,7 +284,7 @@ async fn attempt<D: Downstream>(
         Ok(answer) => {
             note(
                 cluster,
-                &sent.endpoint,
+                sent.in_flight.endpoint(),
                 outlier::Outcome::Answered(judged(&call.response, call.ledger.grpc)),
             );
             Ok(Tried::Answered { sent, answer })
@@ -296,7 +297,7 @@ async fn attempt<D: Downstream>(
             sent.upstream.cancel();
             // What took too long because of the client, or is simply long, says nothing of the endpoint.
             if matches!(halt, Halt::Upstream(_) | Halt::Over(Over::Answer(_) | Over::PerTry(_))) {
-                note(cluster, &sent.endpoint, outlier::Outcome::LocalOrigin);
+                note(cluster, sent.in_flight.endpoint(), outlier::Outcome::LocalOrigin);
             }
             halted(halt, Some(&sent), &mut call.ledger)
         }
@@ -365,12 +366,12 @@ async fn wait<D: Downstream>(
 }
 
 fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried, End> {
-    let endpoint = sent.map(|sent| sent.endpoint.address);
+    let endpoint = sent.map(|sent| sent.in_flight.endpoint().address);
     let why = match (halt, sent) {
         (Halt::Upstream(broken), Some(sent)) => {
             let lost = (sent.upstream.is_unanswered() && broken.is_end())
                 .then(|| if sent.upstream.is_reused() { Lost::Idle } else { Lost::Busy });
-            let (endpoint, seen) = (sent.endpoint.address, sent.upstream.may_have_left());
+            let (endpoint, seen) = (sent.in_flight.endpoint().address, sent.upstream.may_have_left());
             return Ok(Tried::Failed(Failure::Reset { endpoint, broken, sent: seen, lost }.into()));
         }
         (Halt::Over(Over::PerTry(limit)), _) => {

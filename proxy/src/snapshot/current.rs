@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use weft_model::table::ClusterId;
+use weft_model::table::retry::Retry;
 
 use super::{ClusterView, Snapshot};
 
@@ -18,24 +19,30 @@ pub type Local<T> = Rc<Arc<T>>;
 #[derive(Debug)]
 pub struct Current {
     snapshot: Arc<Snapshot>,
-    /// Those that were asked for.
-    clusters: RefCell<HashMap<ClusterId, Local<ClusterView>>>,
+    clusters: Asked<ClusterView>,
+    names: Asked<str>,
+    retries: Asked<Retry>,
 }
 
 impl Current {
     /// Nothing of it was asked for yet.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, clusters: RefCell::default() }
+        Self { snapshot, clusters: Asked::new(), names: Asked::new(), retries: Asked::new() }
     }
 
     /// A cluster, to be kept beyond the snapshot.
     pub fn keep_cluster(&self, id: ClusterId) -> Option<Local<ClusterView>> {
-        if let Some(known) = self.clusters.borrow().get(&id) {
-            return Some(known.clone());
-        }
-        let view = Rc::new(self.snapshot.cluster(id)?.clone());
-        self.clusters.borrow_mut().insert(id, view.clone());
-        Some(view)
+        self.snapshot.cluster(id).map(|cluster| self.clusters.keep(cluster))
+    }
+
+    /// A route's name, to be kept beyond the snapshot.
+    pub fn keep_name(&self, name: &Arc<str>) -> Local<str> {
+        self.names.keep(name)
+    }
+
+    /// A route's retry policy, to be kept beyond the snapshot.
+    pub fn keep_retry(&self, retry: &Arc<Retry>) -> Local<Retry> {
+        self.retries.keep(retry)
     }
 }
 
@@ -44,5 +51,25 @@ impl Deref for Current {
 
     fn deref(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+}
+
+/// Those that were asked for, by their address: while one is held here, nothing else can have its.
+#[derive(Debug)]
+struct Asked<T: ?Sized>(RefCell<HashMap<usize, Local<T>>>);
+
+impl<T: ?Sized> Asked<T> {
+    fn new() -> Self {
+        Self(RefCell::default())
+    }
+
+    fn keep(&self, part: &Arc<T>) -> Local<T> {
+        let key = Arc::as_ptr(part).addr();
+        if let Some(known) = self.0.borrow().get(&key) {
+            return known.clone();
+        }
+        let local = Rc::new(part.clone());
+        self.0.borrow_mut().insert(key, local.clone());
+        local
     }
 }

@@ -74,11 +74,12 @@ impl Opened {
         if Arc::ptr_eq(&self.chain, chain) {
             return Some(self);
         }
-        let Reached { io, endpoint, place, .. } = self.reached;
+        let Reached { io, in_flight, place, .. } = self.reached;
+        let endpoint = in_flight.endpoint();
         if let (Terminal::Http(_), Carrier::Raw) = (&chain.terminal, &*endpoint.carrier) {
             let now = Instant::now();
             let spare =
-                Spare::new(H1::new(io, Limits::default()), made_for(conn, &endpoint), None, place, now);
+                Spare::new(H1::new(io, Limits::default()), made_for(conn, endpoint), None, place, now);
             let limit = spare.may_idle(&self.cluster.cluster.settings.http, now);
             conn.worker.pools.borrow_mut().put_h1(endpoint.pool, Box::new(spare), limit, now);
         }

@@ -63,6 +63,17 @@ impl ClusterState {
         to.connect_failures.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Would a request more be let in now?
+    ///
+    /// # Errors
+    /// If too many are in flight.
+    pub fn may_ask(&self, limits: &Limits) -> Result<(), Full> {
+        if self.requests.inside() < limits.requests {
+            return Ok(());
+        }
+        self.requests.enter(Resource::Requests, limits.requests).map(|()| self.requests.leave())
+    }
+
     /// A request waits for a connection from now on.
     ///
     /// # Errors

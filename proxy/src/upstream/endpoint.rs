@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use weft_policy::breaker::{Full, Resource};
 use weft_policy::outlier::Streaks;
 
 use super::health::Known;
-use crate::snapshot::{ClusterView, Local};
 
 /// What all workers write with each request: on a line of the cache of its own, for what they only read to stay where it is.
 #[derive(Debug, Default)]
@@ -99,49 +97,14 @@ impl EndpointState {
         self.taken.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more in flight, until the guard is dropped.
-    pub fn begin(self: &Arc<Self>) -> InFlight {
+    /// One more in flight, which leaves again.
+    pub(super) fn enter(&self) {
         self.taken.active.fetch_add(1, Ordering::Relaxed);
-        InFlight { endpoint: self.clone(), requests: None, asked: false }
-    }
-}
-
-/// One request in flight, or one TCP connection.
-#[derive(Debug)]
-pub struct InFlight {
-    endpoint: Arc<EndpointState>,
-    /// The cluster among whose requests it counts.
-    requests: Option<Local<ClusterView>>,
-    /// It counts among what the endpoint was asked.
-    asked: bool,
-}
-
-impl InFlight {
-    /// Counts it among the requests of its cluster, too.
-    ///
-    /// # Errors
-    /// If too many are in flight.
-    pub fn count(&mut self, cluster: &Local<ClusterView>) -> Result<(), Full> {
-        cluster.state.requests.enter(Resource::Requests, cluster.limits.requests)?;
-        self.requests = Some(cluster.clone());
-        self.asked();
-        Ok(())
     }
 
-    /// The endpoint is asked now, or could not be: what was refused before, or waited in vain, tells nothing of it.
-    pub fn asked(&mut self) {
-        if !std::mem::replace(&mut self.asked, true) {
-            self.endpoint.asked();
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.endpoint.taken.active.fetch_sub(1, Ordering::Relaxed);
-        if let Some(cluster) = &self.requests {
-            cluster.state.requests.leave();
-        }
+    /// One in flight is over.
+    pub(super) fn leave(&self) {
+        self.taken.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

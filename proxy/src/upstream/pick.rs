@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -12,9 +11,8 @@ use weft_policy::balance::{self, Before, Load, Newcomers, NoEndpoint};
 use weft_policy::health::Verdict;
 use weft_policy::warmup;
 
-use super::endpoint::EndpointState;
-use super::pool::PoolKey;
-use crate::snapshot::{ClusterView, EndpointView};
+use super::chosen::Chosen;
+use crate::snapshot::{ClusterView, Local};
 use crate::worker::Worker;
 
 struct Loads<'a> {
@@ -66,42 +64,26 @@ impl Load for Loads<'_> {
     }
 }
 
-/// Picks an endpoint of `view`, better none that was tried `before`. The place in the cluster's set comes along.
+/// Picks an endpoint of `view`, better none that was tried `before`.
 ///
 /// # Errors
 /// If there is none.
 pub fn pick(
     worker: &Worker,
     id: ClusterId,
-    view: &ClusterView,
+    view: &Local<ClusterView>,
     hash: Option<u64>,
     before: Before<'_>,
     original: Option<SocketAddr>,
-) -> Result<(usize, Arc<EndpointView>), NoEndpoint> {
+) -> Result<Chosen, NoEndpoint> {
     if view.cluster.settings.discovery == Discovery::OriginalDst {
         let address = original.ok_or(NoEndpoint::Empty)?;
-        return Ok((0, Arc::new(original_destination(view, address))));
+        return Ok(Chosen::original(view, address));
     }
     let mut turns = worker.turns.borrow_mut();
     let turn = turns.entry(id).or_default();
     let mut rng = worker.rng.borrow_mut();
     let picked = balance::pick(&view.cluster, &Loads::of(view), turn, hash, before, &mut *rng)?;
     view.state.panics.note(view, &picked);
-    let place = picked.endpoint;
-    view.endpoints.get(place).map(|e| (place, e.clone())).ok_or(NoEndpoint::Empty)
-}
-
-/// An address that is no configured endpoint, reached by the cluster's own transport. Its pool is told apart by address.
-fn original_destination(view: &ClusterView, address: SocketAddr) -> EndpointView {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    address.hash(&mut hasher);
-    EndpointView {
-        address,
-        state: Arc::new(EndpointState::new(address, view.state.newcomers.clone())),
-        carrier: view.carrier.clone(),
-        // A hash may be shared by chance, so the pool looks at the address too.
-        pool: PoolKey { id: view.pool_base, address: hasher.finish() },
-        peer: Arc::new(weft_telemetry::Peer::unknown(None)),
-    }
+    Chosen::at(view, picked.endpoint).ok_or(NoEndpoint::Empty)
 }

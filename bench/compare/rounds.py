@@ -9,10 +9,11 @@ import loads
 import processes
 
 
-def interleaved(running, count, measured, told):
-    """So many rounds of all pairs: by a pair's name its rounds, each with its figures or the reason why it has none."""
+def interleaved(running, count, measured, told, before=0):
+    """So many rounds of all pairs, after those before: by a pair's name its rounds, each with its figures or the reason why it
+    has none."""
     results = {pair.name: [] for pair in running}
-    for number in range(count):
+    for number in range(before, before + count):
         # Each round begins with another pair, so that no one always follows the same neighbour's heat.
         turn = number % len(running)
         for pair in running[turn:] + running[:turn]:

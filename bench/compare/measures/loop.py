@@ -10,11 +10,14 @@ NEEDS = {"added": ("direct", "limit", "weft"), "tail": ("weft", "envoy")}
 
 
 def measure(wanted, given):
-    """Ratios of each round."""
-    needed = [name for figure in wanted for name in NEEDS.get(figure[0], figure[1:])]
-    with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
-        running = stage.all(dict.fromkeys(needed))
-        results = rounds.interleaved(running, given.rounds, lambda pair: rounds.of_http(pair, given), told)
+    """Ratios of each round, each of pairs started anew: two starts of one program differ by more than rounds of one do."""
+    needed = dict.fromkeys(name for figure in wanted for name in NEEDS.get(figure[0], figure[1:]))
+    results = {name: [] for name in needed}
+    for number in range(given.rounds):
+        with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
+            one = rounds.interleaved(stage.all(needed), 1, lambda pair: rounds.of_http(pair, given), told, number)
+        for name, found in one.items():
+            results[name] += found
     return {figure: figures(figure, results) for figure in wanted}
 
 

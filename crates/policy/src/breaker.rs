@@ -104,7 +104,20 @@ impl Count {
         })
     }
 
-    /// The same, by somebody who will wait and is not refused.
+    /// Would one more be let in now? Where there is no limit, nobody looks at what others write.
+    ///
+    /// # Errors
+    /// The load at that moment.
+    pub fn has_room(&self, resource: Resource, limit: u32) -> Result<(), Full> {
+        let load = if limit == u32::MAX { 0 } else { self.inside() };
+        if load < limit {
+            return Ok(());
+        }
+        self.note_refusal();
+        Err(Full { resource, limit, load })
+    }
+
+    /// One more, for somebody who will wait and is not refused.
     ///
     /// # Errors
     /// The load at that moment.

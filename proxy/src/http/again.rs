@@ -48,7 +48,7 @@ fn too_large(of: &Standing<'_>, outcome: Outcome, call: &mut Call) {
 
 fn standing<'a>(plan: &'a Plan, call: &Call, upload: &Upload) -> Standing<'a> {
     Standing {
-        policy: plan.retry.as_ref().map(|retry| &***retry),
+        policy: plan.retry.as_deref().map(|retry| &**retry),
         attempts: call.ledger.attempts,
         tried: 0,
         endpoints: plan.cluster.endpoints.len(),

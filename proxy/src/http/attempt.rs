@@ -100,6 +100,8 @@ impl Been {
 pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Box<Failure>> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
+    // Before anything is taken or made for it. Whoever comes in between is refused when the request counts itself.
+    cluster.state.may_ask(&cluster.limits).map_err(|full| overflow(ask, full))?;
     let no_endpoint = |why| Failure::NoEndpoint {
         cluster: cluster.cluster.settings.name.clone(),
         why,

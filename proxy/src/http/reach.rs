@@ -53,8 +53,6 @@ pub(super) async fn reach(
     if nobody_before && let Some(way) = idle(ask, to.endpoint(), head) {
         return Ok(way);
     }
-    // Before a connection is made for it. Whoever comes in between is refused when the request counts itself.
-    state.may_ask(&cluster.limits).map_err(|full| overflow(ask, full))?;
     let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
     if let Some(way) = shared(ask, to.endpoint(), head).await? {
         return Ok(way);

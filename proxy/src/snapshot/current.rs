@@ -19,15 +19,15 @@ pub type Local<T> = Rc<Arc<T>>;
 #[derive(Debug)]
 pub struct Current {
     snapshot: Arc<Snapshot>,
-    clusters: Asked<ClusterView>,
-    names: Asked<str>,
-    retries: Asked<Retry>,
+    clusters: Handed<ClusterView>,
+    names: Handed<str>,
+    retries: Handed<Retry>,
 }
 
 impl Current {
-    /// Nothing of it was asked for yet.
+    /// Nothing of it was handed out yet.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, clusters: Asked::new(), names: Asked::new(), retries: Asked::new() }
+        Self { snapshot, clusters: Handed::new(), names: Handed::new(), retries: Handed::new() }
     }
 
     /// A cluster, to be kept beyond the snapshot.
@@ -54,11 +54,11 @@ impl Deref for Current {
     }
 }
 
-/// Those that were asked for, by their address: while one is held here, nothing else can have its.
+/// Those that were handed out, by their address: while one is held here, nothing else can have its.
 #[derive(Debug)]
-struct Asked<T: ?Sized>(RefCell<HashMap<usize, Local<T>>>);
+struct Handed<T: ?Sized>(RefCell<HashMap<usize, Local<T>>>);
 
-impl<T: ?Sized> Asked<T> {
+impl<T: ?Sized> Handed<T> {
     fn new() -> Self {
         Self(RefCell::default())
     }

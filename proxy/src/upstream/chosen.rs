@@ -1,6 +1,6 @@
 //! The endpoint that a request (or a TCP connection) goes to, as its worker hands it about, and that it is counted there.
 //!
-//! Both workers' requests mostly go to the same endpoint: had each a share of what is known of it, the count of shares would
+//! Requests of all workers mostly go to the same endpoints: had each a share of what is known of it, the count of shares would
 //! go from one processor to the other with each request, as those of `snapshot::Local` would.
 
 use std::net::SocketAddr;

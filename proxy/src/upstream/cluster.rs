@@ -68,10 +68,7 @@ impl ClusterState {
     /// # Errors
     /// If too many are in flight.
     pub fn may_ask(&self, limits: &Limits) -> Result<(), Full> {
-        if self.requests.inside() < limits.requests {
-            return Ok(());
-        }
-        self.requests.enter(Resource::Requests, limits.requests).map(|()| self.requests.leave())
+        self.requests.has_room(Resource::Requests, limits.requests)
     }
 
     /// A request waits for a connection from now on.

@@ -62,6 +62,18 @@ fn threads_that_come_and_go_are_never_more_than_may_be() {
     assert_eq!(count.inside(), 0);
 }
 
+#[test]
+fn without_a_limit_nobody_is_refused_and_all_are_counted() {
+    let count = Count::default();
+    for inside in 0..3 {
+        count.has_room(Resource::Requests, u32::MAX).unwrap();
+        count.enter(Resource::Requests, u32::MAX).unwrap();
+        assert_eq!((count.inside(), count.refused()), (inside + 1, 0));
+    }
+    count.leave();
+    assert_eq!(count.inside(), 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -70,6 +82,7 @@ proptest! {
     fn the_count_is_exact(limit in 0_u32..6, steps in prop::collection::vec(any::<bool>(), 0..80)) {
         let (count, mut inside) = (Count::default(), 0);
         for enters in steps {
+            prop_assert_eq!(count.has_room(Resource::Pending, limit).is_ok(), inside < limit);
             if enters {
                 let entered = count.enter(Resource::Pending, limit);
                 prop_assert_eq!(entered.is_ok(), inside < limit);

@@ -135,7 +135,7 @@ impl Observer {
         let record = Record {
             reporter: if inbound { Reporter::Destination } else { Reporter::Source },
             start: ledger.started,
-            duration: ledger.start.elapsed(),
+            duration: ledger.ended.unwrap_or_else(Instant::now).saturating_duration_since(ledger.start),
             upstream_service_time: ledger.upstream_time,
             protocol,
             grpc: ledger.grpc,

@@ -46,6 +46,8 @@ pub struct Ask<'a> {
     pub source: Option<OriginalSource>,
     /// Connections that were idle are not trusted: one has just turned out to be closed.
     pub fresh: bool,
+    /// When it begins. It looks for a connection in the same moment.
+    pub began: Instant,
 }
 
 /// Places of endpoints in their cluster. Most requests are tried once or twice.
@@ -180,10 +182,9 @@ fn follow_host(plan: &Plan, place: usize, head: &mut RequestHead) {
 }
 
 /// Gives a connection back for another request, if the cluster lets it carry one more.
-pub fn give_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, upstream: Upstream) {
+pub fn give_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, upstream: Upstream, now: Instant) {
     let http = &plan.cluster.cluster.settings.http;
     let Some(spare) = upstream.into_spare() else { return };
-    let now = Instant::now();
     let limit = spare.may_idle(http, now);
     let spent =
         spare.is_spent(http.max_requests_per_connection) || limit.is_some_and(|limit| limit.is_zero());

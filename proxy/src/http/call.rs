@@ -82,6 +82,8 @@ pub struct Ledger {
     pub source: Option<Arc<Peer>>,
     /// The server's workload, as it says.
     pub destination: Option<Arc<Peer>>,
+    /// When its answer had been sent, if that is known.
+    pub ended: Option<Instant>,
     /// How often it was tried.
     pub attempts: u32,
     /// Until the answer's head.
@@ -139,6 +141,7 @@ impl Ledger {
             remote: None,
             source: None,
             destination: None,
+            ended: None,
             attempts: 0,
             upstream_time: None,
             transport_failure: None,

@@ -55,6 +55,8 @@ pub struct Clock {
     sent: bool,
     /// Where the upload stands that its upstream takes no more of.
     held: Option<Held>,
+    /// When it began, until somebody looks for the first time, which is in the same moment.
+    began: Now,
     timer: Timer,
 }
 
@@ -76,10 +78,9 @@ enum Next {
 }
 
 impl Clock {
-    /// Begins to count.
-    pub fn start(allowed: Allowed, timer: Timer) -> Self {
-        let mut now = Now::default();
-        let mut by = |limit: Option<Duration>| limit.and_then(|limit| now.and(limit));
+    /// Begins to count; `now` it is.
+    pub fn start(allowed: Allowed, timer: Timer, now: Instant) -> Self {
+        let by = |limit: Option<Duration>| limit.and_then(|limit| now.checked_add(limit));
         Self {
             answer_by: None,
             try_by: None,
@@ -90,6 +91,7 @@ impl Clock {
             next: Next::Unknown,
             sent: false,
             held: None,
+            began: Now(Some(now)),
             timer,
             allowed,
         }
@@ -104,6 +106,7 @@ impl Clock {
     pub fn try_again(&mut self) {
         self.try_by = None;
         self.held = None;
+        self.began = Now::default();
         (self.sent, self.next) = (false, Next::Unknown);
     }
 
@@ -146,7 +149,7 @@ impl Clock {
     }
 
     fn note(&mut self, sent: bool, moved: u64) {
-        let mut now = Now::default();
+        let mut now = std::mem::take(&mut self.began);
         if sent && !self.sent {
             (self.sent, self.next) = (true, Next::Unknown);
             self.request_by = None;
@@ -208,7 +211,7 @@ impl Timer {
 }
 
 /// The time, asked for once by whoever needs it: to ask costs as much as the rest of what is done here.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Now(Option<Instant>);
 
 impl Now {

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Instant;
 
 use weft_http1::{InvalidHeader, Name, Upgrade, strip_hop_by_hop};
 use weft_model::listener::Direction;
@@ -72,7 +73,9 @@ pub(super) async fn deliver<D: Downstream>(
     }
     match result {
         Ok(()) if upload.is_done() => {
-            give_back(&of.conn.worker, of.plan, &endpoint, upstream);
+            let now = Instant::now();
+            give_back(&of.conn.worker, of.plan, &endpoint, upstream, now);
+            call.ledger.ended = Some(now);
             Ok(After::Next)
         }
         Ok(()) => {

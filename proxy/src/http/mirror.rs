@@ -189,6 +189,7 @@ struct Copy<'a> {
 impl Copy<'_> {
     /// Sends it and reads its answer to the end; says the answer's status.
     async fn carry(&self, mut head: RequestHead, mut pipe: Pipe) -> Result<u16, Lost> {
+        let now = Instant::now();
         let ask = Ask {
             worker: self.worker,
             plan: self.plan,
@@ -199,8 +200,9 @@ impl Copy<'_> {
             original: None,
             source: None,
             fresh: false,
+            began: now,
         };
-        let mut clock = Clock::start(self.plan.allowed, Timer::default());
+        let mut clock = Clock::start(self.plan.allowed, Timer::default(), now.into());
         let sent = send(&ask, &mut head, &mut Been::default()).await?;
         let (mut upstream, endpoint) = (sent.upstream, sent.in_flight.endpoint().clone());
         let result = exchange(&head, self.length, &mut pipe, &mut upstream, &mut clock).await;
@@ -209,7 +211,7 @@ impl Copy<'_> {
             note(&self.plan.cluster, &endpoint, outcome);
         }
         match &result {
-            Ok(_) => give_back(self.worker, self.plan, &endpoint, upstream),
+            Ok(_) => give_back(self.worker, self.plan, &endpoint, upstream, Instant::now()),
             Err(lost) => {
                 if matches!(lost, Lost::Over(_)) {
                     upstream.ran_out();

@@ -50,7 +50,7 @@ pub(super) async fn reach(
     let state = &cluster.state;
     // Whoever has waited on this worker comes first; those of others are no reason to wait.
     let nobody_before = state.places.waiting() == 0 || ask.worker.line(ask.plan.id).is_empty();
-    if nobody_before && let Some(way) = idle(ask, to.endpoint(), head) {
+    if nobody_before && let Some(way) = idle(ask, to.endpoint(), head, ask.began) {
         return Ok(way);
     }
     let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
@@ -84,7 +84,7 @@ async fn shared(
     while let Some(wait) = ask.worker.dials.find(endpoint.pool, &to, streams) {
         match wait.over().await {
             Over::Shared => {
-                if let Some(way) = idle(ask, endpoint, head) {
+                if let Some(way) = idle(ask, endpoint, head, Instant::now()) {
                     return Ok(Some(way));
                 }
             }
@@ -133,7 +133,7 @@ async fn free(
                 }
                 () = ticket.called() => {
                     leave_the_ill(ask, to, avoided);
-                    if let Some(way) = idle(ask, to.endpoint(), head).or_else(|| other(ask, to, head, avoided)) {
+                    if let Some(way) = idle(ask, to.endpoint(), head, Instant::now()).or_else(|| other(ask, to, head, avoided)) {
                         return Free::Way(way);
                     }
                     ask.worker.pools.borrow_mut().give_up_one(places);
@@ -182,7 +182,8 @@ fn go_to(ask: &Ask<'_>, to: &mut InFlight, place: usize) {
 /// A connection to another endpoint, for a request that may go to any of them.
 fn other(ask: &Ask<'_>, to: &mut InFlight, head: &RequestHead, avoided: &[usize]) -> Option<Way> {
     let found = others(ask, to.endpoint().place(), avoided);
-    let (place, way) = found.into_iter().find_map(|(place, of)| Some((place, idle(ask, of, head)?)))?;
+    let now = Instant::now();
+    let (place, way) = found.into_iter().find_map(|(place, of)| Some((place, idle(ask, of, head, now)?)))?;
     go_to(ask, to, place);
     Some(way)
 }
@@ -229,7 +230,7 @@ fn protocol(ask: &Ask<'_>) -> (bool, bool) {
 }
 
 /// A connection of this worker that is there.
-fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Way> {
+fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead, now: Instant) -> Option<Way> {
     // Where the server's choice counts, whatever it chose before serves again.
     let (h2, either) = protocol(ask);
     let to = wanted(ask, endpoint, head);
@@ -244,7 +245,7 @@ fn idle(ask: &Ask<'_>, endpoint: &EndpointView, head: &RequestHead) -> Option<Wa
         }
     }
     let h1 = (!h2 || either) && !ask.fresh;
-    h1.then(|| pools.take_h1(endpoint.pool, &to)).flatten().map(Way::H1)
+    h1.then(|| pools.take_h1(endpoint.pool, &to, now)).flatten().map(Way::H1)
 }
 
 /// One that was made to hear whether the server speaks first, which it did not.

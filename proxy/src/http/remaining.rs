@@ -24,7 +24,8 @@ pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
     let headers = &mut call.request.headers;
     if let Some(limit) = limit {
         // Zero would mean no limit; the millisecond that has begun counts whole.
-        let milliseconds = u64::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
+        let begun = u64::from(limit.subsec_micros().div_ceil(1000));
+        let milliseconds = limit.as_secs().saturating_mul(1000).saturating_add(begun).max(1);
         let _ = headers.set_number(EXPECTED, milliseconds);
     }
     if !call.ledger.grpc {

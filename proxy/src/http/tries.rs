@@ -1,6 +1,7 @@
 //! Try, and try again where that is safe: each try sends the head, feeds the body and waits for an answer's head.
 
 use std::future::{Future as _, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -42,8 +43,11 @@ pub(super) async fn forward<D: Downstream>(
     call: &mut Call,
     down: &mut D,
 ) -> Result<After, End> {
-    let mut clock = Clock::start(of.plan.allowed, std::mem::take(&mut call.timer));
-    let end = answer(of, call, down, &mut clock).await;
+    let original = original_destination(of.conn, of.plan, call).await?;
+    let now = Instant::now();
+    call.ledger.tried = now;
+    let mut clock = Clock::start(of.plan.allowed, std::mem::take(&mut call.timer), now.into());
+    let end = answer(of, call, down, original, &mut clock).await;
     call.timer = clock.into_timer();
     end
 }
@@ -52,6 +56,7 @@ async fn answer<D: Downstream>(
     of: &Exchange<'_>,
     call: &mut Call,
     down: &mut D,
+    original: Option<SocketAddr>,
     clock: &mut Clock,
 ) -> Result<After, End> {
     let plan = of.plan;
@@ -62,9 +67,10 @@ async fn answer<D: Downstream>(
         scheme: of.scheme,
         downstream: down.protocol(),
         upgrade: may_upgrade(plan, call),
-        original: original_destination(of.conn, plan, call).await?,
+        original,
         source: of.conn.original_source,
         fresh: false,
+        began: call.ledger.tried,
     };
     if down.needs_upgrade() && !ask.upgrade {
         let why = "the route or its cluster's protocol leaves no way to change protocols";
@@ -82,7 +88,6 @@ async fn answer<D: Downstream>(
         if plan.count_attempts {
             let _ = call.request.headers.set_number(ATTEMPTS, call.ledger.attempts.into());
         }
-        call.ledger.tried = Instant::now();
         remaining::tell(&plan.allowed, call);
         let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut been, clock).await;
         call.ledger.received = upload.bytes;
@@ -136,6 +141,8 @@ async fn answer<D: Downstream>(
             let pause = retry::back_off(policy, call.ledger.attempts, &mut *of.conn.worker.rng.borrow_mut());
             rest(pause, call, down, upload.bytes, clock).await?;
         }
+        ask.began = Instant::now();
+        call.ledger.tried = ask.began;
     }
 }
 
@@ -146,7 +153,7 @@ fn leave(of: &Exchange<'_>, sent: Sent, upload: &Upload) {
     let endpoint = in_flight.endpoint().clone();
     drop(in_flight);
     if upload.is_done() && upstream.is_read() {
-        give_back(&of.conn.worker, of.plan, &endpoint, upstream);
+        give_back(&of.conn.worker, of.plan, &endpoint, upstream, Instant::now());
     } else {
         upstream.cancel();
     }
@@ -392,11 +399,7 @@ fn halted(halt: Halt, sent: Option<&Sent>, ledger: &mut Ledger) -> Result<Tried,
 
 /// Where a request goes whose cluster has no endpoints of its own: the connection's original destination, or, for an
 /// HTTP proxy's request, the host that it names.
-async fn original_destination(
-    conn: &Conn,
-    plan: &Plan,
-    call: &Call,
-) -> Result<Option<std::net::SocketAddr>, Reply> {
+async fn original_destination(conn: &Conn, plan: &Plan, call: &Call) -> Result<Option<SocketAddr>, Reply> {
     if plan.cluster.cluster.settings.discovery != Discovery::OriginalDst {
         return Ok(None);
     }

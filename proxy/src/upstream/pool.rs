@@ -112,18 +112,18 @@ impl Idle {
 
 impl Pools {
     /// An idle connection that is still good: the youngest, since the oldest are the likeliest to be closed soon.
-    pub fn take_h1(&mut self, key: PoolKey, wanted: &Wanted<'_>) -> Option<Box<Spare>> {
+    pub fn take_h1(&mut self, key: PoolKey, wanted: &Wanted<'_>, now: Instant) -> Option<Box<Spare>> {
         let idle = self.h1.get_mut(&key)?;
         let mut cx = Context::from_waker(Waker::noop());
         loop {
             let place = idle.spares.iter().rposition(|spare| spare.made_for.serves(wanted))?;
             let mut spare = idle.remove(place);
             if spare.conn.poll_idle(&mut cx).is_ready() {
-                idle.closed(&spare, Instant::now());
+                idle.closed(&spare, now);
                 continue;
             }
             let nobody_knows = spare.limit.is_none() && spare.stated.is_none() && idle.habit.is_blank();
-            if nobody_knows || !idle.is_overdue(&spare, Instant::now()) {
+            if nobody_knows || !idle.is_overdue(&spare, now) {
                 return Some(spare);
             }
         }

@@ -12,7 +12,8 @@ async fn next(clock: &mut Clock, sent: bool) -> Over {
 
 #[tokio::test]
 async fn the_routes_limit_begins_with_the_requests_end() {
-    let mut clock = Clock::start(Allowed { answer: Some(SOON), ..Allowed::default() }, Timer::default());
+    let mut clock =
+        Clock::start(Allowed { answer: Some(SOON), ..Allowed::default() }, Timer::default(), Instant::now());
     let waiting = tokio::time::timeout(4 * SOON, next(&mut clock, false)).await;
     assert!(waiting.is_err(), "an upload may take as long as it takes");
     let began = Instant::now();
@@ -25,8 +26,11 @@ async fn what_moves_is_not_idle_and_the_earliest_limit_ends_it() {
     let mut clock = Clock::start(
         Allowed { idle: Some(NEVER), whole: Some(SOON), ..Allowed::default() },
         Timer::default(),
+        Instant::now(),
     );
     let before = clock.idle_by;
+    let looked = std::future::poll_fn(|cx| Poll::Ready(clock.poll(cx, true, 0))).await;
+    assert!(looked.is_pending());
     let polled = std::future::poll_fn(|cx| Poll::Ready(clock.poll(cx, true, 7))).await;
     assert!(polled.is_pending());
     assert!(clock.idle_by > before, "a byte moved");
@@ -36,7 +40,7 @@ async fn what_moves_is_not_idle_and_the_earliest_limit_ends_it() {
 #[tokio::test]
 async fn each_try_has_its_own_limit_until_its_answer_begins() {
     let allowed = Allowed { per_try: Some(SOON), answer: Some(5 * SOON), ..Allowed::default() };
-    let mut clock = Clock::start(allowed, Timer::default());
+    let mut clock = Clock::start(allowed, Timer::default(), Instant::now());
     assert_eq!(next(&mut clock, true).await, Over::PerTry(SOON));
     clock.try_again();
     assert_eq!(next(&mut clock, true).await, Over::PerTry(SOON));
@@ -68,7 +72,7 @@ fn due(clock: &Clock) -> (Option<Instant>, Option<Instant>) {
 #[tokio::test]
 async fn who_reads_no_more_of_a_request_has_as_long_as_for_its_answer_and_whoever_reads_on_has_it_anew() {
     let allowed = Allowed { answer: Some(NEVER), per_try: Some(SOON), ..Allowed::default() };
-    let mut clock = Clock::start(allowed, Timer::default());
+    let mut clock = Clock::start(allowed, Timer::default(), Instant::now());
     clock.hold(held(9));
     let first = due(&clock);
     clock.hold(held(9));
@@ -84,7 +88,8 @@ async fn who_reads_no_more_of_a_request_has_as_long_as_for_its_answer_and_whoeve
 
 #[test]
 fn who_has_begun_to_answer_may_leave_the_rest_unread() {
-    let mut clock = Clock::start(Allowed { answer: Some(NEVER), ..Allowed::default() }, Timer::default());
+    let mut clock =
+        Clock::start(Allowed { answer: Some(NEVER), ..Allowed::default() }, Timer::default(), Instant::now());
     clock.hold(held(9));
     clock.answered();
     assert_eq!(due(&clock), (None, None));
@@ -93,7 +98,7 @@ fn who_has_begun_to_answer_may_leave_the_rest_unread() {
 #[test]
 fn another_try_of_what_nobody_reads_has_a_limit_of_its_own_within_the_routes() {
     let allowed = Allowed { answer: Some(NEVER), per_try: Some(NEVER), ..Allowed::default() };
-    let mut clock = Clock::start(allowed, Timer::default());
+    let mut clock = Clock::start(allowed, Timer::default(), Instant::now());
     clock.hold(held(9));
     let first = due(&clock);
     clock.try_again();
@@ -116,15 +121,18 @@ async fn whoever_looks_again_is_woken_once_and_whoever_takes_over_is_woken_too()
     let wakers = many.clone().map(std::task::Waker::from);
     let times = || many.each_ref().map(|woken| woken.0.load(std::sync::atomic::Ordering::Relaxed));
     let allowed = Allowed { answer: Some(SOON), idle: Some(NEVER), ..Allowed::default() };
-    let mut clock = Clock::start(allowed, Timer::default());
+    let mut clock = Clock::start(allowed, Timer::default(), Instant::now());
     for waker in [0, 0, 1, 1] {
         assert!(clock.poll(&mut Context::from_waker(&wakers[waker]), true, 0).is_pending());
     }
     tokio::time::sleep(2 * SOON).await;
     assert_eq!(times(), [0, 1], "who has looked last");
     // The same timer serves the next exchange, whose limits are over later.
-    let mut clock =
-        Clock::start(Allowed { answer: Some(4 * SOON), ..Allowed::default() }, clock.into_timer());
+    let mut clock = Clock::start(
+        Allowed { answer: Some(4 * SOON), ..Allowed::default() },
+        clock.into_timer(),
+        Instant::now(),
+    );
     assert!(clock.poll(&mut Context::from_waker(&wakers[1]), true, 0).is_pending());
     assert!(clock.poll(&mut Context::from_waker(&wakers[1]), true, 0).is_pending());
     tokio::time::sleep(8 * SOON).await;

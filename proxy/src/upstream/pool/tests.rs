@@ -41,7 +41,7 @@ async fn what_a_load_has_left_behind_is_given_up_after_three_looks_and_a_few_sta
 async fn as_many_as_are_needed_at_once_stay_however_often() {
     let (mut pools, _servers, wanted) = with(60).await;
     for _ in 0..9 {
-        let used: Vec<_> = (0..50).map(|_| pools.take_h1(KEY, &wanted).unwrap()).collect();
+        let used: Vec<_> = (0..50).map(|_| pools.take_h1(KEY, &wanted, Instant::now()).unwrap()).collect();
         for spare in used {
             pools.put_h1(KEY, spare, None, Instant::now());
         }
@@ -54,7 +54,7 @@ async fn as_many_as_are_needed_at_once_stay_however_often() {
 async fn a_wave_of_any_height_finds_all_its_connections_again() {
     let (mut pools, _servers, wanted) = with(900).await;
     for _ in 0..3 {
-        let used: Vec<_> = std::iter::from_fn(|| pools.take_h1(KEY, &wanted)).collect();
+        let used: Vec<_> = std::iter::from_fn(|| pools.take_h1(KEY, &wanted, Instant::now())).collect();
         assert_eq!(used.len(), 900);
         for spare in used {
             pools.put_h1(KEY, spare, None, Instant::now());

@@ -264,6 +264,7 @@ impl Worker {
     }
 
     /// Takes out the idle connections that are given up: HTTP/1.1's, and how many of HTTP/2.
+    #[expect(clippy::vec_box, reason = "they are handed on as they lie")]
     fn shed(&self, snapshot: &Snapshot) -> (Vec<Box<Spare>>, usize) {
         let mut limits: HashMap<PoolKey, Duration> = HashMap::new();
         let mut bases: HashMap<u64, Duration> = HashMap::new();

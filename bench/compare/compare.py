@@ -124,8 +124,8 @@ def table(results, run):
 
 
 def added(results):
-    """CPU a request that something adds to each pair that ran with and without it: start by start, or round by round where there
-    was one start alone; the median and, of that, where it lies in nine of ten runs as this one (by drawing again and again)."""
+    """CPU a request that something adds to each pair that ran with and without it: the mean over starts, or the median over
+    rounds where there was one start alone; and where that lies in nine of ten runs as this one (by drawing again and again)."""
     both = [(what, name, with_it) for what, name, with_it in ADDED if name in results and with_it in results]
     if both:
         yield ""
@@ -135,16 +135,17 @@ def added(results):
             yield f"{what} adds to {name}: nothing is known, no round was clean"
             continue
         several, groups = len({less["start"] for less, _ in clean}) > 1, {}
+        typical = statistics.mean if several else statistics.median
         for nth, each in enumerate(clean):
             groups.setdefault(each[0]["start"] if several else nth, []).append(each)
         cpu = [[statistics.mean(each[side]["cpu"] for each in group) for side in (0, 1)] for group in groups.values()]
         found = [more - less for less, more in cpu]
         shares = [more / less - 1 for less, more in cpu]
         chance = random.Random(len(clean))
-        again = sorted(statistics.median(chance.choices(shares, k=len(shares))) for _ in range(2000))
+        again = sorted(typical(chance.choices(shares, k=len(shares))) for _ in range(2000))
         yield (
-            f"{what} adds to {name}: {statistics.median(found):.1f} us of CPU a request"
-            f" ({min(found):.1f} to {max(found):.1f}), {statistics.median(shares):.1%}"
+            f"{what} adds to {name}: {typical(found):.1f} us of CPU a request"
+            f" ({min(found):.1f} to {max(found):.1f}), {typical(shares):.1%}"
             f" ({again[100]:.1%} to {again[-101]:.1%} in nine of ten runs as this)"
         )
 

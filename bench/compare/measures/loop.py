@@ -10,15 +10,21 @@ NEEDS = {"added": ("direct", "limit", "weft"), "tail": ("weft", "envoy")}
 
 
 def measure(wanted, given):
-    """Ratios of each round, each of pairs started anew: two starts of one program differ by more than rounds of one do."""
+    """Ratios of each round."""
     needed = dict.fromkeys(name for figure in wanted for name in NEEDS.get(figure[0], figure[1:]))
-    results = {name: [] for name in needed}
+    results = anew(needed, given)
+    return {figure: figures(figure, results) for figure in wanted}
+
+
+def anew(names, given):
+    """Rounds, each of pairs started anew: two starts of one program differ by more than rounds of one do."""
+    results = {name: [] for name in names}
     for number in range(given.rounds):
         with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
-            one = rounds.interleaved(stage.all(needed), 1, lambda pair: rounds.of_http(pair, given), told, number)
+            one = rounds.interleaved(stage.all(names), 1, lambda pair: rounds.of_http(pair, given), told, number)
         for name, found in one.items():
             results[name] += found
-    return {figure: figures(figure, results) for figure in wanted}
+    return results
 
 
 def figures(figure, results):

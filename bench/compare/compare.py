@@ -67,7 +67,7 @@ def main():
         + f"; each proxy with {given.threads} threads",
     }
     try:
-        results = measured(given)
+        results = rounds.of_starts(given.pairs, given.starts, lambda number: of_one_start(given, number))
     except (OSError, loads.Unclean) as reason:
         raise SystemExit(f"bench/compare: {reason}") from None
     print(table(results, run))
@@ -76,15 +76,6 @@ def main():
             json.dump({"about": run, "rounds": results}, file, indent=1)
             file.write("\n")
     return 0 if all("failed" not in each for all_rounds in results.values() for each in all_rounds) else 1
-
-
-def measured(given):
-    """All rounds of all pairs, each with its figures or the reason why it has none, and with the number of its start."""
-    results = {name: [] for name in given.pairs}
-    for start in range(given.starts):
-        for name, found in of_one_start(given, start).items():
-            results[name] += [{**each, "start": start} for each in found]
-    return results
 
 
 def of_one_start(given, number):

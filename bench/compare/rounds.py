@@ -33,6 +33,16 @@ def at_once(running, count, measured, told):
     return results
 
 
+def of_starts(names, count, of_one_start):
+    """The rounds of so many starts of all pairs, each round with the number of its start: two starts of one program differ by more
+    than rounds of one do."""
+    results = {name: [] for name in names}
+    for start in range(count):
+        for name, found in of_one_start(start).items():
+            results[name] += [{**each, "start": start} for each in found]
+    return results
+
+
 def of_one(pair, measured):
     try:
         return measured(pair)

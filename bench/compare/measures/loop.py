@@ -17,14 +17,13 @@ def measure(wanted, given):
 
 
 def anew(names, given):
-    """Rounds, each of pairs started anew: two starts of one program differ by more than rounds of one do."""
-    results = {name: [] for name in names}
-    for number in range(given.rounds):
+    """Rounds, each of a start of its own."""
+
+    def one(number):
         with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
-            one = rounds.interleaved(stage.all(names), 1, lambda pair: rounds.of_http(pair, given), told, number)
-        for name, found in one.items():
-            results[name] += found
-    return results
+            return rounds.interleaved(stage.all(names), 1, lambda pair: rounds.of_http(pair, given), told, number)
+
+    return rounds.of_starts(names, given.rounds, one)
 
 
 def figures(figure, results):

@@ -172,7 +172,7 @@ async fn run(
     let count = bootstrap.concurrency.and_then(NonZeroUsize::new).unwrap_or_else(worker_count);
     shared.overload.set_workers(count.get());
     let for_workers = shared.clone();
-    let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone()))?;
+    let workers = Workers::start(count, "worker", move |index| Worker::new(for_workers.clone(), index))?;
     workers.handle().run_on_each(Worker::housekeeping)?;
 
     let early = intercepted(&bootstrap)?;

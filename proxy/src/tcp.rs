@@ -336,7 +336,7 @@ async fn reach(conn: &Conn, way: &Way) -> Result<Reached, (ResponseFlag, String)
         let nobody = |why| nobody::words(&conn.worker.snapshot(), cluster, why);
         let endpoint = picked.map_err(|why| (ResponseFlag::NoHealthyUpstream, nobody(why)))?;
         tried.push(endpoint.place());
-        let mut in_flight = InFlight::to(endpoint.clone());
+        let mut in_flight = InFlight::to(endpoint.clone(), conn.worker.index, None);
         let Some(counted) = places.take() else {
             places.note_refusal();
             let full = Full { resource: Resource::Connections, limit: places.limit(), load: places.open() };

@@ -13,6 +13,7 @@ use rand::rngs::SmallRng;
 use weft_model::table::ClusterId;
 use weft_policy::balance;
 use weft_runtime::live::{Live, LiveCache};
+use weft_runtime::workers::WorkerIndex;
 
 use crate::allocator::{self, Rest};
 use crate::bootstrap::Bootstrap;
@@ -87,6 +88,8 @@ impl Shared {
 pub struct Worker {
     /// What all share.
     pub shared: Arc<Shared>,
+    /// Which of the workers it is, from 0.
+    pub index: usize,
     snapshot: RefCell<(LiveCache<Snapshot>, Rc<Current>)>,
     /// Our own certificate.
     pub svid: RefCell<CachedSvid>,
@@ -114,8 +117,9 @@ pub struct Worker {
 
 impl Worker {
     /// A worker of `shared`.
-    pub fn new(shared: Arc<Shared>) -> Self {
+    pub fn new(shared: Arc<Shared>, WorkerIndex(index): WorkerIndex) -> Self {
         Self {
+            index,
             snapshot: RefCell::new((shared.live.cached(), Rc::new(Current::new(shared.live.load())))),
             svid: RefCell::new(shared.secrets.cached_svid()),
             pools: RefCell::default(),

@@ -201,7 +201,12 @@ impl Headers {
     /// # Errors
     /// There is no room for it.
     pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
-        self.set_or(Key::new(name.as_ref()), itoa::Buffer::new().format(value).as_bytes(), Self::add_line)
+        self.set_digits(Key::new(name.as_ref()), value)
+    }
+
+    #[inline(never)]
+    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
+        self.set_or(key, itoa::Buffer::new().format(value).as_bytes(), Self::add_line)
     }
 
     /// Removes every header of that name; whether there was one.
@@ -413,11 +418,7 @@ impl Span {
 
     #[inline]
     fn is(&self, bytes: &[u8], key: Key<'_>) -> bool {
-        self.tag == key.tag && self.is_named(bytes, key.name)
-    }
-
-    fn is_named(&self, bytes: &[u8], name: &[u8]) -> bool {
-        is_same_name(self.name(bytes), name)
+        self.tag == key.tag && is_same_name(self.name(bytes), key.name)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Circuit breakers: how much of a cluster may be under way at once. A refusal says which limit, its value and the load.
 //!
-//! A [`Count`] is shared by all workers and exact: whoever enters has been counted, and no more are in than may be. The
-//! semantics are those of `envoy.config.cluster.v3.CircuitBreakers.Thresholds`.
+//! A [`Count`] is shared by all workers and exact: whoever enters has been counted, and no more are in than may be. So are
+//! [`Lanes`], for what comes and goes with every request. The semantics are those of
+//! `envoy.config.cluster.v3.CircuitBreakers.Thresholds`.
+
+mod lanes;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use weft_model::cluster::{CircuitBreakers, RetryBudget};
+
+pub use lanes::{LANES, Lane, Lanes, of_worker};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +88,7 @@ impl Limits {
     }
 }
 
-/// How many are in, and how often somebody was refused. All workers write it with each request, so it has a line of the cache of
-/// its own.
+/// How many are in, and how often somebody was refused. All workers write it, so it has a line of the cache of its own.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct Count {
@@ -99,22 +103,9 @@ impl Count {
     /// The load at that moment.
     pub fn enter(&self, resource: Resource, limit: u32) -> Result<(), Full> {
         self.try_enter(limit).map_err(|load| {
-            self.refused.fetch_add(1, Relaxed);
+            self.note_refusal();
             Full { resource, limit, load }
         })
-    }
-
-    /// Would one more be let in now? Where there is no limit, nobody looks at what others write.
-    ///
-    /// # Errors
-    /// The load at that moment.
-    pub fn has_room(&self, resource: Resource, limit: u32) -> Result<(), Full> {
-        let load = if limit == u32::MAX { 0 } else { self.inside() };
-        if load < limit {
-            return Ok(());
-        }
-        self.note_refusal();
-        Err(Full { resource, limit, load })
     }
 
     /// One more, for somebody who will wait and is not refused.
@@ -138,7 +129,12 @@ impl Count {
 
     /// One less.
     pub fn leave(&self) {
-        self.inside.fetch_sub(1, SeqCst);
+        self.leave_all(1);
+    }
+
+    /// So many less.
+    fn leave_all(&self, many: u32) {
+        self.inside.fetch_sub(many, SeqCst);
     }
 
     /// So many are in.

@@ -136,7 +136,8 @@ impl Mesh {
         let for_workers = shared.clone();
         let count = NonZeroUsize::new(shared.bootstrap.concurrency.unwrap_or(2)).unwrap();
         shared.overload.set_workers(count.get());
-        let workers = Workers::start(count, "worker", move |_| Worker::new(for_workers.clone())).unwrap();
+        let workers =
+            Workers::start(count, "worker", move |index| Worker::new(for_workers.clone(), index)).unwrap();
         workers.handle().run_on_each(Worker::housekeeping).unwrap();
         let open = Arc::new(Mutex::new(listeners));
         tokio::spawn(secrets.files().clone().keep_fresh());

@@ -1,7 +1,6 @@
 //! One try: an endpoint, a connection to it, the head on its way. What can go wrong says whether a retry is safe.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -17,8 +16,8 @@ use super::hop;
 use super::message::Length;
 use super::plan::Plan;
 use super::reach::{self, Way};
-use crate::snapshot::{ClusterView, EndpointView};
-use crate::upstream::chosen::{Chosen, InFlight};
+use crate::snapshot::EndpointView;
+use crate::upstream::chosen::{Chosen, Counted, InFlight};
 use crate::upstream::connect::OriginalSource;
 use crate::upstream::nobody;
 use crate::upstream::outlier::note;
@@ -83,12 +82,13 @@ impl Been {
 
     /// The try's time is over. An endpoint to which a connection was still being made has failed it, and is left alone by
     /// the next: else one that takes nobody in would be asked for ever, by each request for as long as it may take.
-    pub fn ran_out(&mut self, cluster: &Arc<ClusterView>) {
+    pub fn ran_out(&mut self, ask: &Ask<'_>) {
         if let Some(endpoint) = self.dialling.take() {
             self.places.push(endpoint.place());
             self.avoided.push(endpoint.place());
             // The try that would have counted itself has been given up.
-            endpoint.state.asked();
+            endpoint.state.asked(ask.worker.index);
+            let cluster = &ask.plan.cluster;
             cluster.state.cannot_connect(&endpoint.state);
             note(cluster, &endpoint, Outcome::LocalOrigin);
         }
@@ -102,8 +102,8 @@ impl Been {
 pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Result<Sent, Box<Failure>> {
     let plan = ask.plan;
     let cluster = &plan.cluster;
-    // Before anything is taken or made for it. Whoever comes in between is refused when the request counts itself.
-    cluster.state.may_ask(&cluster.limits).map_err(|full| overflow(ask, full))?;
+    // Before anything is taken or made for it.
+    let counted = Counted::of(cluster, ask.worker.index).map_err(|full| overflow(ask, full))?;
     let no_endpoint = |why| Failure::NoEndpoint {
         cluster: cluster.cluster.settings.name.clone(),
         why,
@@ -115,7 +115,7 @@ pub async fn send(ask: &Ask<'_>, head: &mut RequestHead, been: &mut Been) -> Res
         priorities_after: plan.retry.as_ref().and_then(|retry| retry.avoid_previous_priorities),
     };
     let picked = pick(ask.worker, plan.id, cluster, plan.hash, before, ask.original);
-    let mut in_flight = InFlight::to(picked.map_err(no_endpoint)?);
+    let mut in_flight = InFlight::to(picked.map_err(no_endpoint)?, ask.worker.index, Some(counted));
     let sent = to_endpoint(ask, &mut in_flight, head, been).await;
     let place = in_flight.endpoint().place();
     been.places.push(place);
@@ -137,8 +137,8 @@ async fn to_endpoint(
 ) -> Result<Upstream, Box<Failure>> {
     let cluster = &ask.plan.cluster;
     let way = reach::reach(ask, to, head, been).await?;
-    if let Err(full) = to.count() {
-        // It is of use to others.
+    if let Err(full) = to.goes() {
+        // Others came in while it waited. The connection is of use to them.
         if let Way::H1(spare) = way {
             let now = Instant::now();
             let limit = spare.may_idle(&cluster.cluster.settings.http, now);

@@ -26,7 +26,7 @@ use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
 use super::plan::Plan;
 use super::reply::is_grpc;
 use super::tries::{ATTEMPTS, MOST_INFORMATIONAL, judged};
-use crate::snapshot::ClusterView;
+use crate::snapshot::{ClusterView, Local};
 use crate::upstream::outlier::note;
 use crate::upstream::stream::{Answer, Upstream};
 use crate::worker::Worker;
@@ -43,7 +43,7 @@ pub struct To {
     /// The cluster's name.
     pub name: Box<str>,
     /// The cluster, if there is one.
-    pub cluster: Option<(ClusterId, std::sync::Arc<ClusterView>)>,
+    pub cluster: Option<(ClusterId, Local<ClusterView>)>,
     /// Host stays as it is; else `-shadow` is appended.
     pub keep_host: bool,
 }

@@ -1,7 +1,5 @@
 //! Where a request goes and how, decided once on one snapshot; what is kept of the decision is owned by the request.
 
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weft_model::route::{Forward, HeaderOperations, HostRewrite, NO_PORT};
@@ -54,10 +52,10 @@ pub struct Plan {
 
 impl Plan {
     /// What is decided for a copy: it goes to its cluster, once.
-    pub(super) fn for_copy(id: ClusterId, cluster: Arc<ClusterView>, allowed: Allowed) -> Self {
+    pub(super) fn for_copy(id: ClusterId, cluster: Local<ClusterView>, allowed: Allowed) -> Self {
         Self {
             id,
-            cluster: Rc::new(cluster),
+            cluster,
             hash: None,
             cookie: None,
             allowed,
@@ -210,12 +208,12 @@ fn on_response(decision: &Decision<'_>, table: &RouteTable) -> Vec<HeaderOperati
 }
 
 /// Where copies of this request go; each mirror draws for itself.
-fn mirrors(of: &[Mirror], snapshot: &Snapshot, rng: &mut impl rand::Rng) -> Vec<mirror::To> {
+fn mirrors(of: &[Mirror], snapshot: &Current, rng: &mut impl rand::Rng) -> Vec<mirror::To> {
     let mut drawn =
         |mirror: &&Mirror| mirror.settings.fraction.is_none_or(|share| route::falls_in(share, rng));
     let to = |mirror: &Mirror| mirror::To {
         name: mirror.settings.cluster.as_str().into(),
-        cluster: snapshot.cluster(mirror.cluster.id).map(|view| (mirror.cluster.id, view.clone())),
+        cluster: snapshot.keep_cluster(mirror.cluster.id).map(|view| (mirror.cluster.id, view)),
         keep_host: mirror.settings.keep_host,
     };
     of.iter().filter(|mirror| drawn(mirror)).map(to).collect()

@@ -53,6 +53,7 @@ pub(super) async fn reach(
     if nobody_before && let Some(way) = idle(ask, to.endpoint(), head, ask.began) {
         return Ok(way);
     }
+    to.waits();
     let _pending = state.wait(&cluster.limits).map_err(|full| overflow(ask, full))?;
     if let Some(way) = shared(ask, to.endpoint(), head).await? {
         return Ok(way);
@@ -175,7 +176,7 @@ fn limit(ask: &Ask<'_>) -> Duration {
 /// To another endpoint of the cluster.
 fn go_to(ask: &Ask<'_>, to: &mut InFlight, place: usize) {
     if let Some(endpoint) = Chosen::at(&ask.plan.cluster, place) {
-        *to = InFlight::to(endpoint);
+        *to = InFlight::to(endpoint, ask.worker.index, None);
     }
 }
 

@@ -278,7 +278,7 @@ async fn attempt<D: Downstream>(
         Ok(Err(failure)) => return Ok(Tried::Failed(failure)),
         Err(halt) => {
             if matches!(halt, Halt::Over(Over::Answer(_) | Over::PerTry(_))) {
-                been.ran_out(&ask.plan.cluster);
+                been.ran_out(ask);
             }
             return halted(halt, None, &mut call.ledger);
         }

@@ -59,21 +59,46 @@ impl Deref for Chosen {
     }
 }
 
-/// One request in flight, or one TCP connection: counted until it is dropped.
+/// A request of a worker that is counted among those in flight of its cluster, until this is dropped.
+#[derive(Debug)]
+pub struct Counted {
+    cluster: Local<ClusterView>,
+    worker: usize,
+}
+
+impl Counted {
+    /// One more of the cluster.
+    ///
+    /// # Errors
+    /// If too many are in flight.
+    pub fn of(cluster: &Local<ClusterView>, worker: usize) -> Result<Self, Full> {
+        cluster.state.requests.enter(worker, Resource::Requests, cluster.limits.requests)?;
+        Ok(Self { cluster: cluster.clone(), worker })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.cluster.state.requests.leave(self.worker, self.cluster.limits.requests);
+    }
+}
+
+/// One request in flight, or one TCP connection: counted at its endpoint until it is dropped.
 #[derive(Debug)]
 pub struct InFlight {
     endpoint: Chosen,
-    /// It counts among the requests of the cluster.
-    counted: bool,
+    worker: usize,
+    /// Among the requests of the cluster.
+    counted: Option<Counted>,
     /// It counts among what the endpoint was asked.
     asked: bool,
 }
 
 impl InFlight {
-    /// One more at `endpoint`.
-    pub fn to(endpoint: Chosen) -> Self {
-        endpoint.state.enter();
-        Self { endpoint, counted: false, asked: false }
+    /// One more of a worker's at `endpoint`, and whether it is counted among its cluster's.
+    pub fn to(endpoint: Chosen, worker: usize, counted: Option<Counted>) -> Self {
+        endpoint.state.enter(worker);
+        Self { endpoint, worker, counted, asked: false }
     }
 
     /// Where it goes.
@@ -81,14 +106,19 @@ impl InFlight {
         &self.endpoint
     }
 
-    /// Counts it among the requests of its cluster, too.
+    /// It waits for a connection now, which is counted by itself: it is none of those in flight until it has one.
+    pub fn waits(&mut self) {
+        self.counted = None;
+    }
+
+    /// It has a connection, and counts among the requests of its cluster.
     ///
     /// # Errors
     /// If too many are in flight.
-    pub fn count(&mut self) -> Result<(), Full> {
-        let cluster = &self.endpoint.cluster;
-        cluster.state.requests.enter(Resource::Requests, cluster.limits.requests)?;
-        self.counted = true;
+    pub fn goes(&mut self) -> Result<(), Full> {
+        if self.counted.is_none() {
+            self.counted = Some(Counted::of(&self.endpoint.cluster, self.worker)?);
+        }
         self.asked();
         Ok(())
     }
@@ -96,16 +126,13 @@ impl InFlight {
     /// The endpoint is asked now, or could not be: what was refused before, or waited in vain, tells nothing of it.
     pub fn asked(&mut self) {
         if !std::mem::replace(&mut self.asked, true) {
-            self.endpoint.state.asked();
+            self.endpoint.state.asked(self.worker);
         }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.endpoint.state.leave();
-        if self.counted {
-            self.endpoint.cluster.state.requests.leave();
-        }
+        self.endpoint.state.leave(self.worker);
     }
 }

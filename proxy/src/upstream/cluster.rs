@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use weft_policy::breaker::{Count, Full, Limits, Resource};
+use weft_policy::breaker::{Count, Full, Lanes, Limits, Resource};
 
 use super::endpoint::EndpointState;
 use super::outlier::Ward;
@@ -27,7 +27,7 @@ pub struct ClusterState {
     /// Requests that wait for a connection.
     pub pending: Count,
     /// Requests in flight.
-    pub requests: Count,
+    pub requests: Lanes,
     /// Retries in flight.
     pub retries: Count,
     /// Requests that were tried again.
@@ -61,14 +61,6 @@ impl ClusterState {
     pub fn cannot_connect(&self, to: &EndpointState) {
         self.connect_failures.fetch_add(1, Ordering::Relaxed);
         to.connect_failures.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Would a request more be let in now?
-    ///
-    /// # Errors
-    /// If too many are in flight.
-    pub fn may_ask(&self, limits: &Limits) -> Result<(), Full> {
-        self.requests.has_room(Resource::Requests, limits.requests)
     }
 
     /// A request waits for a connection from now on.

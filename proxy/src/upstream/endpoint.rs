@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use weft_policy::breaker::{LANES, Lane, of_worker};
 use weft_policy::outlier::Streaks;
 
 use super::health::Known;
 
-/// What all workers write with each request: on a line of the cache of its own, for what they only read to stay where it is.
+/// What workers of one lane write with each request.
 #[derive(Debug, Default)]
-#[repr(align(64))]
 struct Taken {
     active: AtomicU32,
     requests: AtomicU64,
@@ -23,7 +23,7 @@ struct Taken {
 pub struct EndpointState {
     /// Where it is.
     pub address: SocketAddr,
-    taken: Taken,
+    taken: [Lane<Taken>; LANES],
     /// Of its requests, how many have ended, be it by an answer's head; counted where rates of success are compared.
     pub judged: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.
@@ -51,7 +51,7 @@ impl EndpointState {
         Self {
             newcomers,
             address,
-            taken: Taken::default(),
+            taken: Default::default(),
             judged: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
@@ -66,12 +66,12 @@ impl EndpointState {
 
     /// Requests (or TCP connections) in flight, of all workers.
     pub fn active(&self) -> u32 {
-        self.taken.active.load(Ordering::Relaxed)
+        self.taken.iter().map(|lane| lane.0.active.load(Ordering::Relaxed)).fold(0, u32::saturating_add)
     }
 
     /// Requests (or TCP connections) sent to it.
     pub fn requests(&self) -> u64 {
-        self.taken.requests.load(Ordering::Relaxed)
+        self.taken.iter().map(|lane| lane.0.requests.load(Ordering::Relaxed)).sum()
     }
 
     /// Is it left alone, because too much failed there?
@@ -92,19 +92,19 @@ impl EndpointState {
         self.newcomers.fetch_add(1, Ordering::Release);
     }
 
-    /// It was asked once more, or could not be.
-    pub fn asked(&self) {
-        self.taken.requests.fetch_add(1, Ordering::Relaxed);
+    /// It was asked once more by a worker, or could not be.
+    pub fn asked(&self, worker: usize) {
+        of_worker(&self.taken, worker).requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more in flight, which leaves again.
-    pub(super) fn enter(&self) {
-        self.taken.active.fetch_add(1, Ordering::Relaxed);
+    /// One more of a worker's in flight, which leaves again.
+    pub(super) fn enter(&self, worker: usize) {
+        of_worker(&self.taken, worker).active.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One in flight is over.
-    pub(super) fn leave(&self) {
-        self.taken.active.fetch_sub(1, Ordering::Relaxed);
+    /// One of a worker's in flight is over.
+    pub(super) fn leave(&self, worker: usize) {
+        of_worker(&self.taken, worker).active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

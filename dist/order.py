@@ -139,7 +139,7 @@ def selfmonitor(weft, scratch, before, then):
 def traffic(weft, scratch, before, then):
     """The pair again: what is asked on many connections, refused in clear text, and given up once nobody asks."""
     with pairs.Stage(scratch, weft, 1) as stage:
-        pair = stage.mesh("traffic", "mesh", "access-log/on", before=before, patience=400)
+        pair = stage.mesh("traffic", "mesh", "breakers", "access-log/on", before=before, patience=400)
         loads.check(pair)
         with contextlib.ExitStack() as open_at_once:
             for _ in range(CONNECTIONS):

@@ -8,8 +8,15 @@ TYPE = "type.googleapis.com/envoy.extensions."
 # As many as the AuthorizationPolicies of weft's mesh (mesh/security.yaml).
 POLICIES = 20
 SERVER_NAME = "outbound_.80_._.server.compare.svc.cluster.local"
-# Not to be reached here.
-LIMITS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+# As breakers/server.yaml has them for weft's client; of its own app a server's side has neither.
+LIMITS = {"max_connections": 10000, "max_pending_requests": 10000, "max_requests": 10000, "max_retries": 100}
+OUTLIERS = {
+    "consecutive_5xx": 5,
+    "interval": "10s",
+    "base_ejection_time": "30s",
+    "max_ejection_percent": 100,
+    "enforcing_success_rate": 0,
+}
 
 
 def bootstrap(side, listen, upstream, folder, h2=False):
@@ -25,8 +32,10 @@ def bootstrap(side, listen, upstream, folder, h2=False):
             "cluster_name": "upstream",
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}],
         },
-        "circuit_breakers": {"thresholds": [{name: 2**32 - 1 for name in LIMITS}]},
+        "circuit_breakers": {"thresholds": [LIMITS if outbound else dict.fromkeys(LIMITS, 2**32 - 1)]},
     }
+    if outbound:
+        cluster["outlier_detection"] = OUTLIERS
     if h2:
         kind, spoken = "upstreams.http.v3.HttpProtocolOptions", {"explicit_http_config": {"http2_protocol_options": {}}}
         cluster["typed_extension_protocol_options"] = {f"envoy.extensions.{kind}": typed(kind, spoken)["typed_config"]}

@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--warm", type=int, default=100, help="before those (%(default)s)")
     parser.add_argument("--times", type=int, default=3, help="to count (%(default)s)")
     parser.add_argument("--against", metavar="REV", help="counts an older state of the repository, too, and compares")
-    parser.add_argument("--resilience", action="store_true", help="counts it with all of resilience/ on, too, and compares")
+    parser.add_argument("--resilience", action="store_true", help="counts it with all of resilience/ on and with none of it, too, and compares")
     parser.add_argument("--worse", type=float, default=1.5, help="per cent that are a failure (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes the figures there")
     return parser.parse_args()
@@ -41,10 +41,11 @@ def arguments():
 def main():
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    figures = {"now": lowest(os.environ["WEFT_BIN"], "now", given)}
+    figures = {"now": lowest(os.environ["WEFT_BIN"], "now", given, "breakers")}
     if given.against:
-        figures[given.against] = lowest(os.environ["WEFT_BIN_AGAINST"], "against", given)
+        figures[given.against] = lowest(os.environ["WEFT_BIN_AGAINST"], "against", given, "breakers")
     if given.resilience:
+        figures["without breakers/"] = lowest(os.environ["WEFT_BIN"], "bare", given)
         figures["with resilience/"] = lowest(os.environ["WEFT_BIN"], "resilience", given, "resilience")
     rows = [f"{'instructions a request':<24}" + "".join(f"{side:>12}" for side in ("client's", "server's", "both"))]
     for name, sides in figures.items():
@@ -54,14 +55,20 @@ def main():
         with open(given.json, "w") as file:
             json.dump(figures, file, indent=1)
             file.write("\n")
+    both = {name: sum(sides) for name, sides in figures.items()}
     failed = False
-    now = sum(figures.pop("now"))
-    for name, sides in figures.items():
-        change = (now / sum(sides) - 1) * 100 if name == given.against else (sum(sides) / now - 1) * 100
-        limit = given.worse if name == given.against else RESILIENCE
-        print(f"{change:+.2f} % {f'against {name}' if name == given.against else name}, of {limit} % that may be")
-        failed |= change > limit
+    if given.against:
+        failed |= told(f"against {given.against}", both["now"], both[given.against], given.worse)
+    if given.resilience:
+        failed |= told("with resilience/", both["with resilience/"], both["without breakers/"], RESILIENCE)
     return 1 if failed else 0
+
+
+def told(what, count, of, most):
+    """Says how much more one is than another, in per cent; whether that is more than may be."""
+    change = (count / of - 1) * 100
+    print(f"{change:+.2f} % {what}, of {most} % that may be")
+    return change > most
 
 
 def lowest(weft, name, given, *more):
@@ -90,7 +97,7 @@ def dumps(weft, name, given, *more):
             ask(connection, 1)
             for pid in pair.pids:
                 control(scratch, "--instr=on", pid)
-            if more:
+            if "resilience" in more:
                 # Nobody is to be asked any more how warm he is.
                 time.sleep(WARMUP)
             # Caches of the program are filled before anything counts.

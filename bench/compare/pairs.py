@@ -84,14 +84,15 @@ class Stage:
             "haproxy-grpc": lambda: self.haproxy("haproxy-grpc", h2=True),
             "envoy": self.envoy,
             "envoy-grpc": lambda: self.envoy("envoy-grpc", h2=True),
-            "weft": lambda: self.mesh("weft", "mesh", "access-log/on"),
-            "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "access-log/off"),
+            "weft": lambda: self.mesh("weft", "mesh", "breakers", "access-log/on"),
+            "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "breakers", "access-log/off"),
+            "weft-bare": lambda: self.mesh("weft-bare", "mesh", "access-log/on"),
             "weft-resilient": lambda: self.mesh("weft-resilient", "mesh", "access-log/on", "resilience"),
             "weft-tcp": self.mesh_of_tcp,
-            "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "access-log/on"),
-            "weft-services": lambda: self.mesh("weft-services", "mesh", "access-log/on", self.many_services()),
+            "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "breakers", "access-log/on"),
+            "weft-services": lambda: self.mesh("weft-services", "mesh", "breakers", "access-log/on", self.many_services()),
             "haproxy-intercepted": self.haproxy_intercepted,
-            "weft-intercepted": lambda: self.mesh("weft-intercepted", "mesh", "access-log/on", netns=True),
+            "weft-intercepted": lambda: self.mesh("weft-intercepted", "mesh", "breakers", "access-log/on", netns=True),
         }[name]()
 
     def start(self, name, command, environment=None):
@@ -218,7 +219,7 @@ class Stage:
 
     def mesh_of_tcp(self):
         """The same mesh, whose service is said to speak TCP, and is called at the address that its client has for it."""
-        pair = self.mesh("weft-tcp", self.spoken("tcp"), "access-log/on")
+        pair = self.mesh("weft-tcp", self.spoken("tcp"), "breakers", "access-log/on")
         block = pair.address[0].rpartition(".")[0]
         pair.address = (f"{block}.10", 80)
         return pair

@@ -121,13 +121,14 @@ async fn many_clients_of_both_workers_share_few_connections_and_all_are_served()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_came_first_is_served_first() {
     let app = Puppet::new().await;
-    let way = Way::to(&[app.address], |cluster| limited(cluster, 1, 10, 10)).await;
+    let way = Way::to(&[app.address], |cluster| limited(cluster, 1, 10, 2)).await;
     let mut client = streams(&way).await;
     let mut answers = Vec::new();
     for n in 0..4_u64 {
         answers.push(get(&mut client, &format!("/{n}")));
         eventually("it waits", async || way.count("upstream_rq_pending_active") == n.max(1) || n == 0).await;
     }
+    eventually("who waits is none of those in flight", async || way.count("upstream_rq_active") == 1).await;
     let mut served = app.accept().await;
     for (n, answer) in answers.into_iter().enumerate() {
         assert!(served.head().await.starts_with(&format!("GET /{n} ")));

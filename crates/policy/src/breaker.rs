@@ -129,12 +129,7 @@ impl Count {
 
     /// One less.
     pub fn leave(&self) {
-        self.leave_all(1);
-    }
-
-    /// So many less.
-    fn leave_all(&self, many: u32) {
-        self.inside.fetch_sub(many, SeqCst);
+        self.inside.fetch_sub(1, SeqCst);
     }
 
     /// So many are in.

@@ -22,6 +22,7 @@ use crate::upstream::connect::OriginalSource;
 use crate::upstream::nobody;
 use crate::upstream::outlier::note;
 use crate::upstream::pick::pick;
+use crate::upstream::spare::Spare;
 use crate::upstream::stream::Upstream;
 use crate::worker::Worker;
 
@@ -135,14 +136,11 @@ async fn to_endpoint(
     head: &mut RequestHead,
     been: &mut Been,
 ) -> Result<Upstream, Box<Failure>> {
-    let cluster = &ask.plan.cluster;
     let way = reach::reach(ask, to, head, been).await?;
     if let Err(full) = to.goes() {
         // Others came in while it waited. The connection is of use to them.
         if let Way::H1(spare) = way {
-            let now = Instant::now();
-            let limit = spare.may_idle(&cluster.cluster.settings.http, now);
-            ask.worker.pools.borrow_mut().put_h1(to.endpoint().pool, spare, limit, now);
+            put_back(ask.worker, ask.plan, to.endpoint(), spare, Instant::now());
         }
         return Err(overflow(ask, full));
     }
@@ -183,8 +181,13 @@ fn follow_host(plan: &Plan, place: usize, head: &mut RequestHead) {
 
 /// Gives a connection back for another request, if the cluster lets it carry one more.
 pub fn give_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, upstream: Upstream, now: Instant) {
+    if let Some(spare) = upstream.into_spare() {
+        put_back(worker, plan, endpoint, spare, now);
+    }
+}
+
+fn put_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, spare: Box<Spare>, now: Instant) {
     let http = &plan.cluster.cluster.settings.http;
-    let Some(spare) = upstream.into_spare() else { return };
     let limit = spare.may_idle(http, now);
     let spent =
         spare.is_spent(http.max_requests_per_connection) || limit.is_some_and(|limit| limit.is_zero());

@@ -59,7 +59,8 @@ impl Deref for Chosen {
     }
 }
 
-/// A request of a worker that is counted among those in flight of its cluster, until this is dropped.
+/// A request of a worker that is counted among those in flight of its cluster, until this is dropped: from when it looks for an
+/// endpoint, but for the time that it waits for a connection.
 #[derive(Debug)]
 pub struct Counted {
     cluster: Local<ClusterView>,

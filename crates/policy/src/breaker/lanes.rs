@@ -2,11 +2,11 @@
 //!
 //! Were it one number, the line of the cache that it lies on would go from processor to processor with each of them, twice. So
 //! places are handed out to lanes and stay there for whoever comes next: a worker has a lane, or shares it with a few
-//! others. A lane without a place asks for one more; where no more may be handed out, what other lanes have and nobody uses is
-//! taken back first. So nobody is refused while there is room, and there are never more than the limit.
+//! others. A lane without a place takes one that another does not use, or asks for one more. So there are never more than the
+//! limit, and nobody is refused while there is room.
 
 use std::array;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::{Count, Full, Resource};
 
@@ -29,7 +29,7 @@ pub struct Lanes {
     /// Places that were handed out.
     handed: Count,
     /// Of these, those that nobody uses.
-    free: [Lane<AtomicU32>; LANES],
+    free: [Lane<Free>; LANES],
 }
 
 impl Default for Lanes {
@@ -45,38 +45,54 @@ impl Lanes {
     /// The load at that moment.
     pub fn enter(&self, worker: usize, resource: Resource, limit: u32) -> Result<(), Full> {
         // A limit that was lowered holds for places that were handed out before, too.
-        if self.handed.inside() <= limit && take_one(of_worker(&self.free, worker)) {
+        if self.handed.inside() <= limit && of_worker(&self.free, worker).take() {
             return Ok(());
         }
-        if self.handed.try_enter(limit).is_ok() {
-            return Ok(());
+        match self.handed.try_enter(limit) {
+            Ok(()) => Ok(()),
+            Err(_) => self.enter_full(resource, limit),
         }
-        self.take_back();
-        self.handed.enter(resource, limit)
+    }
+
+    /// As many as may be were handed out.
+    #[cold]
+    fn enter_full(&self, resource: Resource, limit: u32) -> Result<(), Full> {
+        loop {
+            let seen = self.seen();
+            if self.free.iter().any(|Lane(free)| free.take()) {
+                if self.handed.inside() <= limit {
+                    return Ok(());
+                }
+                // It is one too many.
+                self.handed.leave();
+                continue;
+            }
+            let Err(load) = self.handed.try_enter(limit) else { return Ok(()) };
+            // Nobody came or left in any lane since each was seen to be used up: so there was a moment at which all were.
+            if seen.iter().all(|seen| free_of(*seen) == 0) && self.seen() == seen {
+                self.handed.note_refusal();
+                return Err(Full { resource, limit, load });
+            }
+        }
     }
 
     /// One less, in the lane where it came in.
     pub fn leave(&self, worker: usize, limit: u32) {
         if self.handed.inside() <= limit {
-            of_worker(&self.free, worker).fetch_add(1, SeqCst);
+            of_worker(&self.free, worker).put();
         } else {
             self.handed.leave();
         }
     }
 
-    #[cold]
-    fn take_back(&self) {
-        for Lane(free) in &self.free {
-            if free.load(SeqCst) > 0 {
-                self.handed.leave_all(free.swap(0, SeqCst));
-            }
-        }
+    fn seen(&self) -> [u64; LANES] {
+        array::from_fn(|lane| self.free[lane].0.0.load(SeqCst))
     }
 
     /// So many are in.
     pub fn inside(&self) -> u32 {
-        let free = self.free.iter().map(|lane| lane.0.load(Relaxed));
-        self.handed.inside().saturating_sub(free.fold(0, u32::saturating_add))
+        let free = self.seen().into_iter().map(free_of).fold(0, u32::saturating_add);
+        self.handed.inside().saturating_sub(free)
     }
 
     /// So often somebody was refused.
@@ -85,8 +101,28 @@ impl Lanes {
     }
 }
 
-fn take_one(free: &AtomicU32) -> bool {
-    free.fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok()
+/// Places of a lane that nobody uses, and above them how often that changed.
+#[derive(Debug, Default)]
+struct Free(AtomicU64);
+
+const CHANGE: u64 = 1 << 32;
+
+#[expect(clippy::cast_possible_truncation, reason = "the other half")]
+fn free_of(seen: u64) -> u32 {
+    seen as u32
+}
+
+impl Free {
+    fn take(&self) -> bool {
+        #[cfg(test)]
+        tests::others_come_in_between();
+        let less = |seen: u64| (free_of(seen) > 0).then(|| seen.wrapping_add(CHANGE - 1));
+        self.0.fetch_update(SeqCst, SeqCst, less).is_ok()
+    }
+
+    fn put(&self) {
+        self.0.fetch_add(CHANGE + 1, SeqCst);
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::{Count, Full, Resource};
 
-/// So many lanes there are; workers beyond share them.
-pub const LANES: usize = 4;
+/// So many lanes there are, as Istio gives a sidecar workers; those beyond share them. Each costs every endpoint a line.
+pub const LANES: usize = 2;
 
 /// What a worker writes with each request, so on a line of its own.
 #[derive(Debug, Default)]

@@ -123,7 +123,7 @@ def dumped(scratch, number):
 def requests(weft, scratch):
     """The pair that bench/compare measures, with all that keeps traffic alive: start and requests, and then requests alone."""
     with pairs.Stage(scratch, weft, 1) as stage:
-        pair = stage.mesh("mesh", "mesh", "access-log/on", "resilience", before=grind(scratch), patience=400)
+        pair = stage.mesh("mesh", "mesh", "versions", "access-log/on", "resilience", before=grind(scratch), patience=400)
         with socket.create_connection(pair.address, 60) as connection:
             connection.settimeout(60)
             for _ in range(2):

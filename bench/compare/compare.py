@@ -18,10 +18,10 @@ import pairs
 import processes
 import rounds
 
-NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted", "weft-bare", "weft-resilient"]
+NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted", "weft-versions", "weft-resilient"]
 # What something adds is told where a pair runs with and without it.
 ADDED = [("interception", name, f"{name}-intercepted") for name in ("haproxy", "weft")]
-ADDED += [("what keeps traffic alive", "weft-bare", "weft-resilient")]
+ADDED += [("what keeps traffic alive", "weft-versions", "weft-resilient")]
 # Of whom every figure is given as a multiple, too.
 BASES = ["limit", "haproxy"]
 COLUMNS = [

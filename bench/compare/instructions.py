@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--warm", type=int, default=100, help="before those (%(default)s)")
     parser.add_argument("--times", type=int, default=3, help="to count (%(default)s)")
     parser.add_argument("--against", metavar="REV", help="counts an older state of the repository, too, and compares")
-    parser.add_argument("--resilience", action="store_true", help="counts it with all of resilience/ on and with none of it, too, and compares")
+    parser.add_argument("--resilience", action="store_true", help="counts two versions with all of resilience/ on and without it, too, and compares")
     parser.add_argument("--worse", type=float, default=1.5, help="per cent that are a failure (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes the figures there")
     return parser.parse_args()
@@ -45,9 +45,9 @@ def main():
     if given.against:
         figures[given.against] = lowest(os.environ["WEFT_BIN_AGAINST"], "against", given, "breakers")
     if given.resilience:
-        figures["without breakers/"] = lowest(os.environ["WEFT_BIN"], "bare", given)
-        figures["with resilience/"] = lowest(os.environ["WEFT_BIN"], "resilience", given, "resilience")
-    rows = [f"{'instructions a request':<24}" + "".join(f"{side:>12}" for side in ("client's", "server's", "both"))]
+        figures["two versions"] = lowest(os.environ["WEFT_BIN"], "versions", given, "versions")
+        figures["with resilience/"] = lowest(os.environ["WEFT_BIN"], "resilience", given, "versions", "resilience")
+    rows = [f"{'instructions a request':<24}" + "".join(f"{side:>12}" for side in ("client's", "servers'", "all"))]
     for name, sides in figures.items():
         rows.append(f"{name:<24}" + "".join(f"{count:>12.0f}" for count in (*sides, sum(sides))))
     print("\n".join(rows))
@@ -60,7 +60,7 @@ def main():
     if given.against:
         failed |= told(f"against {given.against}", both["now"], both[given.against], given.worse)
     if given.resilience:
-        failed |= told("with resilience/", both["with resilience/"], both["without breakers/"], RESILIENCE)
+        failed |= told("with resilience/", both["with resilience/"], both["two versions"], RESILIENCE)
     return 1 if failed else 0
 
 
@@ -77,12 +77,13 @@ def lowest(weft, name, given, *more):
 
 
 def counted(weft, name, given, *more):
-    """Instructions a request of the client's and of the server's sidecar; `more` folders of YAML are in force."""
-    return [total(dump) / given.requests for dump in dumps(weft, name, given, *more)]
+    """Instructions a request of the client's and of the servers' sidecars; `more` folders of YAML are in force."""
+    client, *servers = (total(dump) / given.requests for dump in dumps(weft, name, given, *more))
+    return [client, sum(servers)]
 
 
 def dumps(weft, name, given, *more):
-    """What callgrind saw of the client's and of the server's sidecar, as files."""
+    """What callgrind saw of the client's and of the servers' sidecars, as files."""
     scratch = os.path.join(os.environ["WEFT_BENCH_SCRATCH"], f"instructions-{name}")
     os.makedirs(scratch, mode=0o700, exist_ok=True)
     for old in os.listdir(scratch):

@@ -86,8 +86,8 @@ class Stage:
             "envoy-grpc": lambda: self.envoy("envoy-grpc", h2=True),
             "weft": lambda: self.mesh("weft", "mesh", "breakers", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "breakers", "access-log/off"),
-            "weft-bare": lambda: self.mesh("weft-bare", "mesh", "access-log/on"),
-            "weft-resilient": lambda: self.mesh("weft-resilient", "mesh", "access-log/on", "resilience"),
+            "weft-versions": lambda: self.mesh("weft-versions", "mesh", "versions", "access-log/on"),
+            "weft-resilient": lambda: self.mesh("weft-resilient", "mesh", "versions", "access-log/on", "resilience"),
             "weft-tcp": self.mesh_of_tcp,
             "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "breakers", "access-log/on"),
             "weft-services": lambda: self.mesh("weft-services", "mesh", "breakers", "access-log/on", self.many_services()),
@@ -257,9 +257,11 @@ class Stage:
         return folder
 
     def mesh(self, name, *folders, before=(), patience=90, netns=False):
-        """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
+        """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server; with the folder
+        `versions` there are two of these."""
         home = os.path.join(self.scratch, name)
         os.makedirs(home, mode=0o700, exist_ok=True)
+        servers = 1 + ("versions" in folders)
         if netns:
             own = self.open_folder()
             app = f"exec {own}/backend {own}/files"
@@ -273,8 +275,8 @@ class Stage:
         status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=patience)
         pods = {pod["workload"]: pod for pod in status["pods"]}
         sidecars = sidecars_of(up.pid)
-        if len(sidecars) != 2:
-            raise OSError(f"{name}: {len(sidecars)} sidecars, not two")
+        if len(sidecars) != 1 + servers:
+            raise OSError(f"{name}: {len(sidecars)} sidecars, not {1 + servers}")
         pair = Pair(
             name,
             (pods["client"]["localhost"], 15007),

@@ -55,12 +55,12 @@ def main():
         with open(given.json, "w") as file:
             json.dump(figures, file, indent=1)
             file.write("\n")
-    both = {name: sum(sides) for name, sides in figures.items()}
+    totals = {name: sum(sides) for name, sides in figures.items()}
     failed = False
     if given.against:
-        failed |= told(f"against {given.against}", both["now"], both[given.against], given.worse)
+        failed |= told(f"against {given.against}", totals["now"], totals[given.against], given.worse)
     if given.resilience:
-        failed |= told("with resilience/", both["with resilience/"], both["two versions"], RESILIENCE)
+        failed |= told("with resilience/", totals["with resilience/"], totals["two versions"], RESILIENCE)
     return 1 if failed else 0
 
 

@@ -257,11 +257,9 @@ class Stage:
         return folder
 
     def mesh(self, name, *folders, before=(), patience=90, netns=False):
-        """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server; with the folder
-        `versions` there are two of these."""
+        """weft's pair is the real thing: `weft up` of Kubernetes and Istio manifests, with nginx as the server."""
         home = os.path.join(self.scratch, name)
         os.makedirs(home, mode=0o700, exist_ok=True)
-        servers = 1 + ("versions" in folders)
         if netns:
             own = self.open_folder()
             app = f"exec {own}/backend {own}/files"
@@ -275,8 +273,8 @@ class Stage:
         status = processes.wait_until(status, f"the mesh is ready; see {self.scratch}/{name}.log", limit=patience)
         pods = {pod["workload"]: pod for pod in status["pods"]}
         sidecars = sidecars_of(up.pid)
-        if len(sidecars) != 1 + servers:
-            raise OSError(f"{name}: {len(sidecars)} sidecars, not {1 + servers}")
+        if len(sidecars) != len(status["pods"]):
+            raise OSError(f"{name}: {len(sidecars)} sidecars, and {len(status['pods'])} pods")
         pair = Pair(
             name,
             (pods["client"]["localhost"], 15007),

@@ -113,11 +113,6 @@ impl Count {
     /// # Errors
     /// The load at that moment.
     pub fn try_enter(&self, limit: u32) -> Result<(), u32> {
-        if limit == u32::MAX {
-            // One look at what another processor has just written, in place of two.
-            self.enter_beyond();
-            return Ok(());
-        }
         let one_more = |inside: u32| (inside < limit).then(|| inside.saturating_add(1));
         self.inside.fetch_update(SeqCst, SeqCst, one_more).map(|_| ())
     }

@@ -17,6 +17,7 @@ pub mod listener;
 pub mod matcher;
 pub mod names;
 pub mod node;
+pub mod padded;
 pub mod rbac;
 pub mod request;
 pub mod route;

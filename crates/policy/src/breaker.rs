@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCs
 
 use weft_model::cluster::{CircuitBreakers, RetryBudget};
 
-pub use lanes::{LANES, Lane, Lanes, of_worker};
+pub use lanes::{LANES, Lanes, of_worker};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +88,9 @@ impl Limits {
     }
 }
 
-/// How many are in, and how often somebody was refused. All workers write it, so it has a line of the cache of its own.
+/// How many are in, and how often somebody was refused. All workers write it: beside what is read it belongs in a
+/// [`weft_model::padded::Padded`].
 #[derive(Debug, Default)]
-#[repr(align(64))]
 pub struct Count {
     inside: AtomicU32,
     refused: AtomicU64,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use weft_model::padded::Padded;
 use weft_policy::breaker::{Count, Full, Lanes, Limits, Resource};
 
 use super::endpoint::EndpointState;
@@ -25,11 +26,11 @@ pub struct ClusterState {
     /// Connections that could not be made.
     pub connect_failures: AtomicU64,
     /// Requests that wait for a connection.
-    pub pending: Count,
+    pub pending: Padded<Count>,
     /// Requests in flight.
     pub requests: Lanes,
     /// Retries in flight.
-    pub retries: Count,
+    pub retries: Padded<Count>,
     /// Requests that were tried again.
     pub retried: AtomicU64,
     /// Of these, what may have reached an app before.

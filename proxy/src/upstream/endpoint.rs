@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use weft_policy::breaker::{LANES, Lane, of_worker};
+use weft_model::padded::Padded;
+use weft_policy::breaker::{LANES, of_worker};
 use weft_policy::outlier::Streaks;
 
 use super::health::Known;
@@ -23,7 +24,7 @@ struct Taken {
 pub struct EndpointState {
     /// Where it is.
     pub address: SocketAddr,
-    taken: [Lane<Taken>; LANES],
+    taken: [Padded<Taken>; LANES],
     /// Of its requests, how many have ended, be it by an answer's head; counted where rates of success are compared.
     pub judged: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.

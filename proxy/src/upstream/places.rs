@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use weft_model::padded::Padded;
 use weft_policy::breaker::Count;
 
 /// The connections of one cluster.
 #[derive(Debug)]
 pub struct Places {
-    open: Count,
+    open: Padded<Count>,
     limit: AtomicU32,
     /// Of those in line. Whoever counts here looks for a place once more afterwards, and whoever gives one back looks here
     /// afterwards: one of the two sees the other.
@@ -30,7 +31,7 @@ struct Line {
 impl Default for Places {
     fn default() -> Self {
         Self {
-            open: Count::default(),
+            open: Padded::default(),
             limit: AtomicU32::new(u32::MAX),
             waiting: AtomicU32::new(0),
             line: Mutex::default(),

@@ -5,30 +5,18 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
+use crate::padded::Padded;
+
 /// One such number.
-pub type Kept = Arc<Number>;
-
-/// A number on a line of its own.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-pub struct Number(AtomicU64);
-
-impl Deref for Number {
-    type Target = AtomicU64;
-
-    fn deref(&self) -> &AtomicU64 {
-        &self.0
-    }
-}
+pub type Kept = Arc<Padded<AtomicU64>>;
 
 /// All of them. What no configuration holds any more is forgotten.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keeper {
-    all: HashMap<String, Weak<Number>>,
+    all: HashMap<String, Weak<Padded<AtomicU64>>>,
     chance: RandomState,
     prune_at: usize,
 }
@@ -52,7 +40,7 @@ impl Keeper {
             self.all.retain(|_, kept| kept.strong_count() > 0);
             self.prune_at = 1024.max(2 * self.all.len());
         }
-        let kept = Arc::new(Number(AtomicU64::new(first(&self.chance, &what))));
+        let kept = Arc::new(Padded(AtomicU64::new(first(&self.chance, &what))));
         self.all.insert(what, Arc::downgrade(&kept));
         kept
     }

@@ -8,33 +8,30 @@
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use weft_model::padded::Padded;
+
 use super::{Count, Full, Resource};
 
 /// So many lanes there are, as Istio gives a sidecar workers; those beyond share them. Each costs every endpoint a line.
 pub const LANES: usize = 2;
 
-/// What a worker writes with each request, so on a line of its own.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-pub struct Lane<T>(pub T);
-
-/// One of each lane; `worker` counts from 0.
-pub fn of_worker<T>(lanes: &[Lane<T>; LANES], worker: usize) -> &T {
-    &lanes[worker % LANES].0
+/// Of each lane one; `worker` counts from 0.
+pub fn of_worker<T>(lanes: &[Padded<T>; LANES], worker: usize) -> &T {
+    &lanes[worker % LANES]
 }
 
 /// How many are in, and how often somebody was refused.
 #[derive(Debug)]
 pub struct Lanes {
     /// Places that were handed out.
-    handed: Count,
+    handed: Padded<Count>,
     /// Of these, those that nobody uses.
-    free: [Lane<Free>; LANES],
+    free: [Padded<Free>; LANES],
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { handed: Count::default(), free: array::from_fn(|_| Lane::default()) }
+        Self { handed: Padded::default(), free: array::from_fn(|_| Padded::default()) }
     }
 }
 
@@ -59,7 +56,7 @@ impl Lanes {
     fn enter_full(&self, resource: Resource, limit: u32) -> Result<(), Full> {
         loop {
             let seen = self.seen();
-            if self.free.iter().any(|Lane(free)| free.take()) {
+            if self.free.iter().any(|free| free.take()) {
                 if self.handed.inside() <= limit {
                     return Ok(());
                 }

@@ -5,11 +5,13 @@
 //! Only whether a header may be there at all is decided in place. What follows is a call: a request asks some forty times, and
 //! code that is forty times in the program is not in the processor's cache when it is run.
 
+mod digits;
 mod line;
 mod names;
 
 use std::fmt;
 
+use digits::Digits;
 use names::{Key, mark};
 
 pub use line::Line;
@@ -206,13 +208,42 @@ impl Headers {
 
     #[inline(never)]
     fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
-        self.set_or(key, itoa::Buffer::new().format(value).as_bytes(), Self::add_line)
+        match self.position(key) {
+            None => self.add_number(key, value),
+            Some(first) => self.replace(key, first, itoa::Buffer::new().format(value).as_bytes()),
+        }
+    }
+
+    /// Adds a number at the end as two copies, one of them of a length that the compiler knows.
+    fn add_number(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
+        let rest = Digits::of(value);
+        self.check_room(key.name.len() + rest.bytes.len())?;
+        let (start, name_len) = (self.bytes.len(), key.name.len());
+        self.bytes.reserve(name_len + rest.bytes.len());
+        self.bytes.extend_from_slice(key.name);
+        self.bytes.extend_from_slice(&rest.bytes);
+        self.bytes.truncate(start + name_len + 2 + rest.len + 2);
+        self.push(Span::new((start, name_len), (start + name_len + 2, rest.len), true, key.tag));
+        Ok(())
     }
 
     /// Removes every header of that name; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
         let key = Key::new(name.as_ref());
         self.may_have(key) && self.remove_all(key)
+    }
+
+    /// Removes every header of these names, in one look.
+    pub fn remove_each<const N: usize>(&mut self, names: &[Name; N]) {
+        let keys = names.each_ref().map(|name| Key::new(name.as_ref()));
+        if keys.iter().any(|key| self.may_have(*key)) {
+            self.remove_among(&keys);
+        }
+    }
+
+    #[inline(never)]
+    fn remove_among(&mut self, keys: &[Key<'_>]) {
+        drop_those(&mut self.spans, |span| keys.iter().any(|key| span.is(&self.bytes, *key)));
     }
 
     #[inline(never)]
@@ -229,11 +260,8 @@ impl Headers {
 
     /// The same among names that look like one of `names`; others are kept unseen.
     pub fn retain_among(&mut self, names: &Names, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let is_among = |span: &Span| names.have(span.tag);
-        if self.spans.iter().any(is_among) {
-            self.spans
-                .retain(|span| !is_among(span) || keep(span.name(&self.bytes), span.value(&self.bytes)));
-        }
+        let Self { bytes, spans, .. } = self;
+        drop_those(spans, |span| names.have(span.tag) && !keep(span.name(bytes), span.value(bytes)));
     }
 
     /// Removes each header that a value of `list_name` names, at most `most` of them, unless `spare` says otherwise.
@@ -390,6 +418,21 @@ impl Headers {
             _ => Err(InvalidHeader::TooLong),
         }
     }
+}
+
+/// Drops those that go; each is asked about once. Mostly none goes, and then nothing is moved.
+#[inline]
+fn drop_those(spans: &mut Vec<Span>, mut goes: impl FnMut(&Span) -> bool) {
+    let Some(first) = spans.iter().position(&mut goes) else { return };
+    let mut kept = first;
+    for place in first + 1..spans.len() {
+        let span = spans[place];
+        if !goes(&span) {
+            spans[kept] = span;
+            kept += 1;
+        }
+    }
+    spans.truncate(kept);
 }
 
 impl Span {

@@ -59,7 +59,8 @@ pub(crate) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
     }
     let alike = |one: &[u8; 8], other: &[u8; 8]| {
         let (one, other) = (u64::from_ne_bytes(*one), u64::from_ne_bytes(*other));
-        one == other || in_lower_case(one) == in_lower_case(other)
+        // Two bytes that are the same letter differ in one bit.
+        one == other || (one ^ other) & !case_of_letters(one) == 0
     };
     // What is left over at the end is looked at together with what stands before it.
     if let (Some(last), Some(others)) = (one.last_chunk(), other.last_chunk()) {
@@ -80,16 +81,15 @@ fn ends(bytes: &[u8]) -> Option<[u8; 8]> {
     Some([*a, *b, *c, *d, *e, *f, *g, *h])
 }
 
-/// Eight bytes with their upper case letters in lower case.
+/// Of eight bytes, the bit of each letter that tells upper from lower case.
 #[inline]
-const fn in_lower_case(word: u64) -> u64 {
+const fn case_of_letters(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let low = word & (EACH * 0x7f);
+    let low = (word | EACH * 0x20) & (EACH * 0x7f);
     // The highest bit of each byte says what is asked of it: no sum of these carries into the next.
-    let from_a = low + EACH * (0x80 - b'A' as u64);
-    let beyond_z = low + EACH * (0x7f - b'Z' as u64);
-    let letters = from_a & !beyond_z & !word & (EACH * 0x80);
-    word | (letters >> 2)
+    let from_a = low + EACH * (0x80 - b'a' as u64);
+    let beyond_z = low + EACH * (0x7f - b'z' as u64);
+    (from_a & !beyond_z & !word & (EACH * 0x80)) >> 2
 }
 
 /// Visible ASCII only.

@@ -48,7 +48,7 @@ pub fn take(bucket: &TokenBucket, left: &AtomicU64, now: Duration) -> Taken {
                 reason = "between 0 and u32's largest"
             )]
             Ok(_) => {
-                let reset = ((1.0 - after).max(0.0) / rate).ceil();
+                let reset = if after < 1.0 { ((1.0 - after) / rate).ceil() } else { 0.0 };
                 return Taken { passes, remaining: after as u32, reset: reset as u64 };
             }
             Err(other) => before = other,

@@ -31,13 +31,12 @@ pub struct Hop<'a> {
 }
 
 /// Headers that would steer the mesh. An app's are not believed: its requests do not count as internal.
-const STEERING: [&str; 16] = [
+const STEERING: [&str; 15] = [
     "x-envoy-internal",
     "x-envoy-external-address",
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
-    EXPECTED,
     "x-envoy-retry-on",
     "x-envoy-retry-grpc-on",
     "x-envoy-max-retries",
@@ -60,8 +59,11 @@ const OURS: [&str; 6] = [
     "x-envoy-downstream-service-node",
 ];
 
-/// What both look like.
-static LISTED: Names = Names::NONE.and(&STEERING).and(&OURS);
+/// What all of these look like.
+static LISTED: Names = Names::NONE.and(&STEERING).and(&OURS).and(&[EXPECTED]);
+
+/// The same without what a proven peer's proxy may say: how long its caller waits.
+static LISTED_OF_PEER: Names = Names::NONE.and(&STEERING).and(&OURS);
 
 /// How long the hop before waits for an answer.
 const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
@@ -94,11 +96,10 @@ pub(super) fn rewrite_host(head: &mut RequestHead, host: &str) -> Result<(), Inv
 pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> Result<(), InvalidHeader> {
     let edge = hop.manager.use_remote_address;
     let told = !edge && hop.peer.is_some();
-    head.headers.retain_among(&LISTED, |name, _| {
+    let listed = if told { &LISTED_OF_PEER } else { &LISTED };
+    head.headers.retain_among(listed, |name, _| {
         let among = |list: &[&str]| list.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()));
-        // A proven peer's proxy may say how long its caller waits.
-        (told && name.eq_ignore_ascii_case(EXPECTED.as_bytes()))
-            || !(among(&STEERING) || (edge && among(&OURS)))
+        !(among(&STEERING) || (edge && among(&OURS)) || (!told && among(&[EXPECTED])))
     });
     let proto = if hop.tls { "https" } else { "http" };
     if edge {

@@ -16,13 +16,13 @@ use weft_http1::{RequestHead, ResponseHead};
 use weft_model::table::ClusterId;
 use weft_policy::outlier::Outcome;
 use weft_telemetry::Protocol;
-use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 
 pub use self::pipe::Tap;
 use self::pipe::{Pipe, pipe};
 use super::attempt::{Ask, Been, Failure, give_back, send};
 use super::clock::{Allowed, Clock, Over, Timer};
 use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
+use super::peers;
 use super::plan::Plan;
 use super::reply::is_grpc;
 use super::tries::{ATTEMPTS, MOST_INFORMATIONAL, judged};
@@ -138,8 +138,7 @@ fn head(of: &Original<'_>, to: &To, external: bool) -> RequestHead {
         let _ = head.headers.set_number(ATTEMPTS, 1);
     }
     if external {
-        head.headers.remove(PEER_METADATA);
-        head.headers.remove(PEER_METADATA_ID);
+        peers::forget(&mut head.headers);
     }
     if !to.keep_host {
         let host = weft_model::table::route::without_port(head.authority());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weft_http1::{InvalidHeader, ResponseHead};
+use weft_http1::{Headers, InvalidHeader, Name, ResponseHead};
 use weft_model::listener::Direction;
 use weft_model::table::chain::HttpManager;
 use weft_telemetry::Peer;
@@ -11,6 +11,14 @@ use weft_telemetry::peer::{PEER_METADATA, PEER_METADATA_ID};
 use super::call::{Call, Ledger};
 use crate::connection::Conn;
 use crate::snapshot::ClusterView;
+
+/// A workload's account of itself.
+const ACCOUNT: [Name; 2] = [Name::new(PEER_METADATA), Name::new(PEER_METADATA_ID)];
+
+/// Takes somebody's account of itself out of a head.
+pub(super) fn forget(headers: &mut Headers) {
+    headers.remove_each(&ACCOUNT);
+}
 
 fn principal(conn: &Conn) -> Option<&str> {
     conn.names.as_ref()?.uris.first().map(String::as_str)
@@ -26,8 +34,7 @@ pub fn on_request(conn: &Conn, manager: &HttpManager, call: &mut Call) {
     call.ledger.peer_told = header.is_some();
     call.ledger.source = Some(found);
     if manager.peer_metadata.is_some_and(|m| m.downstream_discovery) || !conn.tls {
-        call.request.headers.remove(PEER_METADATA);
-        call.request.headers.remove(PEER_METADATA_ID);
+        forget(&mut call.request.headers);
     }
 }
 
@@ -36,8 +43,7 @@ pub fn to_upstream(conn: &Conn, manager: &HttpManager, call: &mut Call, cluster:
     if conn.direction == Direction::Inbound {
         return;
     }
-    call.request.headers.remove(PEER_METADATA);
-    call.request.headers.remove(PEER_METADATA_ID);
+    forget(&mut call.request.headers);
     let Some(exchange) = manager.peer_metadata.filter(|m| m.upstream_propagation) else { return };
     if exchange.skip_external && cluster.cluster.settings.istio.external {
         return;
@@ -68,8 +74,7 @@ pub fn on_response(
         Some(header) => conn.worker.observer.peer(Some(header), principal),
         None => conn.worker.observer.proven(endpoint, principal),
     });
-    head.headers.remove(PEER_METADATA);
-    head.headers.remove(PEER_METADATA_ID);
+    forget(&mut head.headers);
     Ok(())
 }
 
@@ -84,8 +89,7 @@ pub fn on_own_answer(
     ledger: &Ledger,
 ) -> Result<(), InvalidHeader> {
     if conn.direction == Direction::Inbound {
-        head.headers.remove(PEER_METADATA);
-        head.headers.remove(PEER_METADATA_ID);
+        forget(&mut head.headers);
         if ledger.peer_told && manager.peer_metadata.is_some_and(|m| m.downstream_propagation) {
             for own in &conn.worker.shared.observer.own.headers {
                 head.headers.append_line(own)?;

@@ -145,4 +145,19 @@ fn a_look_at_some_names_sees_all_of_theirs_in_any_case_and_keeps_what_only_looks
         assert!(seen.iter().any(|one| one == name), "{name} is not among {seen:?}");
     }
     assert_eq!(headers, list(&[("a", "2"), ("x-two", "4"), ("we", "6")]));
+    assert_eq!(
+        seen.len(),
+        4,
+        "{seen:?}: each is asked about once, and of the others only what looks like one"
+    );
+}
+
+#[test]
+fn names_that_are_removed_together_go_in_any_case_and_as_often_as_they_are_there() {
+    const BOTH: [Name; 2] = [Name::new("x-one"), Name::new("x-other")];
+    let mut headers = list(&[("a", "1"), ("X-Other", "2"), ("x-ones", "3"), ("x-one", "4"), ("X-ONE", "5")]);
+    headers.remove_each(&BOTH);
+    assert_eq!(headers, list(&[("a", "1"), ("x-ones", "3")]));
+    headers.remove_each(&BOTH);
+    assert_eq!(headers, list(&[("a", "1"), ("x-ones", "3")]));
 }

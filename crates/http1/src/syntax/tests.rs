@@ -2,14 +2,15 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn each_byte_is_in_lower_case_by_itself() {
+fn each_byte_says_by_itself_whether_it_is_a_letter() {
     for byte in 0..=255_u8 {
         for place in 0..8 {
             let mut word = [0xff; 8];
             word[place] = byte;
-            let mut lower = word;
-            lower.make_ascii_lowercase();
-            assert_eq!(in_lower_case(u64::from_ne_bytes(word)).to_ne_bytes(), lower, "{byte:#x} at {place}");
+            let mut cases = [0; 8];
+            cases[place] = if byte.is_ascii_alphabetic() { 0x20 } else { 0 };
+            let found = case_of_letters(u64::from_ne_bytes(word)).to_ne_bytes();
+            assert_eq!(found, cases, "{byte:#x} at {place}");
         }
     }
 }

@@ -73,7 +73,8 @@ fn an_apps_own_steering_headers_are_removed_and_its_request_id_is_kept() {
 
 #[test]
 fn no_name_of_either_list_is_passed_by_in_any_case() {
-    for (edge, name) in STEERING.map(|name| (false, name)).into_iter().chain(OURS.map(|name| (true, name))) {
+    let steering = STEERING.into_iter().chain([EXPECTED]).map(|name| (false, name));
+    for (edge, name) in steering.chain(OURS.map(|name| (true, name))) {
         for name in [name.to_owned(), name.to_uppercase()] {
             let mut manager = manager(ForwardClientCert::Sanitize);
             manager.use_remote_address = edge;
@@ -84,6 +85,16 @@ fn no_name_of_either_list_is_passed_by_in_any_case() {
             assert_eq!(request.headers.text("x-mine"), Some("1"));
         }
     }
+}
+
+#[test]
+fn a_proven_peer_says_how_long_its_caller_waits_and_steers_nothing_else() {
+    let manager = manager(ForwardClientCert::Sanitize);
+    let said = STEERING.into_iter().chain([EXPECTED]).map(|name| (name, "1"));
+    let mut request = head(&said.collect::<Vec<_>>());
+    pass(&mut request, &manager, Some(&peer()));
+    let names: Vec<_> = request.headers.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [EXPECTED.as_bytes(), b"x-forwarded-proto", b"x-request-id"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The line before. Of two records of one worker most says the same: whose they are, whose certificates, which cluster,
+//! The line before. Of two records of one worker and peer most says the same: whose they are, whose certificates, which cluster,
 //! which status. So the line is kept, and what says something else is replaced in it.
 
 use std::cell::RefCell;
@@ -11,9 +11,13 @@ use crate::identifier::Identifier;
 use crate::record::{Record, Reporter};
 
 thread_local! {
-    /// A worker's lines as the client's sidecar and as the server's: those have little in common.
-    static LINES: RefCell<[Option<Box<Line>>; 2]> = const { RefCell::new([None, None]) };
+    /// A worker's lines as the client's sidecar and as the server's, which have little in common; and of each some of several
+    /// peers, whose requests take turns.
+    static LINES: RefCell<[Option<Box<Line>>; 2 * PEERS]> = const { RefCell::new([const { None }; 2 * PEERS]) };
 }
+
+/// Lines are kept of so many peers at once.
+const PEERS: usize = 4;
 
 /// A longer line is not kept.
 const LONG: usize = 16 * 1024;
@@ -33,16 +37,21 @@ struct Line {
 
 /// Appends the fields of `record`, each with a comma in front.
 pub(super) fn write(dictionary: &Dictionary, record: &Record<'_>, omit_empty: bool, out: &mut Vec<u8>) {
-    let place = usize::from(record.reporter == Reporter::Destination);
+    let (first, peer) = match record.reporter {
+        Reporter::Source => (0, record.destination),
+        Reporter::Destination => (PEERS, record.source),
+    };
+    let place = first + peer.map_or(0, |peer| peer.id().among(PEERS));
     let of = (dictionary.id, omit_empty);
     LINES.with_borrow_mut(|lines| {
+        let place = &mut lines[place];
         // Taken out, so that nothing half done stays.
-        let known = lines[place].take().filter(|line| line.of == of);
+        let known = place.take().filter(|line| line.of == of);
         let mut line = known.unwrap_or_else(|| Box::new(Line::new(of, dictionary)));
         line.turn_into(dictionary, record, omit_empty);
         out.extend_from_slice(&line.text);
         if line.text.len() <= LONG {
-            lines[place] = Some(line);
+            *place = Some(line);
         }
     });
 }

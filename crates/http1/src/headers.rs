@@ -208,22 +208,22 @@ impl Headers {
 
     #[inline(never)]
     fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
+        let digits = Digits::of(value);
         match self.position(key) {
-            None => self.add_number(key, value),
-            Some(first) => self.replace(key, first, itoa::Buffer::new().format(value).as_bytes()),
+            None => self.add_digits(key, &digits),
+            Some(first) => self.replace(key, first, digits.value()),
         }
     }
 
     /// Adds a number at the end as two copies, one of them of a length that the compiler knows.
-    fn add_number(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
-        let rest = Digits::of(value);
-        self.check_room(key.name.len() + rest.bytes.len())?;
-        let (start, name_len) = (self.bytes.len(), key.name.len());
-        self.bytes.reserve(name_len + rest.bytes.len());
+    fn add_digits(&mut self, key: Key<'_>, digits: &Digits) -> Result<(), InvalidHeader> {
+        let (start, name_len, len) = (self.bytes.len(), key.name.len(), digits.value().len());
+        self.check_room(name_len + len)?;
+        self.bytes.reserve(name_len + digits.line_end.len());
         self.bytes.extend_from_slice(key.name);
-        self.bytes.extend_from_slice(&rest.bytes);
-        self.bytes.truncate(start + name_len + 2 + rest.len + 2);
-        self.push(Span::new((start, name_len), (start + name_len + 2, rest.len), true, key.tag));
+        self.bytes.extend_from_slice(&digits.line_end);
+        self.bytes.truncate(start + name_len + len + 4);
+        self.push(Span::new((start, name_len), (start + name_len + 2, len), true, key.tag));
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl Headers {
 
     #[inline(never)]
     fn remove_among(&mut self, keys: &[Key<'_>]) {
-        drop_those(&mut self.spans, |span| keys.iter().any(|key| span.is(&self.bytes, *key)));
+        self.spans.retain(|span| !keys.iter().any(|key| span.is(&self.bytes, *key)));
     }
 
     #[inline(never)]
@@ -260,8 +260,8 @@ impl Headers {
 
     /// The same among names that look like one of `names`; others are kept unseen.
     pub fn retain_among(&mut self, names: &Names, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let Self { bytes, spans, .. } = self;
-        drop_those(spans, |span| names.have(span.tag) && !keep(span.name(bytes), span.value(bytes)));
+        let bytes = &self.bytes;
+        self.spans.retain(|span| !names.have(span.tag) || keep(span.name(bytes), span.value(bytes)));
     }
 
     /// Removes each header that a value of `list_name` names, at most `most` of them, unless `spare` says otherwise.
@@ -379,12 +379,6 @@ impl Headers {
         if !is_field_value(value) {
             return Err(InvalidHeader::Value);
         }
-        self.add_line(key, value)
-    }
-
-    /// Adds what has been looked at at the end.
-    #[inline(never)]
-    fn add_line(&mut self, key: Key<'_>, value: &[u8]) -> Result<(), InvalidHeader> {
         self.check_room(key.name.len() + value.len())?;
         let start = self.bytes.len();
         self.bytes.reserve(key.name.len() + value.len() + 4);
@@ -418,21 +412,6 @@ impl Headers {
             _ => Err(InvalidHeader::TooLong),
         }
     }
-}
-
-/// Drops those that go; each is asked about once. Mostly none goes, and then nothing is moved.
-#[inline]
-fn drop_those(spans: &mut Vec<Span>, mut goes: impl FnMut(&Span) -> bool) {
-    let Some(first) = spans.iter().position(&mut goes) else { return };
-    let mut kept = first;
-    for place in first + 1..spans.len() {
-        let span = spans[place];
-        if !goes(&span) {
-            spans[kept] = span;
-            kept += 1;
-        }
-    }
-    spans.truncate(kept);
 }
 
 impl Span {

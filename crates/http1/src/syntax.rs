@@ -59,7 +59,7 @@ pub(crate) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
     }
     let alike = |one: &[u8; 8], other: &[u8; 8]| {
         let (one, other) = (u64::from_ne_bytes(*one), u64::from_ne_bytes(*other));
-        // Two bytes that are the same letter differ in one bit.
+        // The same letters differ at most in the bit of their case.
         one == other || (one ^ other) & !case_of_letters(one) == 0
     };
     // What is left over at the end is looked at together with what stands before it.
@@ -85,7 +85,7 @@ fn ends(bytes: &[u8]) -> Option<[u8; 8]> {
 #[inline]
 const fn case_of_letters(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let low = (word | EACH * 0x20) & (EACH * 0x7f);
+    let low = (word & (EACH * 0x7f)) | (EACH * 0x20);
     // The highest bit of each byte says what is asked of it: no sum of these carries into the next.
     let from_a = low + EACH * (0x80 - b'a' as u64);
     let beyond_z = low + EACH * (0x7f - b'z' as u64);

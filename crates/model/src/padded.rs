@@ -1,4 +1,4 @@
-//! What one worker writes while others read what lies beside it.
+//! What workers write while others read what lies beside it.
 
 use std::ops::Deref;
 

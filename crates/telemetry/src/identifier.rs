@@ -15,11 +15,6 @@ impl Identifier {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
-
-    /// One of so many places; those that follow each other have different ones.
-    pub(crate) fn among(self, places: usize) -> usize {
-        (self.0 % places as u64) as usize
-    }
 }
 
 /// A fast hash for keys made of our own numbers; no stranger chooses them.

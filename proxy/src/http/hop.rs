@@ -31,12 +31,13 @@ pub struct Hop<'a> {
 }
 
 /// Headers that would steer the mesh. An app's are not believed: its requests do not count as internal.
-const STEERING: [&str; 15] = [
+const STEERING: [&str; 16] = [
     "x-envoy-internal",
     "x-envoy-external-address",
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
+    EXPECTED_TEXT,
     "x-envoy-retry-on",
     "x-envoy-retry-grpc-on",
     "x-envoy-max-retries",
@@ -59,14 +60,16 @@ const OURS: [&str; 6] = [
     "x-envoy-downstream-service-node",
 ];
 
-/// What all of these look like.
-static LISTED: Names = Names::NONE.and(&STEERING).and(&OURS).and(&[EXPECTED]);
+/// What those look like that would steer.
+static LISTED: Names = Names::NONE.and(&STEERING);
 
-/// The same without what a proven peer's proxy may say: how long its caller waits.
-static LISTED_OF_PEER: Names = Names::NONE.and(&STEERING).and(&OURS);
+/// The same of all that is not believed at the edge.
+static LISTED_AT_EDGE: Names = Names::NONE.and(&STEERING).and(&OURS);
 
 /// How long the hop before waits for an answer.
-const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
+pub(super) const EXPECTED: Name = Name::new(EXPECTED_TEXT);
+
+const EXPECTED_TEXT: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// The host that a request had before its route gave it another.
 pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
@@ -96,10 +99,11 @@ pub(super) fn rewrite_host(head: &mut RequestHead, host: &str) -> Result<(), Inv
 pub fn on_request(head: &mut RequestHead, hop: &Hop<'_>, rng: &mut impl Rng) -> Result<(), InvalidHeader> {
     let edge = hop.manager.use_remote_address;
     let told = !edge && hop.peer.is_some();
-    let listed = if told { &LISTED_OF_PEER } else { &LISTED };
+    let listed = if edge { &LISTED_AT_EDGE } else { &LISTED };
     head.headers.retain_among(listed, |name, _| {
         let among = |list: &[&str]| list.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()));
-        !(among(&STEERING) || (edge && among(&OURS)) || (!told && among(&[EXPECTED])))
+        // A proven peer's proxy may say how long its caller waits.
+        (told && EXPECTED.is(name)) || !(among(&STEERING) || (edge && among(&OURS)))
     });
     let proto = if hop.tls { "https" } else { "http" };
     if edge {

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use weft_http1::Name;
-
 use super::call::Call;
 use super::clock::{Allowed, grpc_timeout};
-
-/// Milliseconds that a try may take.
-const EXPECTED: Name = Name::new("x-envoy-expected-rq-timeout-ms");
+use super::hop::EXPECTED;
 
 /// gRPC's own deadline.
 const GRPC: &str = "grpc-timeout";

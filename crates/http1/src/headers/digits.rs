@@ -1,26 +1,31 @@
 //! A number as it stands behind a header's name.
 
-/// The longest has twenty digits.
+/// The longest has so many digits.
 const MOST: usize = 20;
 
-/// `: 123\r\n`, and what is left of the place for it.
+/// The end of a line, from behind the name on.
 pub(super) struct Digits {
-    pub(super) bytes: [u8; 2 + MOST + 2],
-    /// So many digits.
-    pub(super) len: usize,
+    /// `: 123\r\n`, and what is left of the place for it.
+    pub(super) line_end: [u8; 2 + MOST + 2],
+    len: usize,
 }
 
 impl Digits {
     pub(super) fn of(value: u64) -> Self {
         let len = value.checked_ilog10().unwrap_or(0) as usize + 1;
-        let mut bytes = *b":                       ";
+        let mut line_end = *b":                       ";
         let mut rest = value;
-        for digit in bytes[2..2 + len].iter_mut().rev() {
+        for digit in line_end[2..2 + len].iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        bytes[2 + len..2 + len + 2].copy_from_slice(b"\r\n");
-        Self { bytes, len }
+        line_end[2 + len..2 + len + 2].copy_from_slice(b"\r\n");
+        Self { line_end, len }
+    }
+
+    /// The digits.
+    pub(super) fn value(&self) -> &[u8] {
+        &self.line_end[2..2 + self.len]
     }
 }
 
@@ -30,11 +35,11 @@ mod tests {
 
     #[test]
     fn each_length_is_written_as_it_is_displayed() {
-        let tens = (0..20).flat_map(|n| [10_u64.pow(n), 10_u64.pow(n) - 1, 10_u64.pow(n) + 1]);
-        for value in tens.chain([0, u64::MAX]) {
+        let tens = (0..20).map(|n| 10_u64.pow(n)).flat_map(|ten| [ten - 1, ten, ten + 1]);
+        for value in tens.chain([u64::MAX]) {
             let digits = Digits::of(value);
-            let all = &digits.bytes[..2 + digits.len + 2];
-            assert_eq!(all, format!(": {value}\r\n").as_bytes());
+            assert_eq!(digits.value(), value.to_string().as_bytes());
+            assert!(digits.line_end.starts_with(format!(": {value}\r\n").as_bytes()));
         }
     }
 }

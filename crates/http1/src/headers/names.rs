@@ -1,6 +1,6 @@
 //! Names of headers: those that need no look, those that are looked up, and what makes a look short.
 
-use crate::syntax::is_const_token;
+use crate::syntax::{is_const_token, is_same_name};
 
 /// A header's name that was checked when the program was compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,11 @@ impl Name {
     pub const fn new(text: &'static str) -> Self {
         assert!(is_const_token(text.as_bytes()), "a header's name is a token");
         Self(text)
+    }
+
+    /// Whether that is this name, in any case.
+    pub fn is(self, name: &[u8]) -> bool {
+        is_same_name(name, self.as_ref())
     }
 }
 

@@ -2,15 +2,16 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn each_byte_says_by_itself_whether_it_is_a_letter() {
-    for byte in 0..=255_u8 {
-        for place in 0..8 {
-            let mut word = [0xff; 8];
-            word[place] = byte;
-            let mut cases = [0; 8];
-            cases[place] = if byte.is_ascii_alphabetic() { 0x20 } else { 0 };
-            let found = case_of_letters(u64::from_ne_bytes(word)).to_ne_bytes();
-            assert_eq!(found, cases, "{byte:#x} at {place}");
+fn two_bytes_are_the_same_letter_or_one_byte_wherever_they_stand_in_a_name() {
+    for (one, other) in (0..=255_u8).flat_map(|one| (0..=255_u8).map(move |other| (one, other))) {
+        for (len, place) in [(3, 1), (4, 0), (6, 4), (8, 7), (11, 2), (11, 9)] {
+            let (mut name, mut another) = (vec![b'z'; len], vec![b'Z'; len]);
+            (name[place], another[place]) = (one, other);
+            assert_eq!(
+                is_same_name(&name, &another),
+                one.eq_ignore_ascii_case(&other),
+                "{name:?}, {another:?}"
+            );
         }
     }
 }

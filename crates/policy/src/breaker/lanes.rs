@@ -15,7 +15,7 @@ use super::{Count, Full, Resource};
 /// So many lanes there are, as Istio gives a sidecar workers; those beyond share them. Each costs every endpoint a line.
 pub const LANES: usize = 2;
 
-/// Of each lane one; `worker` counts from 0.
+/// The one of a worker's lane; `worker` counts from 0.
 pub fn of_worker<T>(lanes: &[Padded<T>; LANES], worker: usize) -> &T {
     &lanes[worker % LANES]
 }

@@ -1,5 +1,5 @@
-//! The line before. Of two records of one worker and peer most says the same: whose they are, whose certificates, which cluster,
-//! which status. So the line is kept, and what says something else is replaced in it.
+//! The line before. Of two records of one worker and peer most says the same: whose they are, whose certificates, which
+//! cluster, which status. So the line is kept, and what says something else is replaced in it.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use crate::identifier::Identifier;
 use crate::record::{Record, Reporter};
 
 thread_local! {
-    /// A worker's lines as the client's sidecar and as the server's, which have little in common; and of each some of several
-    /// peers, whose requests take turns.
+    /// A worker's lines as the client's sidecar, and behind them those as the server's, which have little in common. Peers take
+    /// turns, so there are several of each; whose was used last comes first.
     static LINES: RefCell<[Option<Box<Line>>; 2 * PEERS]> = const { RefCell::new([const { None }; 2 * PEERS]) };
 }
 
-/// Lines are kept of so many peers at once.
+/// So many of each.
 const PEERS: usize = 4;
 
 /// A longer line is not kept.
@@ -26,6 +26,7 @@ const LONG: usize = 16 * 1024;
 #[derive(Debug)]
 struct Line {
     of: (Identifier, bool),
+    peer: Option<Identifier>,
     seen: Seen,
     /// Its fields, each with a comma in front.
     text: Vec<u8>,
@@ -41,17 +42,22 @@ pub(super) fn write(dictionary: &Dictionary, record: &Record<'_>, omit_empty: bo
         Reporter::Source => (0, record.destination),
         Reporter::Destination => (PEERS, record.source),
     };
-    let place = first + peer.map_or(0, |peer| peer.id().among(PEERS));
-    let of = (dictionary.id, omit_empty);
+    let (of, peer) = ((dictionary.id, omit_empty), peer.map(|peer| peer.id()));
     LINES.with_borrow_mut(|lines| {
-        let place = &mut lines[place];
+        let lines = &mut lines[first..first + PEERS];
+        let is_peers =
+            |line: &Option<Box<Line>>| line.as_ref().is_some_and(|line| line.peer == peer && line.of == of);
+        // Whoever is new takes over the one that was used the longest ago.
+        let found = lines.iter().position(is_peers).unwrap_or(PEERS - 1);
+        (0..found).rev().for_each(|place| lines.swap(place, place + 1));
         // Taken out, so that nothing half done stays.
-        let known = place.take().filter(|line| line.of == of);
+        let known = lines[0].take().filter(|line| line.of == of);
         let mut line = known.unwrap_or_else(|| Box::new(Line::new(of, dictionary)));
+        line.peer = peer;
         line.turn_into(dictionary, record, omit_empty);
         out.extend_from_slice(&line.text);
         if line.text.len() <= LONG {
-            *place = Some(line);
+            lines[0] = Some(line);
         }
     });
 }
@@ -61,6 +67,7 @@ impl Line {
     fn new(of: (Identifier, bool), dictionary: &Dictionary) -> Self {
         Self {
             of,
+            peer: None,
             seen: Seen::new(dictionary.reads),
             text: Vec::new(),
             bounds: vec![0; dictionary.fields.len() + 1],

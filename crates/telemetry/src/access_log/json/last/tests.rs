@@ -46,14 +46,14 @@ fn address(choice: usize) -> Option<std::net::SocketAddr> {
     (!choice.is_multiple_of(5)).then(|| address[choice % 5 - 1].parse().unwrap())
 }
 
+fn named(name: &str, principal: Option<&str>) -> Peer {
+    let (workload, namespace) = (name.to_owned(), format!("{name}space"));
+    Peer::new(PeerMetadata { workload, namespace, ..Default::default() }, principal)
+}
+
 fn peer(choice: usize) -> Option<&'static Arc<Peer>> {
     static PEERS: LazyLock<[Arc<Peer>; 3]> = LazyLock::new(|| {
-        let peer = |name: &str, principal| {
-            let name = name.to_owned();
-            let metadata =
-                PeerMetadata { workload: name.clone(), namespace: name + "space", ..Default::default() };
-            Arc::new(Peer::new(metadata, principal))
-        };
+        let peer = |name: &str, principal| Arc::new(named(name, principal));
         [peer("web", Some("spiffe://web")), peer("api", Some("spiffe://\"api\"")), peer("", None)]
     });
     [None, Some(&PEERS[0]), Some(&PEERS[1]), Some(&PEERS[2])][choice % 4]
@@ -166,6 +166,32 @@ fn whatever_changes_stands_in_the_next_line() {
             assert_eq!(new, lines(&after, [&everything()]), "part {part}, from {from} to {to}");
             if to == 1 {
                 assert_ne!(old, new, "no line shows part {part}");
+            }
+        }
+    }
+}
+
+#[test]
+fn peers_that_take_turns_do_not_mix_be_they_more_than_there_are_lines() {
+    let kept = everything();
+    let peers: Vec<_> = (0..=super::PEERS).map(|n| Arc::new(named(&format!("app-{n}"), None))).collect();
+    for reporter in [Reporter::Source, Reporter::Destination] {
+        // Each after each other, those that have a line and the one that takes one over.
+        for step in 1..peers.len() {
+            for turn in 0..4 * peers.len() {
+                let (peer, own) = (&peers[turn * step % peers.len()], &peers[turn % 2]);
+                let (source, destination) = match reporter {
+                    Reporter::Source => (own, peer),
+                    Reporter::Destination => (peer, own),
+                };
+                let record = Record {
+                    reporter,
+                    source: Some(source),
+                    destination: Some(destination),
+                    bytes_sent: turn as u64,
+                    ..Record::default()
+                };
+                assert_eq!(lines(&record, [&kept]), lines(&record, [&everything()]), "turn {turn} by {step}");
             }
         }
     }

@@ -206,6 +206,24 @@ impl Headers {
         self.set_digits(Key::new(name.as_ref()), value)
     }
 
+    /// The same of several numbers, which mostly are not there.
+    ///
+    /// # Errors
+    /// There is no room for them; those before are set.
+    pub fn set_numbers<const N: usize>(&mut self, numbers: &[(Name, u64); N]) -> Result<(), InvalidHeader> {
+        let is_there = numbers.iter().any(|(name, _)| self.may_have(Key::new(name.as_ref())));
+        if is_there {
+            return numbers.iter().try_for_each(|(name, value)| self.set_number(*name, *value));
+        }
+        let new = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
+        self.add_numbers(&new)
+    }
+
+    #[inline(never)]
+    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
+        numbers.iter().try_for_each(|(key, value)| self.add_digits(*key, &Digits::of(*value)))
+    }
+
     #[inline(never)]
     fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
         let digits = Digits::of(value);

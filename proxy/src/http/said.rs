@@ -26,9 +26,8 @@ impl Said {
     /// If what is configured is no header value; what comes before it is written.
     pub fn write(&self, headers: &mut Headers) -> Result<(), InvalidHeader> {
         if let Some((most, taken)) = self.limit {
-            headers.set_number(LIMIT, most.into())?;
-            headers.set_number(REMAINING, taken.remaining.into())?;
-            headers.set_number(RESET, taken.reset)?;
+            let said = [(LIMIT, most.into()), (REMAINING, taken.remaining.into()), (RESET, taken.reset)];
+            headers.set_numbers(&said)?;
         }
         self.granted.iter().try_for_each(|(name, value)| headers.set(name, value))
     }

@@ -14,10 +14,15 @@ impl Digits {
     pub(super) fn of(value: u64) -> Self {
         let len = value.checked_ilog10().unwrap_or(0) as usize + 1;
         let mut line_end = *b":                       ";
-        let mut rest = value;
-        for digit in line_end[2..2 + len].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        let (mut rest, places) = (value, &mut line_end[2..2 + len]);
+        let (one, pairs) = places.as_rchunks_mut::<2>();
+        for pair in pairs.iter_mut().rev() {
+            let two = (rest % 100) as u8;
+            rest /= 100;
+            *pair = [b'0' + two / 10, b'0' + two % 10];
+        }
+        if let [one] = one {
+            *one = b'0' + rest as u8;
         }
         line_end[2 + len..2 + len + 2].copy_from_slice(b"\r\n");
         Self { line_end, len }

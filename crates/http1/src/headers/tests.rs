@@ -123,6 +123,13 @@ fn what_is_set_under_a_known_name_reads_and_writes_as_what_is_set_under_any() {
             other.set("Age", number.to_string()).unwrap();
             assert_eq!((&one, written(&one)), (&other, written(&other)), "{number} over {before:?}");
         }
+        const OTHER: Name = Name::new("x-other");
+        let (mut one, mut other) = (list(before), list(before));
+        for numbers in [[(OTHER, 1), (AGE, 20)], [(AGE, 300), (OTHER, 4000)]] {
+            one.set_numbers(&numbers).unwrap();
+            numbers.iter().for_each(|(name, value)| other.set(name, value.to_string()).unwrap());
+        }
+        assert_eq!((&one, written(&one)), (&other, written(&other)), "over {before:?}");
         let mut headers = list(before);
         for value in ["a\rb", "a\nb", "\0"] {
             assert_eq!(headers.set_known(AGE, value), Err(InvalidHeader::Value), "{value:?}");

@@ -118,7 +118,7 @@ fn tcp_proxy(
     // Weights may change; who they are for is what it is known by.
     let turn = if targets.len() > 1 {
         let clusters: Vec<&str> = targets.iter().map(|(cluster, _)| &*cluster.name).collect();
-        names.turn(notes.kept(format!("tcp {}", clusters.join(","))))
+        names.turn(notes.kept(format!("tcp {}", clusters.join(","))), &notes.place(field))
     } else {
         Kept::default()
     };
@@ -179,7 +179,7 @@ fn http_manager(
             HttpFilter::LocalRateLimit(limit) => {
                 filters.limit = true;
                 let kept = notes.kept(format!("limit {limit:?}"));
-                compiled.limit = Limit::new(limit, names.kept(kept));
+                compiled.limit = Limit::new(limit, names.kept(kept, &notes.place(&field)));
             }
             HttpFilter::Router => has_router = true,
             HttpFilter::Unknown { name, type_url } => {

@@ -164,7 +164,8 @@ fn route(
     });
     let limit = route.limit.as_ref().and_then(|limit| {
         let kept = notes.kept(format!("{host} {} {limit:?}", route.name));
-        Limit::new(limit, names.kept(kept))
+        // Beside whose turn it is among the route's clusters.
+        Limit::new(limit, names.kept(kept, &notes.place(&format!("{field}.route"))))
     });
     let action = action(host, route, &path, names, notes, field)?;
     Ok(Route {
@@ -334,7 +335,7 @@ fn target(
             }
             // Its weights may change; who they are for is what it is known by.
             let clusters: Vec<&str> = of.iter().map(|one| &*one.cluster.name).collect();
-            let turn = names.turn(notes.kept(format!("{scope} {}", clusters.join(","))));
+            let turn = names.turn(notes.kept(format!("{scope} {}", clusters.join(","))), &notes.place(field));
             Ok(Target::Weighted { of, total, turn })
         }
     }

@@ -46,14 +46,14 @@ impl Names {
         self.routes.numbers.get(name).copied().map(RouteId)
     }
 
-    /// A number of `what` that outlives configurations, 0 at first.
-    pub(crate) fn kept(&mut self, what: String) -> Kept {
-        self.kept.number(what)
+    /// A number of `what` that outlives configurations, 0 at first; requests that write it write others that are `of` the same.
+    pub(crate) fn kept(&mut self, what: String, of: &str) -> Kept {
+        self.kept.number(what, of)
     }
 
-    /// Whose turn it is in `what`, which outlives configurations.
-    pub(crate) fn turn(&mut self, what: String) -> Kept {
-        self.kept.turn(what)
+    /// The same of whose turn it is in `what`.
+    pub(crate) fn turn(&mut self, what: String, of: &str) -> Kept {
+        self.kept.turn(what, of)
     }
 }
 

@@ -16,8 +16,8 @@ const CAPACITY: usize = 1024;
 #[derive(Debug)]
 pub struct PeerCache {
     peers: HashMap<u64, Entry, NumberHash>,
-    /// The place of the last: mostly the next is the same again, and to hash a header costs more than to compare it.
-    last: u64,
+    /// The places of the last two: mostly the next is one of them, and to hash a header costs more than to compare it.
+    last: [u64; 2],
     /// Of chance, so that nobody can aim two headers at one place.
     places: RandomState,
 }
@@ -31,17 +31,22 @@ struct Entry {
 impl PeerCache {
     /// An empty cache.
     pub fn new() -> Self {
-        Self { peers: HashMap::default(), last: 0, places: RandomState::default() }
+        Self { peers: HashMap::default(), last: [0; 2], places: RandomState::default() }
     }
 
     /// The peer that sent `header` over a connection on which it proved to be `principal`. A header that
     /// cannot be read is an unknown peer: labels must not fail a request.
     pub fn peer(&mut self, header: Option<&[u8]>, principal: Option<&str>) -> Arc<Peer> {
-        if let Some(peer) = self.known(self.last, header, principal) {
+        let [last, before] = self.last;
+        if let Some(peer) = self.known(last, header, principal) {
+            return peer;
+        }
+        if let Some(peer) = self.known(before, header, principal) {
+            self.last = [before, last];
             return peer;
         }
         let place = self.places.hash_one((header, principal));
-        self.last = place;
+        self.last = [place, last];
         if let Some(peer) = self.known(place, header, principal) {
             return peer;
         }

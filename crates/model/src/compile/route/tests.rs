@@ -1,4 +1,7 @@
 use super::*;
+use std::time::Duration;
+
+use crate::limit::{LocalRateLimit, TokenBucket};
 use crate::matcher::HeaderMatcher;
 use crate::matcher::{HeaderValueMatch, Pattern, QueryMatcher, StringMatcher};
 use crate::route::{PathMatch, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster};
@@ -7,7 +10,10 @@ fn one_route(
     matches: RouteMatch,
     action: settings::RouteAction,
 ) -> Result<Compiled<RouteTable>, CompileError> {
-    let route = settings::Route::new("r", matches, action);
+    one(settings::Route::new("r", matches, action))
+}
+
+fn one(route: settings::Route) -> Result<Compiled<RouteTable>, CompileError> {
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration =
         RouteConfiguration { name: "80".into(), virtual_hosts: vec![host], ..RouteConfiguration::default() };
@@ -58,6 +64,41 @@ fn weights_that_add_up_to_nothing_are_refused() {
     assert!(one_route(any(), forward(&[0, 0])).is_err());
     assert!(one_route(any(), forward(&[])).is_err());
     assert!(one_route(any(), forward(&[0, 1])).is_ok());
+}
+
+#[test]
+fn what_each_request_of_a_route_writes_lies_on_one_line() {
+    let of = |name: &str| WeightedCluster {
+        name: name.into(),
+        weight: 1,
+        headers: settings::HeaderOperations::default(),
+        host_rewrite: None,
+    };
+    let target = settings::Target::Weighted(vec![of("a"), of("b")]);
+    let forward = settings::Forward { target, ..settings::Forward::to("") };
+    let matches = RouteMatch::path(PathMatch::Prefix("/".into()));
+    let mut route = settings::Route::new("r", matches, settings::RouteAction::Forward(Box::new(forward)));
+    route.limit = Some(LocalRateLimit {
+        stat_prefix: String::new(),
+        bucket: Some(TokenBucket {
+            max_tokens: 9,
+            tokens_per_fill: 1,
+            fill_interval: Duration::from_secs(1),
+        }),
+        enabled: settings::Fraction { numerator: 1, denominator: 1 },
+        enforced: settings::Fraction { numerator: 1, denominator: 1 },
+        status: 429,
+        headers: true,
+        resource_exhausted: false,
+    });
+    let table = one(route).unwrap().part;
+    let compiled = &table.hosts[0].routes[0];
+    let Action::Forward(forward) = &compiled.action else { unreachable!("{:?}", compiled.action) };
+    let Target::Weighted { turn, .. } = &forward.target else { unreachable!("{:?}", forward.target) };
+    let places =
+        [&**turn, &*compiled.limit.as_ref().unwrap().left].map(|number| std::ptr::from_ref(number).addr());
+    assert_eq!(places[0] / 64, places[1] / 64);
+    assert_ne!(places[0], places[1]);
 }
 
 #[test]

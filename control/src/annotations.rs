@@ -1,11 +1,6 @@
 //! weft's own annotations: what Istio has no field for, and Envoy a setting. Each travels as that setting, so that a stock
 //! Envoy does the same.
-//!
-//! | Annotation | On | Says |
-//! |---|---|---|
-//! | `weft.dev/sticky` | VirtualService | `header=NAME`, or `cookie=NAME, ttl=1h, path=/`: a session stays on one of weighted destinations |
-//! | `weft.dev/local-rate-limit` | VirtualService, Service, Pod or its template | `max_tokens=100, tokens_per_fill=100, fill_interval=1s` |
-//! | `weft.dev/health-check` | Service, ServiceEntry | `protocol=http, path=/healthz, host=NAME (else the service's), interval=5s, timeout=1s, unhealthy_threshold=3, healthy_threshold=2`; `protocol=grpc, service=NAME`; `protocol=tcp` |
+//! The table of them, with their values, stands in the [README](../README.md).
 //!
 //! Health checks ask the ports that speak what they ask in: `http` those of HTTP and those whose protocol nobody declared,
 //! `grpc` those of gRPC and HTTP/2, `tcp` all.
@@ -23,6 +18,7 @@ use weft_model::health::{HealthCheck, Probe};
 use weft_model::limit::LocalRateLimit;
 use weft_model::route::HashPolicy;
 
+use crate::read::nearest::nearest;
 use crate::world::protocol::Protocol;
 
 /// A session stays on one version.
@@ -33,6 +29,9 @@ pub const LOCAL_RATE_LIMIT: &str = "weft.dev/local-rate-limit";
 
 /// How callers ask the endpoints whether they are well.
 pub const HEALTH_CHECK: &str = "weft.dev/health-check";
+
+/// What `weft up` tells the control plane of its pods, and nobody writes.
+pub(crate) const OF_UP: [&str; 2] = ["weft.dev/localhost", "weft.dev/tcp-addresses"];
 
 type Annotations = BTreeMap<String, String>;
 
@@ -81,6 +80,15 @@ pub fn check<'a>(kind: &str, of: &'a Annotations) -> Vec<(&'a str, String)> {
         }
     }
     wrong
+}
+
+/// Which annotations are none of weft's though they are called so, each with the one that was probably meant.
+pub fn unknown(of: &Annotations) -> impl Iterator<Item = (&str, Option<&'static str>)> {
+    let known = [STICKY, LOCAL_RATE_LIMIT, HEALTH_CHECK];
+    let names = of.keys().map(String::as_str).filter(|name| name.starts_with("weft.dev/"));
+    names
+        .filter(move |name| !known.contains(name) && !OF_UP.contains(name))
+        .map(move |name| (name, nearest(name, known)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Takes documents for what they say they are.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -61,6 +62,21 @@ struct Envelope<S> {
     _status: IgnoredAny,
 }
 
+/// A file's text as it is read: without a mark of its encoding, and JSON as YAML.
+pub(super) fn plain<'t>(name: &str, text: &'t str) -> Cow<'t, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if is_json(name) { json::as_yaml(text) } else { text.into() }
+}
+
+/// The documents of a file, of its plain text.
+pub(super) fn documents(name: &str, plain: &str) -> Vec<Result<Node, yaml::SyntaxError>> {
+    if is_json(name) { yaml::json_documents(plain) } else { yaml::documents(plain) }
+}
+
+fn is_json(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(".json")
+}
+
 impl Reader {
     /// What was read.
     pub(super) fn finish(self) -> Reading {
@@ -71,7 +87,7 @@ impl Reader {
     pub(super) fn file(&mut self, name: &str, bytes: &[u8]) {
         self.file = Arc::from(name);
         let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+            Ok(text) => plain(name, text),
             Err(error) => {
                 let before = &bytes[..error.valid_up_to()];
                 let mut lines = before.split(|byte| *byte == b'\n');
@@ -85,11 +101,8 @@ impl Reader {
                 return;
             }
         };
-        let is_json = name.to_ascii_lowercase().ends_with(".json");
-        let text = if is_json { json::as_yaml(text) } else { text.into() };
         let text = &*text;
-        let documents = if is_json { yaml::json_documents(text) } else { yaml::documents(text) };
-        for document in documents {
+        for document in documents(name, text) {
             match document {
                 Ok(node) => self.document(&node, text),
                 Err(mut error) => {

@@ -88,7 +88,11 @@ pub(crate) fn find(group: &str, version: &str, kind: &str) -> Found {
             let name = nearest(kind, KINDS.iter().map(|known| known.name))?;
             KINDS.iter().find(|known| known.name == name)
         });
-    if here().next().is_some() && COMPLETE.contains(&group) {
+    // Who writes a kind of Istio's under a group that Istio has not, means that kind; a mesh without it is another than was
+    // asked for, be it a policy.
+    let is_istios = group == "istio.io" || group.ends_with(".istio.io");
+    let misses_group = is_istios && KINDS.iter().any(|known| known.name == kind);
+    if misses_group || (here().next().is_some() && COMPLETE.contains(&group)) {
         Found::NoSuchKind(near)
     } else {
         Found::Foreign(near)

@@ -48,6 +48,14 @@ impl Sources {
         });
     }
 
+    /// Those that are text.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|source| match source {
+            Source::File { name, text } => Some((name.as_str(), text.as_str())),
+            Source::Odd { .. } | Source::Missing { .. } => None,
+        })
+    }
+
     pub(super) fn error(&mut self, name: &str, message: String, hint: Option<&str>) {
         self.0.push(Source::Missing { name: name.to_owned(), message, hint: hint.map(str::to_owned) });
     }

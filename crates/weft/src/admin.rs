@@ -31,6 +31,8 @@ pub(crate) struct Sidecar {
     pub(crate) listeners_failed: BTreeMap<String, String>,
     /// Endpoints that requests were sent to.
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Clusters of which too few endpoints are well, so that all are used.
+    pub(crate) panics: Vec<String>,
     pub(crate) retries: Retries,
 }
 

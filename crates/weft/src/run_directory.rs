@@ -5,6 +5,7 @@
 //! | `lock` | locked by the `weft up` that lives; a folder whose lock is free is a leftover, and is removed |
 //! | `state.json` | [`State`]: which process, since when, of which folders |
 //! | `plan.json` | the plan: pods, addresses, environments; written anew when an edit changes it |
+//! | `account.json` | [`Account`]: what `weft up` knows and no part of the mesh tells |
 //! | `last-good.json` | the files of YAML as they last were without errors, for a control plane that starts anew |
 //! | `authority/` | the mesh's certificate authority, as Istio's four plug-in files |
 //! | `root-cert.pem`, `tokens.jwks` | what sidecars and control plane check each other with |
@@ -26,6 +27,9 @@ pub(crate) const VARIABLE: &str = "WEFT_RUN";
 
 /// The files of YAML as they last were without errors.
 pub(crate) const LAST_GOOD: &str = "last-good.json";
+
+/// [`Account`]'s file.
+pub(crate) const ACCOUNT: &str = "account.json";
 
 /// Why there is no run directory.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +68,33 @@ pub(crate) struct State {
     pub(crate) control: String,
     /// Whether every pod has been ready.
     pub(crate) ready: bool,
+}
+
+/// What `weft up` knows of its mesh and no part of that tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Account {
+    /// Pods that are not ready.
+    pub(crate) waiting: Vec<Waiting>,
+    /// What it warned of when it last read files without errors.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A pod that is not ready, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) why: String,
+    /// One of its processes ends by itself, and is started again and again.
+    pub(crate) fails: bool,
+}
+
+impl Waiting {
+    /// Whether it is that pod.
+    pub(crate) fn is_for(&self, pod: &Pod) -> bool {
+        (&self.namespace, &self.name) == (&pod.namespace, &pod.name)
+    }
 }
 
 impl State {

@@ -1,10 +1,14 @@
 //! `weft status`: each proxy's configuration in force, its certificate, and what went through it.
 
+mod files;
+mod notes;
+
 use crate::admin::{self, InForce, Sidecar, Traffic};
 use crate::find;
 use crate::output::{self, Output, span};
-use crate::run_directory::{self, Other, Running};
+use crate::run_directory::{self, Other, Running, Waiting};
 use crate::up::plan::Pod;
+use notes::Notes;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,8 +21,10 @@ been in force. CERT: what remains of the certificate's life. REQUESTS: those tha
 SUCCESS: the share of them that did not fail, by no answer or a 5xx; what was denied is an answer and no failure, so it is \
 told apart. DENIED: those answered with 401 or 403 (gRPC's 16 or 7); `weft logs --denied` says by whom and why.
 
-Exit status: 0 if all is well; 1 if a proxy refused something or does not answer, the files have errors, or no \
-mesh runs.")]
+Lines with ! say what is not as it should be; those with - what is as it was asked for, and worth knowing.
+
+Exit status: 0 if all is well; 1 if a proxy refused something or does not answer, an app does not run, the files have \
+errors, or no mesh runs.")]
 pub(crate) struct Args {
     /// A Deployment, a Service or one pod; all of them where none is named.
     workload: Option<String>,
@@ -39,7 +45,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tokio::join!(admin::control_plane(&running.state.control), admin::sidecars(&pods))
     });
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let well = is_well(&control, &sidecars);
+    let well = is_well(&control, &sidecars) && !waiting(&running, &pods).any(|(_, waits)| waits.fails);
     match args.output {
         Output::Json => output::print_json(&as_json(&running, &control, &pods, &sidecars))?,
         Output::Text => {
@@ -59,6 +65,14 @@ fn is_well(control: &Result<Value, String>, sidecars: &Asked<'_>) -> bool {
 /// Whether the files say something that cannot be used, so that what is in force is not what they say.
 fn has_errors(control: &Value) -> bool {
     control["files"]["in_use"] == false
+}
+
+/// Pods that are not ready.
+fn waiting<'r>(running: &'r Running, pods: &[&'r Pod]) -> impl Iterator<Item = (&'r Pod, &'r Waiting)> {
+    let of = |pod: &&'r Pod| {
+        running.account.waiting.iter().find(|waits| waits.is_for(pod)).map(|waits| (*pod, waits))
+    };
+    pods.iter().filter_map(of).collect::<Vec<_>>().into_iter()
 }
 
 type Asked<'a> = [(&'a Pod, Result<Sidecar, String>)];
@@ -87,6 +101,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
                 "netns": pod.netns,
                 "ports": pod.ports,
                 "tcp": pod.tcp,
+                "not_ready": running.account.waiting.iter().find(|waits| waits.is_for(pod)).map(|waits| &waits.why),
                 "sidecar": of(pod),
             })
         })
@@ -98,6 +113,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
             Ok(status) => json!({ "answers": true, "status": status }),
             Err(error) => json!({ "answers": false, "error": error }),
         },
+        "warnings": running.account.warnings,
         "pods": pods,
     })
 }
@@ -113,14 +129,17 @@ fn as_text(
     let mut table =
         output::table(["POD", "CONFIG", "SINCE", "CERT", "REQUESTS", "SUCCESS", "DENIED", "P50", "P99"]);
     let mut problems = Vec::new();
+    let mut notes = Notes::new(&running.plan);
     let one_namespace = running
         .plan
         .pods
         .iter()
         .all(|pod| running.plan.pods.first().is_some_and(|first| first.namespace == pod.namespace));
+    // Whatever is the same in every line is left out: the table is to fit a terminal.
+    let name_of =
+        |pod: &Pod| if one_namespace { pod.name.clone() } else { format!("{}/{}", pod.namespace, pod.name) };
     for pod in pods {
-        // Whatever is the same in every line is left out: the table is to fit a terminal.
-        let name = if one_namespace { pod.name.clone() } else { format!("{}/{}", pod.namespace, pod.name) };
+        let name = name_of(pod);
         let asked = sidecars.iter().find(|(other, _)| std::ptr::eq(*other, *pod));
         match asked {
             None => {
@@ -131,9 +150,7 @@ fn as_text(
                 problems.push(format!("{name}: {error}"));
             }
             Some((_, Ok(sidecar))) => {
-                problems.extend(ejected(sidecar).map(|ejected| format!("{name}: {ejected}")));
-                problems.extend(unwell(sidecar).map(|unwell| format!("{name}: {unwell}")));
-                problems.extend(repeated(sidecar).map(|repeated| format!("{name}: {repeated}")));
+                notes.add(&name, sidecar);
                 problems.extend(problem(sidecar).map(|problem| format!("{name}: {problem}")));
                 table.add_row(row(name, sidecar, now));
             }
@@ -142,16 +159,23 @@ fn as_text(
     if let Err(error) = control {
         problems.push(format!("control plane: {error}; proxies go on with what they have"));
     }
+    let (failing, starting): (Vec<_>, Vec<_>) = waiting(running, pods).partition(|(_, waits)| waits.fails);
+    problems.extend(failing.iter().map(|(pod, waits)| format!("{}: {}", name_of(pod), waits.why)));
     if let Ok(status) = control
         && has_errors(status)
     {
-        problems.push("the files have errors; what they said before is in force".to_owned());
+        problems.push(files::errors(status));
     }
     let uptime = span(now.saturating_sub(running.state.started));
     let (of, path) = (running.state.of(), running.path.display());
     let mut text = format!("{table}\n\nmesh of {of}, up for {uptime}, its files in {path}");
     if !others.is_empty() {
         text.push_str(&format!("\nbeside it {}", run_directory::those(others)));
+    }
+    let starting =
+        starting.iter().map(|(pod, waits)| format!("{} is not ready: {}", name_of(pod), waits.why));
+    for note in starting.chain(notes.lines()).chain(files::warnings(&running.account.warnings)) {
+        text.push_str(&format!("\n- {note}"));
     }
     for problem in problems {
         text.push_str(&format!("\n! {problem}"));
@@ -205,34 +229,6 @@ fn configuration(sidecar: &Sidecar) -> String {
 
 fn digest(of_type: &InForce) -> u64 {
     u64::from_str_radix(&of_type.digest, 16).unwrap_or_default()
-}
-
-/// Whom the sidecar leaves alone: worth knowing, but it is as it should be.
-fn ejected(sidecar: &Sidecar) -> impl Iterator<Item = String> {
-    sidecar.endpoints.iter().filter_map(|endpoint| {
-        let left = endpoint.ejected_seconds?;
-        let (address, cluster) = (&endpoint.address, &endpoint.cluster);
-        Some(format!("{address} of {cluster} is ejected for {left:.1} s more (outlierDetection)"))
-    })
-}
-
-/// Who gets nothing, or comes last, by what its health checks say.
-fn unwell(sidecar: &Sidecar) -> impl Iterator<Item = String> {
-    sidecar.endpoints.iter().filter_map(|endpoint| {
-        let (address, cluster) = (&endpoint.address, &endpoint.cluster);
-        let what = match endpoint.health.as_deref()? {
-            "failed" => "fails its health checks and gets no requests",
-            "degraded" => "says that it is degraded and gets what others cannot take",
-            _ => return None,
-        };
-        Some(format!("{address} of {cluster} {what} (weft.dev/health-check)"))
-    })
-}
-
-/// Retries by which an app may have done its work twice.
-fn repeated(sidecar: &Sidecar) -> Option<String> {
-    let n = sidecar.retries.after_the_app;
-    (n > 0).then(|| format!("{n} requests were tried again that an app may have seen before (retries)"))
 }
 
 /// What is not as it should be with a sidecar.

@@ -29,7 +29,7 @@ const LOG_CHECK: Duration = Duration::from_secs(20);
 /// From the first byte of a line to a child to its last.
 const HEARING: Duration = Duration::from_secs(1);
 /// What of a log's end is shown when its process died.
-const LAST_WORDS: i64 = 2048;
+const LAST_WORDS: u64 = 2048;
 const RESTART: BackoffSettings = BackoffSettings {
     base: Duration::from_millis(250),
     max: Duration::from_secs(10),
@@ -195,7 +195,7 @@ impl Watch {
     /// Waits for the child's end; `None` when it was asked for.
     async fn attend(&mut self, mut launched: Launched) -> Option<Event> {
         let name = self.program.name.clone();
-        let Launched { child, pipe } = &mut launched;
+        let Launched { child, pipe, log_before } = &mut launched;
         let pid = child.id()?;
         let started = Instant::now();
         self.backoff.succeeded(started);
@@ -222,7 +222,7 @@ impl Watch {
             Ok(status) => format!("{} after {:.1} s", describe(status), after.as_secs_f32()),
             Err(error) => format!("was lost: {error}"),
         };
-        let last_words = last_words(&self.program.errors).unwrap_or_default();
+        let last_words = last_words(&self.program.errors, *log_before).unwrap_or_default();
         Some(Event::Ended { name, how, last_words, again_in: self.failed() })
     }
 
@@ -259,6 +259,8 @@ impl Watch {
 struct Launched {
     child: Child,
     pipe: Option<ChildStdin>,
+    /// How long its log was before.
+    log_before: u64,
 }
 
 /// A child that does not listen is not waited for.
@@ -269,18 +271,20 @@ async fn tell(pipe: Option<&mut ChildStdin>, line: &str) {
 }
 
 fn launch(program: &Program) -> std::io::Result<Launched> {
+    let errors = log_file(&program.errors)?;
+    let log_before = errors.metadata().map(|log| log.len()).unwrap_or_default();
     let mut child = Command::new(&program.program)
         .args(&program.args)
         .env_clear()
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(log_file(&program.output)?)
-        .stderr(log_file(&program.errors)?)
+        .stderr(errors)
         .process_group(0)
         .spawn()
         .map_err(|error| too_big::explained(error, program))?;
     let pipe = child.stdin.take();
-    Ok(Launched { child, pipe })
+    Ok(Launched { child, pipe, log_before })
 }
 
 fn log_file(path: &Path) -> std::io::Result<File> {
@@ -313,11 +317,12 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// The last lines of a log.
-fn last_words(path: &Path) -> std::io::Result<Vec<String>> {
+/// The last lines of a log, of those that were not there `before`; one that is shorter now was emptied meanwhile.
+fn last_words(path: &Path, before: u64) -> std::io::Result<Vec<String>> {
     let mut log = File::open(path)?;
-    let back = LAST_WORDS.min(i64::try_from(log.metadata()?.len()).unwrap_or(LAST_WORDS));
-    log.seek(SeekFrom::End(-back))?;
+    let len = log.metadata()?.len();
+    let own = if before <= len { before } else { 0 };
+    log.seek(SeekFrom::Start(own.max(len.saturating_sub(LAST_WORDS))))?;
     let mut end = Vec::new();
     log.read_to_end(&mut end)?;
     let text = String::from_utf8_lossy(&end);

@@ -48,7 +48,7 @@ Examples:
     weft up manifests/ -- ./test.sh              runs the test in the ready mesh, then stops it
 
 Exit status: 0 after Ctrl-C or SIGTERM; 2 if the arguments or the files cannot be used and nothing was started; \
-COMMAND's own, or 130 if Ctrl-C came first; 1 for any other failure.")]
+COMMAND's own, 127 or 126 if there is no such program or it cannot be run, 130 if Ctrl-C came first; 1 for any other failure.")]
 pub(crate) struct Args {
     /// Folders and files of YAML, read with all that is in them.
     #[arg(required = true, value_name = "DIR")]

@@ -30,6 +30,8 @@ pub(super) struct Status {
     traffic: TrafficStatus,
     listeners_failed: BTreeMap<String, String>,
     endpoints: Vec<Endpoint>,
+    /// Clusters of which too few endpoints are well, so that all are used.
+    panics: Vec<String>,
     retries: Retries,
 }
 
@@ -114,6 +116,7 @@ pub(super) async fn status(State(admin): State<Admin>) -> Json<Status> {
         traffic: inner.shared.observer.summary.total().status(),
         listeners_failed,
         endpoints: endpoints(&admin),
+        panics: panics(&admin),
         retries: retries(&admin),
     })
 }
@@ -159,6 +162,12 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
         health: health(view, e),
     })
     .collect()
+}
+
+fn panics(admin: &Admin) -> Vec<String> {
+    let snapshot = admin.0.shared.live.load();
+    let in_panic = snapshot.clusters().filter(|view| view.state.panics.any());
+    in_panic.map(|view| view.cluster.settings.name.clone()).collect()
 }
 
 fn retries(admin: &Admin) -> Retries {

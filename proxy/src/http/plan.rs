@@ -122,7 +122,7 @@ pub fn plan(
     };
     let found = found.and_then(|id| Some((id, snapshot.keep_cluster(id)?)));
     let Some((id, cluster)) = found else {
-        return Err(no_cluster(settings.cluster_not_found, name));
+        return Err(no_cluster(settings.cluster_not_found, name, snapshot));
     };
     let mut path = String::new();
     let rewritten = route::rewritten_path(&forwarding, &view, &mut path);
@@ -246,17 +246,23 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
     allowed
 }
 
-fn no_cluster(status: Option<u16>, name: &str) -> Reply {
-    if let Some(Outbound { subset, host, .. }) = Outbound::of_subset(name) {
-        return Reply::new(status.unwrap_or(503), "", "subset_not_found")
-            .flag(ResponseFlag::NoClusterFound)
-            .because(format!(
-                "the route leads to subset {subset:?} of {host}, which no DestinationRule defines"
-            ));
-    }
-    Reply::new(status.unwrap_or(503), "", "cluster_not_found").flag(ResponseFlag::NoClusterFound).because(
-        format!("the route leads to cluster {name:?}, which does not exist: is the subset or port defined?"),
-    )
+fn no_cluster(status: Option<u16>, name: &str, snapshot: &Snapshot) -> Reply {
+    let (details, why) = match Outbound::of(name) {
+        Some(Outbound { subset: "", host, port }) => {
+            let lacks = outside::without_port(snapshot, host, "", port.parse().unwrap_or_default());
+            (
+                "cluster_not_found",
+                lacks.unwrap_or_else(|| format!("the route leads to {host}, and no service is called so")),
+            )
+        }
+        Some(Outbound { subset, host, .. }) => {
+            let why =
+                format!("the route leads to subset {subset:?} of {host}, which no DestinationRule defines");
+            ("subset_not_found", why)
+        }
+        None => ("cluster_not_found", format!("the route leads to cluster {name:?}, which does not exist")),
+    };
+    Reply::new(status.unwrap_or(503), "", details).flag(ResponseFlag::NoClusterFound).because(why)
 }
 
 /// Who is not called `authority`, or not by that port; without one it is the port that the connection was going to.

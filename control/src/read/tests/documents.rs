@@ -96,6 +96,16 @@ fn a_kind_that_does_not_exist_is_told_with_the_nearest_that_does() {
             "error: apiVersion: v1beta1 is not a version of Secret that is served; write v1 [Secret default/a]",
         ),
         ("batch/v1", "Jb", "error: kind: batch/v1 has no kind \"Jb\"; did you mean Job (batch/v1)?"),
+        (
+            "istio.io/v1",
+            "PeerAuthentication",
+            "error: kind: istio.io/v1 has no kind \"PeerAuthentication\"; did you mean PeerAuthentication (security.istio.io/v1 or security.istio.io/v1beta1)? [PeerAuthentication default/a]",
+        ),
+        (
+            "config.istio.io/v1alpha2",
+            "handler",
+            "warning: kind: unknown kind \"handler\" of config.istio.io/v1alpha2: passed over",
+        ),
         ("example.com/v1", "Widget", "warning: kind: unknown kind \"Widget\" of example.com/v1: passed over"),
         (
             "serving.knative.dev/v1",

@@ -51,6 +51,37 @@ fn an_annotation_that_is_nearly_one_of_istios_is_told() {
 }
 
 #[test]
+fn an_annotation_that_is_none_of_wefts_is_told_wherever_it_stands() {
+    for (kind, spec) in [
+        ("Service", "{ports: [{port: 80}]}"),
+        ("VirtualService", "{hosts: [a], http: [{route: [{destination: {host: a}}]}]}"),
+        ("Pod", "{containers: [{name: c}]}"),
+    ] {
+        let version = if kind == "VirtualService" { "networking.istio.io/v1" } else { "v1" };
+        let told = |name: &str| {
+            said(&format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a, annotations: {{{name}: '1'}}}}\nspec: {spec}\n"
+            ))
+        };
+        for (written, hint) in [
+            ("weft.dev/healthcheck", "did you mean weft.dev/health-check?"),
+            ("weft.dev/local-rate-limits", "did you mean weft.dev/local-rate-limit?"),
+            (
+                "weft.dev/whatever",
+                "its own are weft.dev/sticky, weft.dev/local-rate-limit and weft.dev/health-check",
+            ),
+        ] {
+            let (told, end) = (
+                told(written),
+                format!("weft has no such annotation: it does nothing; {hint} [{kind} default/a]"),
+            );
+            assert!(told.len() == 1 && told[0].contains("warning: ") && told[0].ends_with(&end), "{told:?}");
+        }
+        assert_eq!(told("weft.dev/localhost"), [""; 0], "{kind}");
+    }
+}
+
+#[test]
 fn what_a_pods_annotations_say_of_its_traffic_is_looked_at_when_it_is_read() {
     let of = |name: &str, value: &str| annotated(&format!("traffic.sidecar.istio.io/{name}: \"{value}\""));
     let path = |name: &str| {

@@ -104,6 +104,15 @@ pub(in crate::read) fn annotations(
     for (name, why) in crate::annotations::check(kind, annotations) {
         into.error(&at.key(name), why);
     }
+    for (name, near) in crate::annotations::unknown(annotations) {
+        into.warning(&at.key(name), "weft has no such annotation: it does nothing");
+        into.hint(match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                "its own are weft.dev/sticky, weft.dev/local-rate-limit and weft.dev/health-check".to_owned()
+            }
+        });
+    }
     if kind == "Pod" {
         super::proxy_annotation::check(annotations, &at, into);
         super::sidecar_annotation::check(annotations, &at, into);

@@ -83,14 +83,18 @@ impl Entry {
         self.response_flags.as_deref().unwrap_or("-").split(',').filter(|flag| *flag != "-")
     }
 
+    /// Whether it ended as it did because the client went away, or did not speak properly.
+    pub(super) fn is_the_clients_doing(&self) -> bool {
+        self.flags().any(|flag| CLIENTS.contains(&flag))
+    }
+
     /// As the metrics count it: what policy refused is no failure, and neither is a client that went away.
     pub(super) fn outcome(&self) -> Outcome {
-        let clients_doing = self.flags().any(|flag| CLIENTS.contains(&flag));
         let failed = if self.is_tcp() {
             self.flags().any(|flag| !CLIENTS.contains(&flag))
         } else {
             match (self.status(), self.grpc_status) {
-                (None, _) => !clients_doing,
+                (None, _) => !self.is_the_clients_doing(),
                 (Some(500..), _) => true,
                 (_, status) => matches!(status, Some(2 | 4 | 12..=15)),
             }

@@ -121,10 +121,14 @@ fn duration(milliseconds: u64) -> String {
 /// What is to be said beyond the status: whose doing it was, why, and by which policy.
 fn why(request: &Request) -> Option<String> {
     let outcome = request.outcome();
-    // Who saw the trouble knows the reason; of two the callee's sidecar is closer to it.
-    let witness = [&request.at_callee, &request.at_caller]
+    // Who saw the trouble knows the reason; of two the callee's sidecar is closer to it. But where its client went away, the
+    // client knows better: it may have had its answer, and have tried again.
+    let at_callee = request.at_callee.as_ref();
+    let at_callee =
+        at_callee.filter(|account| request.at_caller.is_none() || !account.entry.is_the_clients_doing());
+    let witness = at_callee
         .into_iter()
-        .flatten()
+        .chain(&request.at_caller)
         .find(|account| account.entry.outcome() == outcome && !account.entry.came_from_upstream());
     let tries =
         request.at_caller.as_ref().and_then(|account| account.entry.attempts).filter(|tries| *tries > 1);

@@ -72,6 +72,11 @@ impl Join {
         Self { names, requests: Vec::new(), halves: HashMap::new() }
     }
 
+    /// Those that were taken so far.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.requests.len()

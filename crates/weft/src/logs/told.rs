@@ -8,6 +8,12 @@ use super::{Of, open};
 use crate::admin;
 use crate::run_directory::Running;
 use crate::up::plan::Pod;
+use std::time::{Duration, Instant};
+
+/// So long the caller's own sidecar may take to write of it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The access logs of a mesh, as far as they are written from now on.
 #[derive(Debug)]
@@ -30,20 +36,31 @@ impl<'a> Told<'a> {
     /// Why the request that `caller` made under this `x-request-id` was answered with an error; `None` where no sidecar
     /// wrote of it, or only in a format of the user's own.
     pub(crate) async fn why(mut self, caller: &Pod, id: &str) -> Option<String> {
-        admin::flush_logs(&self.pods).await;
+        let has_sidecar = caller.sidecar;
         let caller = self.names.pod(caller);
         let mut join = Join::new(self.names);
-        for (pod, log) in &mut self.logs {
-            let take = |line: &str| {
-                if line.contains(id) {
-                    join.add(pod, line);
-                }
-                Ok(())
-            };
-            log.new_lines(take).ok()?;
+        let waits_until = Instant::now() + PATIENCE;
+        loop {
+            admin::flush_logs(&self.pods).await;
+            for (pod, log) in &mut self.logs {
+                let take = |line: &str| {
+                    if line.contains(id) {
+                        join.add(pod, line);
+                    }
+                    Ok(())
+                };
+                log.new_lines(take).ok()?;
+            }
+            // A sidecar writes of a request when it is over, which is later than its client has the answer.
+            let is_whole =
+                join.requests().any(|request| request.at_caller.is_some() && request.caller == caller);
+            if is_whole || !has_sidecar || Instant::now() >= waits_until {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        // The calls that it led to may have its name, too.
-        let made = join.take_but(0).into_iter().find(|request| request.caller == caller)?;
-        line::why_an_error(&made)
+        // The calls that it led to may have its name, too, and tries of it that the caller's sidecar gave up.
+        let made = join.take_but(0).into_iter().filter(|request| request.caller == caller);
+        line::why_an_error(&made.min_by_key(|request| request.at_caller.is_none())?)
     }
 }

@@ -1,6 +1,6 @@
 //! Finding the mesh that other commands speak of, or what is left of one that died.
 
-use super::{RunError, State, VARIABLE, base, folders, is_alive, read};
+use super::{ACCOUNT, Account, RunError, State, VARIABLE, base, folders, is_alive, read};
 use crate::up::plan::Plan;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +11,7 @@ pub(crate) struct Running {
     pub(crate) path: PathBuf,
     pub(crate) state: State,
     pub(crate) plan: Plan,
+    pub(crate) account: Account,
 }
 
 impl Running {
@@ -48,7 +49,9 @@ impl Running {
     fn open(path: PathBuf) -> Result<Self, RunError> {
         let state = read(&path.join("state.json"))?;
         let plan = read(&path.join("plan.json"))?;
-        Ok(Self { path, state, plan })
+        // An older one gives none.
+        let account = read(&path.join(ACCOUNT)).unwrap_or_default();
+        Ok(Self { path, state, plan, account })
     }
 }
 

@@ -59,35 +59,6 @@ fn a_refusal_comes_before_all_other_troubles() {
 }
 
 #[test]
-fn who_gets_nothing_or_comes_last_is_named_with_the_reason() {
-    let endpoint = |health: Option<&str>, ejected_seconds| admin::Endpoint {
-        cluster: "outbound|80||b".into(),
-        address: "127.64.2.1:80".into(),
-        health: health.map(str::to_owned),
-        ejected_seconds,
-        ..admin::Endpoint::default()
-    };
-    let mut seen = sidecar();
-    seen.endpoints = vec![
-        endpoint(None, None),
-        endpoint(Some("failed"), None),
-        endpoint(Some("degraded"), None),
-        endpoint(None, Some(2.04)),
-    ];
-    assert_eq!(
-        unwell(&seen).collect::<Vec<_>>(),
-        [
-            "127.64.2.1:80 of outbound|80||b fails its health checks and gets no requests (weft.dev/health-check)",
-            "127.64.2.1:80 of outbound|80||b says that it is degraded and gets what others cannot take (weft.dev/health-check)",
-        ]
-    );
-    assert_eq!(
-        ejected(&seen).collect::<Vec<_>>(),
-        ["127.64.2.1:80 of outbound|80||b is ejected for 2.0 s more (outlierDetection)"]
-    );
-}
-
-#[test]
 fn files_with_errors_are_not_all_well() {
     let account = |in_use: bool| Ok(json!({ "files": { "in_use": in_use } }));
     assert!(is_well(&account(true), &[]));
@@ -105,7 +76,12 @@ fn a_mesh_tells_where_its_files_are_and_of_those_beside_it() {
         control: String::new(),
         ready: true,
     };
-    let running = Running { path: "/run/up-7".into(), state, plan: crate::up::plan::Plan::default() };
+    let running = Running {
+        path: "/run/up-7".into(),
+        state,
+        plan: crate::up::plan::Plan::default(),
+        account: run_directory::Account::default(),
+    };
     let told = |others: &[Other]| as_text(&running, others, &Ok(json!({})), &[], &[], 60);
     assert!(told(&[]).ends_with("\n\nmesh of /shop, up for 1m 0s, its files in /run/up-7"), "{}", told(&[]));
     let other = Other { path: "/run/up-8".into(), of: "/blog".into() };

@@ -116,14 +116,16 @@ fn app_port(pod: &Pod) -> Option<u16> {
     main.map(|port| port.number)
 }
 
-/// What the user is told of a pod that is not ready.
-pub(crate) fn waiting_for(key: &Key, progress: &Progress) -> Option<String> {
-    let (namespace, pod) = key;
+/// Why a pod is not ready, in words.
+pub(crate) fn reason(progress: &Progress) -> Option<String> {
     match progress {
         Progress::Ready => None,
-        Progress::App(address) => {
-            Some(format!("{namespace}/{pod}: its app does not listen on {address} yet"))
-        }
-        Progress::Sidecar(why) => Some(format!("{namespace}/{pod}: its sidecar is not ready: {why}")),
+        Progress::App(address) => Some(format!("its app does not listen on {address} yet")),
+        Progress::Sidecar(why) => Some(format!("its sidecar is not ready: {why}")),
     }
+}
+
+/// What the user is told of a pod that is not ready.
+pub(crate) fn waiting_for((namespace, pod): &Key, progress: &Progress) -> Option<String> {
+    reason(progress).map(|why| format!("{namespace}/{pod}: {why}"))
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use weft_control::check;
-use weft_control::read::{Diagnostic, Reading};
+use weft_control::read::{Diagnostic, Reading, Sources};
 
 /// Remembers what was said, so that an edit repeats no old warning.
 #[derive(Debug)]
@@ -24,12 +24,14 @@ pub(crate) struct Report {
     loopback: bool,
     /// The files say something that was refused.
     refused: bool,
+    /// What was warned of when they were last without errors.
+    warnings: Vec<String>,
 }
 
 impl Report {
     /// Of a mesh on loopback, or in network namespaces.
     pub(crate) fn new(loopback: bool) -> Self {
-        Self { said: BTreeSet::new(), loopback, refused: false }
+        Self { said: BTreeSet::new(), loopback, refused: false, warnings: Vec::new() }
     }
 
     /// Says `line` unless it was said before.
@@ -40,15 +42,20 @@ impl Report {
     }
 
     /// The diagnostics of a reading: all errors, and the warnings that are new.
-    pub(crate) fn reading(&mut self, reading: &Reading) {
+    pub(crate) fn reading(&mut self, reading: &Reading, files: &Sources) {
         for error in reading.errors() {
             crate::say::say!("{error}");
         }
-        self.alike(reading.warnings());
+        let mut warnings = alike(reading.warnings());
         // What no single document is wrong about: names that lead nowhere, selectors that select nothing.
         let of_place = if self.loopback { check::check_loopback } else { check::check_interception };
-        let found = check::found(reading, |world| [check::check(world), of_place(world)].concat());
-        self.alike(found.iter());
+        let mut found = check::found(reading, |world| [check::check(world), of_place(world)].concat());
+        files.locate(&mut found);
+        warnings.extend(alike(found.iter()));
+        warnings.iter().for_each(|warning| self.once(warning));
+        if !reading.has_errors() {
+            self.warnings = warnings;
+        }
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
                 reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -56,23 +63,9 @@ impl Report {
         }
     }
 
-    /// Warnings, those that differ by their place alone as one.
-    fn alike<'a>(&mut self, warnings: impl Iterator<Item = &'a Diagnostic>) {
-        let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
-        for warning in warnings {
-            let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
-            let kind = format!("{field} {} {:?}", warning.message, warning.hint);
-            match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
-                Some((_, _, more)) => *more += 1,
-                None => kinds.push((kind, warning, 0)),
-            }
-        }
-        for (_, first, more) in kinds {
-            match more {
-                0 => self.once(&first.to_string()),
-                more => self.once(&format!("{first} (and {more} more of this kind)")),
-            }
-        }
+    /// What was warned of when the files were last without errors.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// An edit that cannot be used; `why`, where its errors were not told yet.
@@ -143,6 +136,24 @@ impl Report {
             }
         }
     }
+}
+
+/// Warnings, those that differ by their place alone as one.
+fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<String> {
+    let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
+    for warning in warnings {
+        let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let kind = format!("{field} {} {:?}", warning.message, warning.hint);
+        match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
+            Some((_, _, more)) => *more += 1,
+            None => kinds.push((kind, warning, 0)),
+        }
+    }
+    let said = |(_, first, more): (String, &Diagnostic, usize)| match more {
+        0 => first.to_string(),
+        more => format!("{first} (and {more} more of this kind)"),
+    };
+    kinds.into_iter().map(said).collect()
 }
 
 fn is_address_in_use(line: &str) -> bool {

@@ -1,6 +1,7 @@
 //! One `weft up`, from the files to the last process stopped: its start here, the time after in [`progress`] and
 //! [`edit`], its end in [`end`].
 
+mod account;
 mod complaints;
 mod edit;
 mod end;
@@ -20,9 +21,10 @@ use super::programs::{CONTROL_PORT, Mesh, STATUS_PORT, app_name, sidecar_name};
 use super::ready::{self, Key, Progress};
 use super::report::Report;
 use super::tokens::{self, Tokens};
-use crate::run_directory::{RunDirectory, State};
+use crate::run_directory::{Account, RunDirectory, State};
 use crate::supervisor::{Event, Supervisor};
 use crate::watch::Changes;
+use account::Ends;
 use anyhow::Context;
 use complaints::Complaints;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let changes = Changes::of(&args.folders).context("cannot watch the folders")?;
     let files = Sources::gather(&args.folders);
     let reading = read_sources(&files);
-    report.reading(&reading);
+    report.reading(&reading, &files);
     if reading.has_errors() {
         let count = reading.errors().count();
         let errors = if count == 1 { "one error".to_owned() } else { format!("{count} errors") };
@@ -140,6 +142,10 @@ struct Up {
     /// Process groups of the users' own programs.
     groups: BTreeMap<String, u32>,
     ready: BTreeSet<Key>,
+    /// Whose processes end by themselves.
+    ends: BTreeMap<Key, Ends>,
+    /// What was written for other commands to tell.
+    account: Account,
     /// The pods that the files ask for; those of the plan are there, and may be on their way to these.
     wanted: Vec<Pod>,
     /// Nothing is left to be done to get there.
@@ -235,6 +241,8 @@ impl Up {
             started,
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
+            ends: BTreeMap::new(),
+            account: Account::default(),
             has_control: false,
             network,
             waiting_apps: Vec::new(),
@@ -276,8 +284,9 @@ impl Up {
                     self.save_again();
                     let looked = self.look().await;
                     waiting = self.or_say(looked).unwrap_or_default();
-                    if self.state.ready && self.command.is_none() {
-                        self.start_command()?;
+                    self.keep_account(&waiting);
+                    if self.state.ready && self.command.is_none() && let Err(status) = self.start_command() {
+                        return Ok(status);
                     }
                     self.roll_on();
                 }
@@ -289,7 +298,10 @@ impl Up {
                     progress::complain(&waiting);
                     complaints.said(Moment::now());
                 }
-                () = changes.next() => self.replan(),
+                () = changes.next() => {
+                    self.replan();
+                    self.keep_account(&waiting);
+                }
                 _ = renewal.tick() => {
                     let renewed = self.renew_tokens();
                     self.or_say(renewed);
@@ -322,6 +334,7 @@ impl Up {
                 let of = |pod: &&Pod| app_name(pod) == *name || sidecar_name(pod) == *name;
                 if let Some(pod) = self.plan.pods.iter().find(of) {
                     let key = ready::key(pod);
+                    self.has_ended(&key, event);
                     self.ready.remove(&key);
                     self.serves(&BTreeSet::from([key]), false);
                 }

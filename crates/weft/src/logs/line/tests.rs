@@ -51,6 +51,19 @@ fn a_failure_is_the_apps_or_a_sidecars() {
 }
 
 #[test]
+fn an_answer_that_its_client_had_and_tried_again_is_the_apps() {
+    let dropped = entry("destination", "r", 1, 500)
+        .replace("\"-\"", "\"DC\"")
+        .replace("via_upstream", "downstream_remote_disconnect")
+        .replace("\"reason\":null", "\"reason\":\"the client went away within its answer\"");
+    let last = entry("source", "r", 0, 500).replace("\"attempts\":1", "\"attempts\":3");
+    let both = line(&[("web-1", last), ("api-1", dropped.clone())]);
+    assert!(both.ends_with("the app of api-1 answered so; 3 tries"), "{both}");
+    let alone = line(&[("api-1", dropped)]);
+    assert!(alone.ends_with("the client went away within its answer"), "{alone}");
+}
+
+#[test]
 fn what_a_sidecar_refused_says_why() {
     for code in [400, 431] {
         let refused = entry("source", "r", 0, code)

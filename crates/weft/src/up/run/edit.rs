@@ -19,7 +19,7 @@ impl Up {
     pub(super) fn replan(&mut self) {
         let files = Sources::gather(&self.args.folders);
         let reading = read_sources(&files);
-        self.report.reading(&reading);
+        self.report.reading(&reading, &files);
         if reading.has_errors() {
             self.report.refused(None);
             return;

@@ -1,8 +1,7 @@
 //! The user's command, whose end is the mesh's, and the end of all.
 
 use super::Up;
-use crate::run_directory;
-use anyhow::Context;
+use crate::{not_started, run_directory};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::process::Child;
@@ -13,15 +12,18 @@ const COMMAND_GRACE: Duration = Duration::from_secs(3);
 
 impl Up {
     /// Runs the user's command, if there is one, beside the ready mesh.
-    pub(super) fn start_command(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// With what status `weft up` ends where it does not start, which is said.
+    pub(super) fn start_command(&mut self) -> Result<(), ExitCode> {
         if let [program, arguments @ ..] = self.args.command.as_slice() {
             let path = with_own_folder(&self.mesh.weft);
             let child = tokio::process::Command::new(program)
                 .args(arguments)
                 .env(run_directory::VARIABLE, &self.mesh.run)
-                .env("PATH", path)
+                .env("PATH", &path)
                 .spawn();
-            self.command = Some(child.with_context(|| format!("cannot start {}", program.display()))?);
+            self.command = Some(child.map_err(|error| not_started::tell(program, &error, &path))?);
         }
         Ok(())
     }

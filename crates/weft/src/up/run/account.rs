@@ -1,0 +1,96 @@
+//! What other commands are to tell of this mesh, and only `weft up` knows: who is not ready, whose processes end again and again,
+//! what the files were warned of.
+
+use super::Up;
+use crate::run_directory::{ACCOUNT, Account, Waiting};
+use crate::supervisor::Event;
+use crate::up::ready::{self, Key, Progress};
+use std::time::{Duration, Instant};
+
+/// Whoever has run for so long is not failing.
+const STABLE: Duration = Duration::from_secs(60);
+
+/// A pod's processes that ended by themselves.
+#[derive(Debug)]
+pub(super) struct Ends {
+    at: Instant,
+    times: u32,
+    /// How the last one did.
+    how: String,
+}
+
+impl Ends {
+    /// The next after `before`.
+    fn after(before: Option<&Self>, at: Instant, how: String) -> Self {
+        let goes_on = before.filter(|before| at.duration_since(before.at) < STABLE);
+        Self { at, times: goes_on.map_or(1, |before| before.times.saturating_add(1)), how }
+    }
+
+    fn said(&self) -> String {
+        match self.times {
+            1 => self.how.clone(),
+            times => format!("{}, {times} times by now", self.how),
+        }
+    }
+}
+
+impl Up {
+    /// Notes that a process of that pod ended, or could not be started.
+    pub(super) fn has_ended(&mut self, key: &Key, event: &Event) {
+        let (name, how) = match event {
+            Event::Ended { name, how, .. } => (name, how.clone()),
+            Event::NotStarted { name, error, .. } => (name, format!("cannot be started: {error}")),
+            Event::Started { .. } => return,
+        };
+        let which = if name.starts_with("app ") { "app" } else { "sidecar" };
+        let how = format!("its {which} {how} (weft logs {} --of {which})", key.1);
+        let next = Ends::after(self.ends.get(key), Instant::now(), how);
+        self.ends.insert(key.clone(), next);
+    }
+
+    /// Writes down who is not ready and what was warned of, where that is something new.
+    pub(super) fn keep_account(&mut self, waiting: &[(Key, Progress)]) {
+        self.ends.retain(|_, ends| ends.at.elapsed() < STABLE);
+        let is_there =
+            |key: &Key| !self.ready.contains(key) && self.plan.pods.iter().any(|pod| ready::key(pod) == *key);
+        let of = |(key, progress): &(Key, Progress)| {
+            let why = ready::reason(progress).filter(|_| is_there(key))?;
+            let ends = self.ends.get(key);
+            Some(Waiting {
+                namespace: key.0.clone(),
+                name: key.1.clone(),
+                why: ends.map_or(why, Ends::said),
+                fails: ends.is_some(),
+            })
+        };
+        let account = Account {
+            waiting: waiting.iter().filter_map(of).collect(),
+            warnings: self.report.warnings().to_vec(),
+        };
+        if account == self.account {
+            return;
+        }
+        let written = serde_json::to_vec(&account)
+            .map_err(anyhow::Error::from)
+            .and_then(|account| self.write(ACCOUNT, &account));
+        if self.or_say(written).is_some() {
+            self.account = account;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_counted_as_long_as_they_follow_each_other() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let first = Ends::after(None, at(0), "its app ended with status 1".to_owned());
+        assert_eq!(first.said(), "its app ended with status 1");
+        let second = Ends::after(Some(&first), at(59), "its app ended with status 2".to_owned());
+        assert_eq!(second.said(), "its app ended with status 2, 2 times by now");
+        assert_eq!(Ends::after(Some(&second), at(119), String::new()).times, 1);
+    }
+}

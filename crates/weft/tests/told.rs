@@ -106,3 +106,67 @@ fn each_refusal_says_which_hop_it_was_and_what_to_look_at() {
     up.signal("INT");
     assert!(up.ended().success());
 }
+
+#[test]
+fn an_app_that_does_not_run_and_what_is_wrong_with_the_files_stand_in_status() {
+    let nowhere = r#"---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web, namespace: shop }
+spec:
+  hosts: [web]
+  http:
+  - route:
+    - destination: { host: webb }
+"#;
+    let yaml = [STRICT.to_owned(), app("web", 8000), app("sick", 8000), nowhere.to_owned()].concat();
+    let home = Home::new(&yaml);
+    let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3"]);
+    let line = 1 + yaml.lines().position(|line| line.contains("webb")).unwrap();
+    up.says(&format!("mesh.yaml:{line}:22: warning: spec.http[0].route[0].destination.host: "));
+    let status = |words: &[&str]| {
+        eventually(|| {
+            let output = home.output(&["status"]);
+            let told = text(&output.stdout);
+            let lacks = words.iter().find(|words| !told.contains(**words));
+            match lacks {
+                None if output.status.code() == Some(1) => Ok(()),
+                _ => Err(format!("{lacks:?} is not told, {:?}: {told}", output.status)),
+            }
+        });
+    };
+    let warned = format!("mesh.yaml:{line}:22: warning: ");
+    status(&[
+        "! sick-1: its app ended with status 3 after ",
+        " times by now (weft logs sick-1 --of app)",
+        &warned,
+    ]);
+    // Each end has its own last words.
+    assert_eq!(up.says("no database").trim(), "no database");
+    assert!(!up.says("").contains("no database"));
+
+    // A route to nobody is not said to lack a port or a subset.
+    let (_, told) = home.told("http://web/");
+    assert!(
+        told.contains("the route leads to webb.shop.svc.cluster.local, and no service is called so"),
+        "{told}"
+    );
+
+    home.write(&yaml.replace("hosts: [web]", "hots: [web]"));
+    status(&[
+        "! the files have errors; what they said before is in force\n    ",
+        "mesh.yaml:",
+        ": spec.hots: ",
+    ]);
+
+    up.signal("INT");
+    assert!(up.ended().success());
+}
+
+#[test]
+fn a_command_that_is_not_there_ends_the_mesh_as_a_shell_would() {
+    let home = Home::new(&[STRICT.to_owned(), app("web", 8000)].concat());
+    let mut up = home.up(&["--", "no-such-command"]);
+    up.says("weft: cannot start no-such-command: not found in PATH");
+    assert_eq!(up.ended().code(), Some(127));
+}

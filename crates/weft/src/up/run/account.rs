@@ -17,20 +17,20 @@ pub(super) struct Ends {
     times: u32,
     /// How the last one did.
     how: String,
+    /// Whose log tells more.
+    log: String,
 }
 
 impl Ends {
     /// The next after `before`.
-    fn after(before: Option<&Self>, at: Instant, how: String) -> Self {
+    fn after(before: Option<&Self>, at: Instant, how: String, log: String) -> Self {
         let goes_on = before.filter(|before| at.duration_since(before.at) < STABLE);
-        Self { at, times: goes_on.map_or(1, |before| before.times.saturating_add(1)), how }
+        Self { at, times: goes_on.map_or(1, |before| before.times.saturating_add(1)), how, log }
     }
 
     fn said(&self) -> String {
-        match self.times {
-            1 => self.how.clone(),
-            times => format!("{}, {times} times by now", self.how),
-        }
+        let times = if self.times > 1 { format!(", {} times by now", self.times) } else { String::new() };
+        format!("{}{times} (weft logs {})", self.how, self.log)
     }
 }
 
@@ -43,8 +43,8 @@ impl Up {
             Event::Started { .. } => return,
         };
         let which = if name.starts_with("app ") { "app" } else { "sidecar" };
-        let how = format!("its {which} {how} (weft logs {} --of {which})", key.1);
-        let next = Ends::after(self.ends.get(key), Instant::now(), how);
+        let (how, log) = (format!("its {which} {how}"), format!("{} --of {which}", key.1));
+        let next = Ends::after(self.ends.get(key), Instant::now(), how, log);
         self.ends.insert(key.clone(), next);
     }
 
@@ -87,10 +87,12 @@ mod tests {
     fn ends_are_counted_as_long_as_they_follow_each_other() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let first = Ends::after(None, at(0), "its app ended with status 1".to_owned());
-        assert_eq!(first.said(), "its app ended with status 1");
-        let second = Ends::after(Some(&first), at(59), "its app ended with status 2".to_owned());
-        assert_eq!(second.said(), "its app ended with status 2, 2 times by now");
-        assert_eq!(Ends::after(Some(&second), at(119), String::new()).times, 1);
+        let next =
+            |before, seconds, how: &str| Ends::after(before, at(seconds), how.into(), "a-1 --of app".into());
+        let first = next(None, 0, "its app ended with status 1");
+        assert_eq!(first.said(), "its app ended with status 1 (weft logs a-1 --of app)");
+        let second = next(Some(&first), 59, "its app ended with status 2");
+        assert_eq!(second.said(), "its app ended with status 2, 2 times by now (weft logs a-1 --of app)");
+        assert_eq!(next(Some(&second), 119, "").times, 1);
     }
 }

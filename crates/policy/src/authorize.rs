@@ -5,6 +5,7 @@
 
 mod asked;
 mod evaluate;
+mod near;
 
 use smallvec::SmallVec;
 use weft_model::rbac::Action;
@@ -13,6 +14,7 @@ use weft_model::table::rbac::{Gate, RbacFilter, Rules};
 
 pub use self::asked::Asked;
 use self::evaluate::{NoRequest, Subject, Truth};
+pub use self::near::{Lacks, Near, near};
 
 /// What came of it, with what was only noted on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use weft_http1::{Refusal, RequestHead, Scheme, Upgrade, Version, strip_hop_by_ho
 use weft_model::http::JwtAuthn;
 use weft_model::listener::Direction;
 use weft_model::table::chain::HttpManager;
-use weft_policy::authorize::{self, Denial, Note, Outcome, Verdict};
+use weft_model::table::path_alone;
+use weft_policy::authorize::{self, Denial, Lacks, Near, Note, Outcome, Verdict};
 use weft_policy::path::{self, Normalized};
 use weft_telemetry::ResponseFlag;
 
@@ -100,7 +101,7 @@ pub fn authorize(conn: &Conn, manager: &HttpManager, call: &mut Call, scheme: &s
             call.ledger.policy = policy.map(str::to_owned);
             Ok(())
         }
-        Verdict::Denied(denial) => Err(denied(&denial, conn)),
+        Verdict::Denied(denial) => Err(denied(&denial, conn, &call.request, &call.ledger, scheme)),
     }
 }
 
@@ -116,7 +117,7 @@ pub(super) fn again(
 ) -> Result<(), Reply> {
     match ask(conn, manager, head, ledger, scheme(head))?.verdict {
         Verdict::Allowed { .. } => Ok(()),
-        Verdict::Denied(denial) => Err(denied(&denial, conn)),
+        Verdict::Denied(denial) => Err(denied(&denial, conn, head, ledger, scheme(head))),
     }
 }
 
@@ -149,16 +150,39 @@ fn ask<'a>(
     Ok(authorize::request(&manager.gates, &View { head, scheme }, &facts))
 }
 
-fn denied(denial: &Denial<'_>, conn: &Conn) -> Reply {
+fn denied(denial: &Denial<'_>, conn: &Conn, head: &RequestHead, ledger: &Ledger, scheme: &str) -> Reply {
     let who = conn.names.as_ref().and_then(|n| n.uris.first()).map_or("nobody proven", String::as_str);
     let matched = match denial {
         Denial::Policy { policy } | Denial::Undecided { policy, .. } => *policy,
         Denial::NoneMatched { .. } | Denial::Custom { .. } => "none",
     };
+    let near = match denial {
+        Denial::NoneMatched { policies } => {
+            let mut facts = conn.facts();
+            facts.remote = ledger.remote.unwrap_or(facts.remote);
+            authorize::near(*policies, &View { head, scheme }, &facts)
+        }
+        _ => None,
+    };
+    let near = near.map(|near| but_for(&near, head)).unwrap_or_default();
     let mut reply =
         Reply::new(403, "RBAC: access denied", format!("rbac_access_denied_matched_policy[{matched}]"));
     reply.policy = Some(matched.into());
-    reply.flag(ResponseFlag::UnauthorizedExternalService).because(format!("{denial}; the caller is {who}"))
+    let why = format!("{denial}{near}; the caller is {who}");
+    reply.flag(ResponseFlag::UnauthorizedExternalService).because(why)
+}
+
+/// What a rule that nearly matched did not allow.
+fn but_for(near: &Near<'_>, head: &RequestHead) -> String {
+    const LONGEST: usize = 80;
+    let path = path_alone(head.target());
+    let shown: String = path.chars().take(LONGEST).collect();
+    let rest = if shown.len() < path.len() { "..." } else { "" };
+    let (policy, what) = (near.policy, format!("{} {shown}{rest}", head.method()));
+    match near.lacks {
+        Lacks::Request => format!(": {policy} allows this caller, but not {what}"),
+        Lacks::Caller => format!(": {policy} allows {what}, but to others"),
+    }
 }
 
 /// Does a request bring a token in one of the places where the rules look for one?

@@ -50,6 +50,30 @@ fn account(name: &str) -> Principal {
     Principal::Authenticated(Some(StringMatcher::exact(format!("{SPIFFE}{name}"))))
 }
 
+#[test]
+fn what_a_rule_would_have_allowed_but_for_one_thing_is_found() {
+    let rules = vec![
+        ("a", policy(vec![method("GET")], vec![account("web")])),
+        ("b", policy(vec![method("POST")], vec![account("api")])),
+        ("c", policy(vec![method("POST")], vec![claim()])),
+    ];
+    let gates = gates(vec![rbac(Action::Allow, rules)]);
+    let found = |method: &str, caller: &str| {
+        let (peer, asked) = (peer(caller), Request::get("h", "/x").method(method));
+        let from = from(Some(&peer));
+        let Verdict::Denied(Denial::NoneMatched { policies }) = request(&gates, &asked, &from).verdict else {
+            return None;
+        };
+        near(policies, &asked, &from)
+    };
+    let near = |policy, lacks| Some(Near { policy, lacks });
+    assert_eq!(found("GET", "web"), None, "it is allowed");
+    assert_eq!(found("POST", "web"), near("a", Lacks::Request), "who calls comes before what for");
+    assert_eq!(found("GET", "api"), near("b", Lacks::Request));
+    assert_eq!(found("POST", "stranger"), near("b", Lacks::Caller));
+    assert_eq!(found("PUT", "stranger"), None);
+}
+
 fn claim() -> Principal {
     Principal::Metadata(MetadataMatcher {
         filter: "envoy.filters.http.jwt_authn".into(),

@@ -27,6 +27,7 @@ pub(super) struct Entry {
     pub(super) duration: u64,
     pub(super) request_id: Option<String>,
     pub(super) authority: Option<String>,
+    user_agent: Option<String>,
     upstream_host: Option<String>,
     upstream_cluster: Option<String>,
     downstream_local_address: Option<String>,
@@ -114,6 +115,18 @@ impl Entry {
     /// Whether the app's answer came and is whole, as far as this sidecar saw.
     pub(super) fn is_the_apps(&self) -> bool {
         self.came_from_upstream() && self.status().is_some()
+    }
+
+    /// What it is, where no app asked for it.
+    pub(super) fn is_nobodys(&self) -> Option<&'static str> {
+        // As `weft.dev/health-check` has sidecars ask.
+        if self.user_agent.as_deref() == Some("weft/health") {
+            return Some("a health check");
+        }
+        let authority = self.authority.as_deref()?;
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        // As Envoy has copies called, unless told otherwise.
+        host.ends_with("-shadow").then_some("a mirrored copy")
     }
 
     /// Whether its route held it up on purpose before it went on.

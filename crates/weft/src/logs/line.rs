@@ -92,7 +92,9 @@ fn what(request: &Request) -> String {
         let word = |of: &Option<String>| of.clone().unwrap_or_else(|| "?".to_owned());
         // CONNECT names no path.
         let target = entry.path.as_ref().or(entry.authority.as_ref());
-        return printable(&format!("{} {}", word(&entry.method), target.map_or("?", String::as_str)));
+        let of_nobody = entry.is_nobodys().map(|what| format!(" ({what})")).unwrap_or_default();
+        let target = target.map_or("?", String::as_str);
+        return printable(&format!("{} {target}{of_nobody}", word(&entry.method)));
     }
     let port = entry.port().map(|port| format!(" :{port}")).unwrap_or_default();
     format!("TCP{port}, {} B sent, {} B received", entry.bytes_received, entry.bytes_sent)

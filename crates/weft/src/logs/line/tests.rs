@@ -64,6 +64,19 @@ fn an_answer_that_its_client_had_and_tried_again_is_the_apps() {
 }
 
 #[test]
+fn what_no_app_asked_for_says_what_it_is() {
+    let plain = entry("destination", "r", 1, 200);
+    let shown = |entry: &str| line(&[("api-1", entry.to_owned())]);
+    assert!(shown(&plain).contains("  GET /x  200  "), "{}", shown(&plain));
+    let check = plain.replace("\"method\"", "\"user_agent\":\"weft/health\",\"method\"");
+    assert!(shown(&check).contains("  GET /x (a health check)  200  "), "{}", shown(&check));
+    for host in ["api-shadow", "api-shadow:8080"] {
+        let copy = plain.replace("\"authority\":\"api\"", &format!("\"authority\":\"{host}\""));
+        assert!(shown(&copy).contains("  GET /x (a mirrored copy)  200  "), "{}", shown(&copy));
+    }
+}
+
+#[test]
 fn what_a_sidecar_refused_says_why() {
     for code in [400, 431] {
         let refused = entry("source", "r", 0, code)

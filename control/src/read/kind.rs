@@ -90,8 +90,9 @@ pub(crate) fn find(group: &str, version: &str, kind: &str) -> Found {
         });
     // Who writes a kind of Istio's under a group that Istio has not, means that kind; a mesh without it is another than was
     // asked for, be it a policy.
-    let is_istios = group == "istio.io" || group.ends_with(".istio.io");
-    let misses_group = is_istios && KINDS.iter().any(|known| known.name == kind);
+    let is_istios = |group: &str| group == "istio.io" || group.ends_with(".istio.io");
+    let misses_group =
+        is_istios(group) && KINDS.iter().any(|known| known.name == kind && is_istios(known.group));
     if misses_group || (here().next().is_some() && COMPLETE.contains(&group)) {
         Found::NoSuchKind(near)
     } else {

@@ -18,7 +18,9 @@ impl Sources {
             }
             let documents: Vec<Node> = documents(name, &plain(name, text)).into_iter().flatten().collect();
             for one in of_file {
-                let resource = documents.iter().find_map(|node| beginning_at(node, one.line));
+                let is_it =
+                    |node: &Node| one.resource.as_deref().is_none_or(|resource| is_called(node, resource));
+                let resource = documents.iter().find_map(|node| beginning_at(node, one.line, &is_it));
                 if let (Some(resource), Some(trail)) = (resource, trail(&one.path)) {
                     let at = resource.locate(&trail);
                     (one.line, one.column) = (at.line, at.column);
@@ -29,12 +31,21 @@ impl Sources {
     }
 }
 
-/// The resource that begins at that line: the document, or an item of a list that it is.
-fn beginning_at(node: &Node, line: u32) -> Option<&Node> {
+/// The resource that begins at that line and is the one: the document, or an item of a list that it is.
+fn beginning_at<'n>(node: &'n Node, line: u32, is_it: &impl Fn(&Node) -> bool) -> Option<&'n Node> {
     let items = || node.key("items").and_then(Node::list).unwrap_or_default();
-    // A document of items begins where its first may, in JSON.
-    let item = items().iter().find_map(|item| beginning_at(item, line));
-    item.or_else(|| Some(node).filter(|node| node.at.line == line && matches!(node.value, Value::Map(_))))
+    // In JSON a document of items begins where its first may.
+    let item = items().iter().find_map(|item| beginning_at(item, line, is_it));
+    let is_there = |node: &&Node| node.at.line == line && matches!(node.value, Value::Map(_)) && is_it(node);
+    item.or_else(|| Some(node).filter(is_there))
+}
+
+/// Whether it is the `Kind namespace/name` of a diagnostic; items of a typed list may leave their kind out.
+fn is_called(node: &Node, resource: &str) -> bool {
+    let Some((kind, name)) = resource.split_once(' ') else { return true };
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    let own = node.key("metadata").and_then(|metadata| metadata.key("name")).and_then(Node::text);
+    own == Some(name) && node.key("kind").and_then(Node::text).is_none_or(|own| own == kind)
 }
 
 /// `spec.http[0].route`, as a [`Trail`] displays itself.
@@ -124,5 +135,12 @@ mod tests {
         assert_eq!(found(1, "spec.http[0].retries.attempts"), (line(0, "- route"), 5), "as near as it is");
         assert_eq!(found(1, ""), (1, 1));
         assert_eq!(found(2, "spec"), (2, 1), "no resource begins there");
+        let one_line = r#"{"items": [{"kind": "A", "metadata": {"name": "x"}, "spec": 1}, {"kind": "A", "metadata": {"name": "y"}, "spec": 2}]}"#;
+        let node = &documents("t.json", one_line)[0].clone().unwrap();
+        let column = |name: &str| {
+            let found = beginning_at(node, 1, &|node| is_called(node, &format!("A ns/{name}"))).unwrap();
+            found.key("spec").unwrap().at.column
+        };
+        assert!(column("x") < column("y"));
     }
 }

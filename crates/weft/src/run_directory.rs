@@ -76,8 +76,10 @@ pub(crate) struct State {
 pub(crate) struct Account {
     /// Pods that are not ready.
     pub(crate) waiting: Vec<Waiting>,
-    /// What it warned of when it last read files without errors.
+    /// What it warned of in the files that are in force.
     pub(crate) warnings: Vec<String>,
+    /// Why it refused the last edit, where no file by itself is wrong.
+    pub(crate) refused: Option<String>,
 }
 
 /// A pod that is not ready, and why.

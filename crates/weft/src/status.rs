@@ -21,7 +21,7 @@ been in force. CERT: what remains of the certificate's life. REQUESTS: those tha
 SUCCESS: the share of them that did not fail, by no answer or a 5xx; what was denied is an answer and no failure, so it is \
 told apart. DENIED: those answered with 401 or 403 (gRPC's 16 or 7); `weft logs --denied` says by whom and why.
 
-Lines with ! say what is not as it should be; those with - what is as it was asked for, and worth knowing.
+Lines with ! say what is not as it should be; those with - what is worth knowing.
 
 Exit status: 0 if all is well; 1 if a proxy refused something or does not answer, an app does not run, the files have \
 errors, or no mesh runs.")]
@@ -45,7 +45,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tokio::join!(admin::control_plane(&running.state.control), admin::sidecars(&pods))
     });
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let well = is_well(&control, &sidecars) && !waiting(&running, &pods).any(|(_, waits)| waits.fails);
+    let well = is_well(&control, &sidecars)
+        && !waiting(&running, &pods).iter().any(|(_, waits)| waits.fails)
+        && running.account.refused.is_none();
     match args.output {
         Output::Json => output::print_json(&as_json(&running, &control, &pods, &sidecars))?,
         Output::Text => {
@@ -68,11 +70,9 @@ fn has_errors(control: &Value) -> bool {
 }
 
 /// Pods that are not ready.
-fn waiting<'r>(running: &'r Running, pods: &[&'r Pod]) -> impl Iterator<Item = (&'r Pod, &'r Waiting)> {
-    let of = |pod: &&'r Pod| {
-        running.account.waiting.iter().find(|waits| waits.is_for(pod)).map(|waits| (*pod, waits))
-    };
-    pods.iter().filter_map(of).collect::<Vec<_>>().into_iter()
+fn waiting<'r>(running: &'r Running, pods: &[&'r Pod]) -> Vec<(&'r Pod, &'r Waiting)> {
+    let of = |pod: &'r Pod| Some((pod, running.account.waiting.iter().find(|waits| waits.is_for(pod))?));
+    pods.iter().copied().filter_map(of).collect()
 }
 
 type Asked<'a> = [(&'a Pod, Result<Sidecar, String>)];
@@ -114,6 +114,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
             Err(error) => json!({ "answers": false, "error": error }),
         },
         "warnings": running.account.warnings,
+        "edit_refused": running.account.refused,
         "pods": pods,
     })
 }
@@ -159,12 +160,16 @@ fn as_text(
     if let Err(error) = control {
         problems.push(format!("control plane: {error}; proxies go on with what they have"));
     }
-    let (failing, starting): (Vec<_>, Vec<_>) = waiting(running, pods).partition(|(_, waits)| waits.fails);
+    let (failing, starting): (Vec<_>, Vec<_>) =
+        waiting(running, pods).into_iter().partition(|(_, waits)| waits.fails);
     problems.extend(failing.iter().map(|(pod, waits)| format!("{}: {}", name_of(pod), waits.why)));
     if let Ok(status) = control
         && has_errors(status)
     {
         problems.push(files::errors(status));
+    }
+    if let Some(why) = &running.account.refused {
+        problems.push(format!("the last edit is refused; what the files said before is in force: {why}"));
     }
     let uptime = span(now.saturating_sub(running.state.started));
     let (of, path) = (running.state.of(), running.path.display());

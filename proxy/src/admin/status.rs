@@ -166,7 +166,11 @@ fn endpoints(admin: &Admin) -> Vec<Endpoint> {
 
 fn panics(admin: &Admin) -> Vec<String> {
     let snapshot = admin.0.shared.live.load();
-    let in_panic = snapshot.clusters().filter(|view| view.state.panics.any());
+    // What was so when an endpoint was picked last, and is over where all are well.
+    let is_well = |view: &ClusterView, e: &EndpointView| !e.state.is_out() && health(view, e).is_none();
+    let in_panic = snapshot.clusters().filter(|view| {
+        view.state.panics.any() && !view.endpoints.iter().all(|endpoint| is_well(view, endpoint))
+    });
     in_panic.map(|view| view.cluster.settings.name.clone()).collect()
 }
 

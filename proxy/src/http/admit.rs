@@ -175,13 +175,18 @@ fn denied(denial: &Denial<'_>, conn: &Conn, head: &RequestHead, ledger: &Ledger,
 /// What a rule that nearly matched did not allow.
 fn but_for(near: &Near<'_>, head: &RequestHead) -> String {
     const LONGEST: usize = 80;
-    let path = path_alone(head.target());
-    let shown: String = path.chars().take(LONGEST).collect();
-    let rest = if shown.len() < path.len() { "..." } else { "" };
-    let (policy, what) = (near.policy, format!("{} {shown}{rest}", head.method()));
+    let all = format!("{} {}", head.method(), path_alone(head.target()));
+    let shown: String = all.chars().take(LONGEST).collect();
+    let rest = if shown.len() < all.len() { "..." } else { "" };
+    // Names of policies have brackets, and a stranger's path shall not look like one.
+    let (policy, what) = (near.policy, shown.replace('[', "%5B") + rest);
     match near.lacks {
-        Lacks::Request => format!(": {policy} allows this caller, but not {what}"),
-        Lacks::Caller => format!(": {policy} allows {what}, but to others"),
+        Lacks::Permission => {
+            format!(": {policy} allows this caller, but its `to` or `when` does not hold for {what}")
+        }
+        Lacks::Principal => {
+            format!(": {policy} allows {what}, but its `from` or `when` does not hold for this caller")
+        }
     }
 }
 

@@ -247,12 +247,20 @@ fn allowed(settings: &Forward, retry: Option<&Retry>, manager: &HttpManager, cal
 }
 
 fn no_cluster(status: Option<u16>, name: &str, snapshot: &Snapshot) -> Reply {
+    let is_known = |host: &str| {
+        let mut known = snapshot.clusters().filter_map(|view| Outbound::of(&view.cluster.settings.name));
+        known.any(|of| of.host == host)
+    };
     let (details, why) = match Outbound::of(name) {
+        Some(Outbound { host, .. }) if !is_known(host) => {
+            let why = format!("the route leads to {host}, and this proxy knows no service of that name");
+            ("cluster_not_found", why)
+        }
         Some(Outbound { subset: "", host, port }) => {
             let lacks = outside::without_port(snapshot, host, "", port.parse().unwrap_or_default());
             (
                 "cluster_not_found",
-                lacks.unwrap_or_else(|| format!("the route leads to {host}, and no service is called so")),
+                lacks.unwrap_or_else(|| format!("the route leads to {host}, which has no such port")),
             )
         }
         Some(Outbound { subset, host, .. }) => {

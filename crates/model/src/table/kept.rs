@@ -1,7 +1,8 @@
 //! Numbers that outlive configurations: whose turn it is among weighted clusters, what is left in a bucket.
 //!
 //! They are found again by what they are for, and shared by all workers, each of which writes them with every request. So they
-//! lie on lines of the cache that nothing else does, and those of one route, which the same requests write, on one.
+//! lie on lines of the cache that nothing else does, and those of one route that are new together, which the same requests
+//! write, on one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -42,8 +43,8 @@ impl Deref for Kept {
     }
 }
 
-/// All of them. What no configuration holds any more is forgotten.
-#[derive(Debug, Clone, Default)]
+/// All of them. What no configuration holds any more is forgotten, along with what shares its line.
+#[derive(Debug, Default)]
 pub(crate) struct Keeper {
     all: HashMap<String, (Weak<Line>, Place)>,
     /// Lines on which one place is free, by whose they are.

@@ -12,30 +12,45 @@ const NAMED: usize = 5;
 
 impl<'a> Asked<'a> {
     /// In the order of their names, in which rules of one policy stand together.
-    fn names(self) -> impl Iterator<Item = String> + 'a {
-        let mut last: Option<String> = None;
-        self.0.iter().filter_map(move |policy| {
-            let name = plain(&policy.name);
-            let is_new = last.as_ref() != Some(&name);
-            last = Some(name.clone());
-            is_new.then_some(name)
-        })
+    fn names(self) -> impl Iterator<Item = Plain<'a>> {
+        let mut last = None;
+        self.0
+            .iter()
+            .map(|policy| Plain::of(&policy.name))
+            .filter(move |name| last.replace(*name) != Some(*name))
     }
 }
 
 /// `foo/x` of `ns[foo]-policy[x]-rule[0]`, as Istio writes it; anything else as it is.
-fn plain(name: &str) -> String {
-    let parts = name.strip_prefix("ns[").and_then(|rest| {
-        let (namespace, rest) = rest.split_once("]-policy[")?;
-        let (policy, _) = rest.rsplit_once("]-rule[")?;
-        Some(format!("{namespace}/{policy}"))
-    });
-    parts.unwrap_or_else(|| name.to_owned())
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain<'a> {
+    Istios { namespace: &'a str, policy: &'a str },
+    Other(&'a str),
+}
+
+impl<'a> Plain<'a> {
+    fn of(name: &'a str) -> Self {
+        let parts = name.strip_prefix("ns[").and_then(|rest| {
+            let (namespace, rest) = rest.split_once("]-policy[")?;
+            let (policy, _) = rest.rsplit_once("]-rule[")?;
+            Some(Self::Istios { namespace, policy })
+        });
+        parts.unwrap_or(Self::Other(name))
+    }
+}
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Istios { namespace, policy } => write!(f, "{namespace}/{policy}"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
 }
 
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.names().take(NAMED).collect();
+        let names: Vec<String> = self.names().take(NAMED).map(|name| name.to_string()).collect();
         match names.as_slice() {
             [] => write!(f, "no ALLOW policy is there that could match"),
             [one] => write!(f, "the ALLOW policy {one} does not match"),
@@ -50,7 +65,7 @@ impl fmt::Display for Asked<'_> {
 
 impl fmt::Debug for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.names()).finish()
+        f.debug_list().entries(self.names().map(|name| name.to_string())).finish()
     }
 }
 

@@ -1,44 +1,48 @@
 //! How near something came that no ALLOW policy let pass: for whoever reads why.
 
 use weft_model::request::{Connection, RequestView};
-use weft_model::table::rbac::Policy;
+use weft_model::table::rbac::{Policy, Rule};
 
 use super::asked::Asked;
 use super::evaluate::{Subject, Truth};
 
-/// A rule that would have let it pass but for one thing.
+/// A rule of which one half holds and the other surely does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Near<'a> {
     /// `ns[foo]-policy[x]-rule[0]`.
     pub policy: &'a str,
-    /// What that is.
+    /// Which half does not.
     pub lacks: Lacks,
 }
 
-/// What a rule did not allow.
+/// Half a rule. What Istio's `when` asks for is in one of them, by what it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
-    /// It allows this caller, but something else than this request.
-    Request,
-    /// It allows this request, but to others.
-    Caller,
+    /// The permissions: what is done, and where.
+    Permission,
+    /// The principals: who does it.
+    Principal,
 }
 
 /// No more rules are looked at: whoever is refused may ask often.
-const MOST: usize = 64;
+const MOST: usize = 16;
 
-/// The first rule that allows the caller, else the first that allows the request.
+/// The first rule whose principals hold, else the first whose permissions do. One that holds for everybody, or for everything,
+/// is near to all and tells nothing.
 pub fn near<'a>(
     asked: Asked<'a>,
     request: &impl RequestView,
     connection: &Connection<'_>,
 ) -> Option<Near<'a>> {
     let subject = Subject::of_request(request, connection);
-    let first = |of: fn(&Policy) -> &weft_model::table::rbac::Rule, lacks| {
-        let rules = asked.0.iter().take(MOST).filter(|policy| !policy.undecidable);
-        let found = rules.into_iter().find(|policy| subject.rule(of(policy)) == Truth::Yes);
-        found.map(|policy| Near { policy: &*policy.name, lacks })
+    let is_near = |holds: &Rule, not: &Rule| {
+        !matches!(holds, Rule::Any) && subject.rule(holds) == Truth::Yes && subject.rule(not) == Truth::No
     };
-    first(|policy| &policy.principal, Lacks::Request)
-        .or_else(|| first(|policy| &policy.permission, Lacks::Caller))
+    let rules = || asked.0.iter().take(MOST).filter(|policy| !policy.undecidable);
+    let found = |policy: &'a Policy, lacks| Near { policy: &policy.name, lacks };
+    let caller = rules().find(|policy| is_near(&policy.principal, &policy.permission));
+    let request = || rules().find(|policy| is_near(&policy.permission, &policy.principal));
+    caller
+        .map(|policy| found(policy, Lacks::Permission))
+        .or_else(|| request().map(|policy| found(policy, Lacks::Principal)))
 }

@@ -55,7 +55,9 @@ fn what_a_rule_would_have_allowed_but_for_one_thing_is_found() {
     let rules = vec![
         ("a", policy(vec![method("GET")], vec![account("web")])),
         ("b", policy(vec![method("POST")], vec![account("api")])),
-        ("c", policy(vec![method("POST")], vec![claim()])),
+        ("c", policy(vec![method("PATCH")], vec![claim()])),
+        ("d", policy(vec![path(Pattern::Exact("/healthz".into()))], vec![Principal::Any])),
+        ("e", policy(vec![Permission::Any], vec![account("admin")])),
     ];
     let gates = gates(vec![rbac(Action::Allow, rules)]);
     let found = |method: &str, caller: &str| {
@@ -68,10 +70,11 @@ fn what_a_rule_would_have_allowed_but_for_one_thing_is_found() {
     };
     let near = |policy, lacks| Some(Near { policy, lacks });
     assert_eq!(found("GET", "web"), None, "it is allowed");
-    assert_eq!(found("POST", "web"), near("a", Lacks::Request), "who calls comes before what for");
-    assert_eq!(found("GET", "api"), near("b", Lacks::Request));
-    assert_eq!(found("POST", "stranger"), near("b", Lacks::Caller));
-    assert_eq!(found("PUT", "stranger"), None);
+    assert_eq!(found("POST", "web"), near("a", Lacks::Permission), "who calls comes before what for");
+    assert_eq!(found("GET", "api"), near("b", Lacks::Permission));
+    assert_eq!(found("POST", "stranger"), near("b", Lacks::Principal));
+    assert_eq!(found("PATCH", "stranger"), None, "nobody knows whether it is the one of that claim");
+    assert_eq!(found("PUT", "stranger"), None, "what holds for everybody or everything is near to all");
 }
 
 fn claim() -> Principal {

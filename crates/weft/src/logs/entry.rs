@@ -107,6 +107,11 @@ impl Entry {
         }
     }
 
+    /// Whether its client went away within the answer. Had the sidecar something to say itself, that stands in the details.
+    pub(super) fn was_left(&self) -> bool {
+        self.response_code_details.as_deref() == Some("downstream_remote_disconnect")
+    }
+
     /// Whether the status is the app's own, and not a sidecar's.
     pub(super) fn came_from_upstream(&self) -> bool {
         self.response_code_details.as_deref() == Some("via_upstream")
@@ -126,7 +131,8 @@ impl Entry {
         let authority = self.authority.as_deref()?;
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
         // As Envoy has copies called, unless told otherwise.
-        host.ends_with("-shadow").then_some("a mirrored copy")
+        let is_one = host.ends_with("-shadow") && !self.destination_workload.as_ref()?.ends_with("-shadow");
+        is_one.then_some("a mirrored copy")
     }
 
     /// Whether its route held it up on purpose before it went on.

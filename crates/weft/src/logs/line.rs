@@ -126,8 +126,7 @@ fn why(request: &Request) -> Option<String> {
     // Who saw the trouble knows the reason; of two the callee's sidecar is closer to it. But where its client went away, the
     // client knows better: it may have had its answer, and have tried again.
     let at_callee = request.at_callee.as_ref();
-    let at_callee =
-        at_callee.filter(|account| request.at_caller.is_none() || !account.entry.is_the_clients_doing());
+    let at_callee = at_callee.filter(|account| request.at_caller.is_none() || !account.entry.was_left());
     let witness = at_callee
         .into_iter()
         .chain(&request.at_caller)

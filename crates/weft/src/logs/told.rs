@@ -52,8 +52,12 @@ impl<'a> Told<'a> {
                 log.new_lines(take).ok()?;
             }
             // A sidecar writes of a request when it is over, which is later than its client has the answer.
-            let is_whole =
-                join.requests().any(|request| request.at_caller.is_some() && request.caller == caller);
+            let has_sidecar_too = |pod: &str| self.logs.iter().any(|(of, _)| of == pod);
+            let is_whole = join.requests().filter(|request| request.caller == caller).any(|request| {
+                let Some(at_caller) = &request.at_caller else { return false };
+                let says_all = !at_caller.entry.came_from_upstream() || !has_sidecar_too(&request.callee);
+                says_all || request.at_callee.is_some()
+            });
             if is_whole || !has_sidecar || Instant::now() >= waits_until {
                 break;
             }

@@ -45,7 +45,7 @@ impl<'a> Notes<'a> {
             let of = called(cluster);
             self.note(
                 format!(
-                    "too few endpoints of {of} are well, so all are used (outlierDetection.minHealthPercent)"
+                    "too few endpoints of {of} were well when one was picked last, so all are used (outlierDetection.minHealthPercent)"
                 ),
                 name,
             );

@@ -174,3 +174,16 @@ async fn a_renewed_child_is_told_and_its_successor_is_what_it_became() {
     supervisor.stop(&["child".into()]).await;
     supervisor.renew(shell(directory.path(), "nobody", "exit"), "nothing".to_owned());
 }
+
+#[test]
+fn last_words_are_those_of_the_last_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    std::fs::write(&log, "old\nnew\n\nnewer\n").unwrap();
+    assert_eq!(last_words(&log, 0).unwrap(), ["old", "new", "newer"]);
+    assert_eq!(last_words(&log, 4).unwrap(), ["new", "newer"]);
+    assert_eq!(last_words(&log, 15).unwrap(), [""; 0]);
+    assert_eq!(last_words(&log, 1000).unwrap(), ["old", "new", "newer"], "it was emptied meanwhile");
+    std::fs::write(&log, "x".repeat(5000) + "\nend\n").unwrap();
+    assert_eq!(last_words(&log, 0).unwrap().last().unwrap(), "end");
+}

@@ -22,16 +22,18 @@ pub(crate) struct Report {
     said: BTreeSet<String>,
     /// The mesh is on loopback.
     loopback: bool,
-    /// The files say something that was refused.
-    refused: bool,
-    /// What was warned of when they were last without errors.
+    /// The files say something that was refused; why, where the plan was at fault.
+    refused: Option<String>,
+    /// What the last reading was warned of.
+    read: Vec<String>,
+    /// The same of what is in force.
     warnings: Vec<String>,
 }
 
 impl Report {
     /// Of a mesh on loopback, or in network namespaces.
     pub(crate) fn new(loopback: bool) -> Self {
-        Self { said: BTreeSet::new(), loopback, refused: false, warnings: Vec::new() }
+        Self { said: BTreeSet::new(), loopback, refused: None, read: Vec::new(), warnings: Vec::new() }
     }
 
     /// Says `line` unless it was said before.
@@ -52,10 +54,13 @@ impl Report {
         let mut found = check::found(reading, |world| [check::check(world), of_place(world)].concat());
         files.locate(&mut found);
         warnings.extend(alike(found.iter()));
-        warnings.iter().for_each(|warning| self.once(warning));
-        if !reading.has_errors() {
-            self.warnings = warnings;
+        for (what, warning) in &warnings {
+            // Where it stands may change with each edit.
+            if self.said.insert(what.clone()) {
+                crate::say::say!("{warning}");
+            }
         }
+        self.read = warnings.into_iter().map(|(_, warning)| warning).collect();
         if !reading.passed_over.is_empty() {
             let kinds: Vec<String> =
                 reading.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -63,28 +68,41 @@ impl Report {
         }
     }
 
-    /// What was warned of when the files were last without errors.
+    /// What was read last is what runs.
+    pub(crate) fn in_force(&mut self) {
+        self.warnings = std::mem::take(&mut self.read);
+    }
+
+    /// What was warned of in the files that are in force.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
+    /// Why the last edit is refused, where no file by itself is wrong.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refused.as_deref().filter(|why| !why.is_empty())
+    }
+
     /// An edit that cannot be used; `why`, where its errors were not told yet.
     pub(crate) fn refused(&mut self, why: Option<&PlanError>) {
-        self.refused = true;
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-        crate::say::say!("weft: this edit is refused; the mesh runs on as it was{why}");
+        let why = why.map(ToString::to_string).unwrap_or_default();
+        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+        self.refused = Some(why);
+        crate::say::say!("weft: this edit is refused; the mesh runs on as it was{because}");
     }
 
     /// The files say what runs: worth a word where they did not before.
     pub(crate) fn as_it_runs(&mut self) {
-        if std::mem::take(&mut self.refused) {
+        self.in_force();
+        if self.refused.take().is_some() {
             crate::say::say!("weft: the files say again what runs; nothing is refused any more");
         }
     }
 
     /// An edit that is taken, and what it does.
     pub(crate) fn taken(&mut self, change: &dyn std::fmt::Display) {
-        self.refused = false;
+        self.in_force();
+        self.refused = None;
         crate::say::say!("weft: edit read: {change}");
     }
 
@@ -138,8 +156,8 @@ impl Report {
     }
 }
 
-/// Warnings, those that differ by their place alone as one.
-fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<String> {
+/// Warnings, those that differ by their place alone as one; each with what it says of whom, wherever that stands.
+fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<(String, String)> {
     let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
     for warning in warnings {
         let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
@@ -149,9 +167,9 @@ fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<String> {
             None => kinds.push((kind, warning, 0)),
         }
     }
-    let said = |(_, first, more): (String, &Diagnostic, usize)| match more {
-        0 => first.to_string(),
-        more => format!("{first} (and {more} more of this kind)"),
+    let said = |(kind, first, more): (String, &Diagnostic, usize)| {
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more of this kind)") };
+        (format!("{} {:?} {kind}{more}", first.file, first.resource), format!("{first}{more}"))
     };
     kinds.into_iter().map(said).collect()
 }

@@ -81,6 +81,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     report.plan(&plan, args.verbose);
+    report.in_force();
     if let Some(why) = misses(&args, &plan) {
         crate::say::say!("weft: {why}");
         return Ok(ExitCode::from(UNUSABLE));
@@ -143,7 +144,7 @@ struct Up {
     groups: BTreeMap<String, u32>,
     ready: BTreeSet<Key>,
     /// Whose processes end by themselves.
-    ends: BTreeMap<Key, Ends>,
+    ends: BTreeMap<Key, BTreeMap<&'static str, Ends>>,
     /// What was written for other commands to tell.
     account: Account,
     /// The pods that the files ask for; those of the plan are there, and may be on their way to these.
@@ -283,7 +284,9 @@ impl Up {
                     self.or_say(started);
                     self.save_again();
                     let looked = self.look().await;
-                    waiting = self.or_say(looked).unwrap_or_default();
+                    if let Some(looked) = self.or_say(looked) {
+                        waiting = looked;
+                    }
                     self.keep_account(&waiting);
                     if self.state.ready && self.command.is_none() && let Err(status) = self.start_command() {
                         return Ok(status);

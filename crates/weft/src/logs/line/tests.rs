@@ -64,6 +64,13 @@ fn an_answer_that_its_client_had_and_tried_again_is_the_apps() {
 }
 
 #[test]
+fn a_sidecars_own_answer_is_its_own_though_its_client_did_not_wait_for_it() {
+    let [caller, (owner, callee)] = denied();
+    let told = line(&[caller, (owner, callee.replace("\"UAEX\"", "\"UAEX,DC\""))]);
+    assert!(told.contains("denied by the sidecar of api-1: "), "{told}");
+}
+
+#[test]
 fn what_no_app_asked_for_says_what_it_is() {
     let plain = entry("destination", "r", 1, 200);
     let shown = |entry: &str| line(&[("api-1", entry.to_owned())]);

@@ -61,7 +61,7 @@ fn who_is_used_though_it_is_not_well_is_not_said_to_get_nothing() {
         lines(&[("web-1", panics)]),
         [
             "127.64.2.1:80 of b.shop:80 subset v1 fails its health checks, and gets requests all the same (weft.dev/health-check), for web-1",
-            "too few endpoints of b.shop:80 subset v1 are well, so all are used (outlierDetection.minHealthPercent), for web-1",
+            "too few endpoints of b.shop:80 subset v1 were well when one was picked last, so all are used (outlierDetection.minHealthPercent), for web-1",
         ]
     );
 }

@@ -44,18 +44,22 @@ impl Up {
         };
         let which = if name.starts_with("app ") { "app" } else { "sidecar" };
         let (how, log) = (format!("its {which} {how}"), format!("{} --of {which}", key.1));
-        let next = Ends::after(self.ends.get(key), Instant::now(), how, log);
-        self.ends.insert(key.clone(), next);
+        let of_pod = self.ends.entry(key.clone()).or_default();
+        let next = Ends::after(of_pod.get(which), Instant::now(), how, log);
+        of_pod.insert(which, next);
     }
 
     /// Writes down who is not ready and what was warned of, where that is something new.
     pub(super) fn keep_account(&mut self, waiting: &[(Key, Progress)]) {
-        self.ends.retain(|_, ends| ends.at.elapsed() < STABLE);
+        self.ends.retain(|_, of_pod| {
+            of_pod.retain(|_, ends| ends.at.elapsed() < STABLE);
+            !of_pod.is_empty()
+        });
         let is_there =
             |key: &Key| !self.ready.contains(key) && self.plan.pods.iter().any(|pod| ready::key(pod) == *key);
         let of = |(key, progress): &(Key, Progress)| {
             let why = ready::reason(progress).filter(|_| is_there(key))?;
-            let ends = self.ends.get(key);
+            let ends = self.ends.get(key).and_then(|of_pod| of_pod.values().max_by_key(|ends| ends.at));
             Some(Waiting {
                 namespace: key.0.clone(),
                 name: key.1.clone(),
@@ -66,6 +70,7 @@ impl Up {
         let account = Account {
             waiting: waiting.iter().filter_map(of).collect(),
             warnings: self.report.warnings().to_vec(),
+            refused: self.report.refusal().map(str::to_owned),
         };
         if account == self.account {
             return;

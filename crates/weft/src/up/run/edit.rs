@@ -126,6 +126,7 @@ impl Up {
             self.unsettle(&pod);
             self.groups.remove(&app_name(&pod));
             self.groups.remove(&sidecar_name(&pod));
+            self.ends.remove(key);
             // One that comes back under the same name goes on with its logs.
             let comes_back = self.wanted.iter().any(|wanted| ready::key(wanted) == *key);
             if let Some(run) = self.run.as_ref().filter(|_| !comes_back) {

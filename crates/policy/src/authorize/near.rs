@@ -36,7 +36,7 @@ pub fn near<'a>(
 ) -> Option<Near<'a>> {
     let subject = Subject::of_request(request, connection);
     let is_near = |holds: &Rule, not: &Rule| {
-        !matches!(holds, Rule::Any) && subject.rule(holds) == Truth::Yes && subject.rule(not) == Truth::No
+        !is_of_all(holds) && subject.rule(holds) == Truth::Yes && subject.rule(not) == Truth::No
     };
     let rules = || asked.0.iter().take(MOST).filter(|policy| !policy.undecidable);
     let found = |policy: &'a Policy, lacks| Near { policy: &policy.name, lacks };
@@ -45,4 +45,14 @@ pub fn near<'a>(
     caller
         .map(|policy| found(policy, Lacks::Permission))
         .or_else(|| request().map(|policy| found(policy, Lacks::Principal)))
+}
+
+/// Whether a rule holds whoever and whatever comes.
+fn is_of_all(rule: &Rule) -> bool {
+    match rule {
+        Rule::Any => true,
+        Rule::And(all) => all.iter().all(is_of_all),
+        Rule::Or(any) => any.iter().any(is_of_all),
+        _ => false,
+    }
 }

@@ -30,8 +30,11 @@ pub const LOCAL_RATE_LIMIT: &str = "weft.dev/local-rate-limit";
 /// How callers ask the endpoints whether they are well.
 pub const HEALTH_CHECK: &str = "weft.dev/health-check";
 
-/// What `weft up` tells the control plane of its pods, and nobody writes.
-pub(crate) const OF_UP: [&str; 2] = ["weft.dev/localhost", "weft.dev/tcp-addresses"];
+/// Where a pod's app listens on loopback: `weft up` says it, and nobody writes it.
+pub(crate) const LOCALHOST: &str = "weft.dev/localhost";
+
+/// Which addresses of a pod lead to which services, as `weft up` says alone.
+pub(crate) const TCP_ADDRESSES: &str = "weft.dev/tcp-addresses";
 
 type Annotations = BTreeMap<String, String>;
 
@@ -87,7 +90,7 @@ pub fn unknown(of: &Annotations) -> impl Iterator<Item = (&str, Option<&'static 
     let known = [STICKY, LOCAL_RATE_LIMIT, HEALTH_CHECK];
     let names = of.keys().map(String::as_str).filter(|name| name.starts_with("weft.dev/"));
     names
-        .filter(move |name| !known.contains(name) && !OF_UP.contains(name))
+        .filter(move |name| !known.contains(name) && ![LOCALHOST, TCP_ADDRESSES].contains(name))
         .map(move |name| (name, nearest(name, known)))
 }
 

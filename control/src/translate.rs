@@ -59,7 +59,7 @@ pub struct Configuration {
 }
 
 /// The annotation of a pod whose own side is not 127.0.0.1.
-const LOCALHOST: &str = crate::annotations::OF_UP[0];
+const LOCALHOST: &str = crate::annotations::LOCALHOST;
 
 /// One proxy, seen from the world: what all of its configuration is made from.
 pub struct Proxy<'a> {

@@ -92,10 +92,11 @@ pub(crate) struct Waiting {
     pub(crate) fails: bool,
 }
 
-impl Waiting {
-    /// Whether it is that pod.
-    pub(crate) fn is_for(&self, pod: &Pod) -> bool {
-        (&self.namespace, &self.name) == (&pod.namespace, &pod.name)
+impl Account {
+    /// Why that pod is not ready, if it is not.
+    pub(crate) fn waiting_for(&self, pod: &Pod) -> Option<&Waiting> {
+        let is_it = |waits: &&Waiting| (&waits.namespace, &waits.name) == (&pod.namespace, &pod.name);
+        self.waiting.iter().find(is_it)
     }
 }
 

@@ -71,7 +71,7 @@ fn has_errors(control: &Value) -> bool {
 
 /// Pods that are not ready.
 fn waiting<'r>(running: &'r Running, pods: &[&'r Pod]) -> Vec<(&'r Pod, &'r Waiting)> {
-    let of = |pod: &'r Pod| Some((pod, running.account.waiting.iter().find(|waits| waits.is_for(pod))?));
+    let of = |pod: &'r Pod| Some((pod, running.account.waiting_for(pod)?));
     pods.iter().copied().filter_map(of).collect()
 }
 
@@ -101,7 +101,7 @@ fn as_json(running: &Running, control: &Result<Value, String>, pods: &[&Pod], si
                 "netns": pod.netns,
                 "ports": pod.ports,
                 "tcp": pod.tcp,
-                "not_ready": running.account.waiting.iter().find(|waits| waits.is_for(pod)).map(|waits| &waits.why),
+                "not_ready": running.account.waiting_for(pod).map(|waits| &waits.why),
                 "sidecar": of(pod),
             })
         })

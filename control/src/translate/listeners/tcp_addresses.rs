@@ -11,7 +11,7 @@ use crate::translate::Proxy;
 use crate::world::host;
 
 /// A JSON object from `service.namespace:port` (a host outside: `host:port`) to an address.
-const ANNOTATION: &str = crate::annotations::OF_UP[1];
+const ANNOTATION: &str = crate::annotations::TCP_ADDRESSES;
 
 pub(super) fn all(proxy: &Proxy<'_>) -> Vec<Listener> {
     let Some(said) = proxy.annotation(ANNOTATION) else { return Vec::new() };

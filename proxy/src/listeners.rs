@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use early::{Early, Held};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use weft_runtime::Acceptor;
-use weft_runtime::drain::Drain;
+use weft_runtime::drain::{Drain, DrainWatch};
 use weft_runtime::listen::{ListenError, ListenSettings, listen};
-use weft_runtime::workers::WorkersHandle;
+use weft_runtime::workers::{WorkerIndex, WorkersHandle};
 
 use crate::connection::arrivals::{Arrivals, FEW, MOST};
 use crate::connection::arrive::arrive;
@@ -33,11 +33,14 @@ pub struct Listeners {
     pub failed: BTreeMap<String, String>,
     /// Sockets that listen before any configuration asks for them.
     early: BTreeMap<SocketAddr, Early>,
+    /// Which worker the next one accepts on.
+    turn: usize,
 }
 
 #[derive(Debug)]
 struct Open {
-    task: JoinHandle<()>,
+    /// It accepts until this is dropped.
+    _accepts: oneshot::Sender<()>,
     drain: Drain,
 }
 
@@ -129,8 +132,10 @@ impl Listeners {
                     .map(|socket| (socket, Vec::new()))
                     .map_err(|e| e.to_string()),
             };
-            match socket.and_then(|(socket, held)| open(&name, socket, held, workers, shared)) {
+            let on = WorkerIndex(self.turn % workers.count());
+            match socket.and_then(|(socket, held)| open(&name, socket, held, on, workers, shared)) {
                 Ok(open) => {
+                    self.turn += 1;
                     tracing::info!(listener = %name, %address, "listening");
                     self.open.insert((name, address), open);
                 }
@@ -175,7 +180,6 @@ impl Listeners {
 
 impl Open {
     fn close(self) {
-        self.task.abort();
         self.drain.begin();
     }
 }
@@ -187,43 +191,71 @@ fn settings(address: SocketAddr, transparent: bool, wanted: &[SocketAddr]) -> Li
     ListenSettings { transparent, only_v6, ..ListenSettings::default() }
 }
 
+/// Accepts on one of the workers, beside its connections: where there is only one, nothing goes from thread to thread, and
+/// nobody else has to be woken.
 fn open(
     name: &str,
     socket: TcpListener,
     held: Vec<Held>,
+    on: WorkerIndex,
     workers: &WorkersHandle<Worker>,
     shared: &Arc<Shared>,
 ) -> Result<Open, String> {
-    let mut acceptor = Acceptor::new(socket).map_err(|e| e.to_string())?;
     let drain = Drain::new();
-    let watch = drain.watch();
-    let arrivals = Arrivals::default();
-    let (name, workers, shared): (Arc<str>, _, _) = (name.into(), workers.clone(), shared.clone());
-    let mut held = held.into_iter();
-    let task = tokio::spawn(async move {
-        loop {
-            let accepted = match held.next() {
-                Some(connection) => Ok(connection),
-                None => acceptor.accept().await,
-            };
-            let (socket, source) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::error!(listener = %name, %error, "accepting failed for good");
-                    return;
-                }
-            };
-            let most = if shared.overload.is_full() { FEW } else { MOST };
-            let Some(arriving) = arrivals.enter(most) else {
-                tracing::debug!(listener = %name, %source, "refused: {most} connections are in their handshakes");
-                continue;
-            };
-            let (name, watch) = (name.clone(), watch.clone());
-            let job = move |worker| arrive(worker, socket, source, name, watch, arriving);
-            if workers.assign(job).is_err() {
-                return;
+    let door = Door {
+        name: name.into(),
+        workers: workers.clone(),
+        shared: shared.clone(),
+        drain: drain.watch(),
+        arrivals: Arrivals::default(),
+    };
+    let (accepts, closed) = oneshot::channel();
+    let accepting = move |_| async move {
+        tokio::select! {
+            _ = closed => {}
+            Err(error) = door.accept(socket, held) => {
+                tracing::error!(listener = %door.name, %error, "accepting failed for good");
             }
         }
-    });
-    Ok(Open { task, drain })
+    };
+    workers.run_on(on, accepting).map_err(|e| e.to_string())?;
+    Ok(Open { _accepts: accepts, drain })
+}
+
+/// What connections of one socket come through.
+struct Door {
+    name: Arc<str>,
+    workers: WorkersHandle<Worker>,
+    shared: Arc<Shared>,
+    drain: DrainWatch,
+    arrivals: Arrivals,
+}
+
+impl Door {
+    /// Lets in what was held, and then what comes, until the workers stop.
+    async fn accept(&self, socket: TcpListener, held: Vec<Held>) -> std::io::Result<()> {
+        let mut acceptor = Acceptor::new(socket)?;
+        let mut held = held.into_iter();
+        loop {
+            let connection = match held.next() {
+                Some(connection) => connection,
+                None => acceptor.accept().await?,
+            };
+            if !self.let_in(connection) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `false`: there is nobody any more who would serve it.
+    fn let_in(&self, (socket, source): Held) -> bool {
+        let name = &self.name;
+        let most = if self.shared.overload.is_full() { FEW } else { MOST };
+        let Some(arriving) = self.arrivals.enter(most) else {
+            tracing::debug!(listener = %name, %source, "refused: {most} connections are in their handshakes");
+            return true;
+        };
+        let (name, watch) = (name.clone(), self.drain.clone());
+        self.workers.assign(move |worker| arrive(worker, socket, source, name, watch, arriving)).is_ok()
+    }
 }

@@ -223,6 +223,11 @@ impl<W: 'static> WorkersHandle<W> {
         Ok(())
     }
 
+    /// How many there are, at least one.
+    pub fn count(&self) -> usize {
+        self.shared.senders.len()
+    }
+
     /// Active connections, worker by worker.
     pub fn active(&self) -> Vec<usize> {
         self.shared.load.active()

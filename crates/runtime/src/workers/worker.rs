@@ -55,10 +55,12 @@ pub(super) fn run<W: 'static>(
     let report = runtime.block_on(async {
         let state = Rc::new(init());
         let _ = started.send(Ok(()));
-        Worker { index, state, connections: JoinSet::new(), background: JoinSet::new(), panics }
-            .live(messages)
-            .await
+        let worker = Worker { index, state, connections: JoinSet::new(), background: JoinSet::new(), panics };
+        // A task like its connections': whoever wakes the future that a runtime blocks on wakes the thread, by a system call,
+        // though it be from the same thread.
+        tokio::task::spawn_local(worker.live(messages)).await
     });
+    let report = report.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     // Not waiting for blocking tasks (a name lookup may hang for many seconds).
     runtime.shutdown_background();
     let _ = reporter.send(report);

@@ -5,13 +5,12 @@
 //! Only whether a header may be there at all is decided in place. What follows is a call: a request asks some forty times, and
 //! code that is forty times in the program is not in the processor's cache when it is run.
 
-mod digits;
 mod line;
 mod names;
+mod numbers;
 
 use std::fmt;
 
-use digits::Digits;
 use names::{Key, mark};
 
 pub use line::Line;
@@ -198,57 +197,10 @@ impl Headers {
         self.set_or(Key::new(name.as_ref()), value.as_ref(), Self::append_known)
     }
 
-    /// The same of a number.
-    ///
-    /// # Errors
-    /// There is no room for it.
-    pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
-        self.set_digits(Key::new(name.as_ref()), value)
-    }
-
-    /// The same of several numbers, which mostly are not there.
-    ///
-    /// # Errors
-    /// There is no room for them; those before are set.
-    pub fn set_numbers<const N: usize>(&mut self, numbers: &[(Name, u64); N]) -> Result<(), InvalidHeader> {
-        let is_there = numbers.iter().any(|(name, _)| self.may_have(Key::new(name.as_ref())));
-        if is_there {
-            return numbers.iter().try_for_each(|(name, value)| self.set_number(*name, *value));
-        }
-        let new = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
-        self.add_numbers(&new)
-    }
-
-    #[inline(never)]
-    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
-        numbers.iter().try_for_each(|(key, value)| self.add_digits(*key, &Digits::of(*value)))
-    }
-
-    #[inline(never)]
-    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
-        let digits = Digits::of(value);
-        match self.position(key) {
-            None => self.add_digits(key, &digits),
-            Some(first) => self.replace(key, first, digits.value()),
-        }
-    }
-
-    /// Adds a number at the end as two copies, one of them of a length that the compiler knows.
-    fn add_digits(&mut self, key: Key<'_>, digits: &Digits) -> Result<(), InvalidHeader> {
-        let (start, name_len, len) = (self.bytes.len(), key.name.len(), digits.value().len());
-        self.check_room(name_len + len)?;
-        self.bytes.reserve(name_len + digits.line_end.len());
-        self.bytes.extend_from_slice(key.name);
-        self.bytes.extend_from_slice(&digits.line_end);
-        self.bytes.truncate(start + name_len + len + 4);
-        self.push(Span::new((start, name_len), (start + name_len + 2, len), true, key.tag));
-        Ok(())
-    }
-
     /// Removes every header of that name; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
         let key = Key::new(name.as_ref());
-        self.may_have(key) && self.remove_all(key)
+        self.may_have(key) && self.remove_among(&[key])
     }
 
     /// Removes every header of these names, in one look.
@@ -260,14 +212,9 @@ impl Headers {
     }
 
     #[inline(never)]
-    fn remove_among(&mut self, keys: &[Key<'_>]) {
-        self.spans.retain(|span| !keys.iter().any(|key| span.is(&self.bytes, *key)));
-    }
-
-    #[inline(never)]
-    fn remove_all(&mut self, key: Key<'_>) -> bool {
+    fn remove_among(&mut self, keys: &[Key<'_>]) -> bool {
         let before = self.spans.len();
-        self.spans.retain(|span| !span.is(&self.bytes, key));
+        self.spans.retain(|span| !keys.iter().any(|key| span.is(&self.bytes, *key)));
         self.spans.len() != before
     }
 

@@ -6,6 +6,7 @@ use rand::rngs::SmallRng;
 use weft_http1::{Refusal, RequestHead, Scheme, Upgrade, Version, strip_hop_by_hop, upgrade_tokens};
 use weft_model::http::JwtAuthn;
 use weft_model::listener::Direction;
+use weft_model::request::Connection;
 use weft_model::table::chain::HttpManager;
 use weft_model::table::path_alone;
 use weft_policy::authorize::{self, Denial, Lacks, Near, Note, Outcome, Verdict};
@@ -145,9 +146,13 @@ fn ask<'a>(
         reply.headers.push(("www-authenticate", "Bearer error=\"invalid_token\"".into()));
         return Err(reply);
     }
-    let mut facts = conn.facts();
-    facts.remote = ledger.remote.unwrap_or(facts.remote);
-    Ok(authorize::request(&manager.gates, &View { head, scheme }, &facts))
+    Ok(authorize::request(&manager.gates, &View { head, scheme }, &facts(conn, ledger)))
+}
+
+/// What is known of the connection, with whom the request says it comes from.
+fn facts<'a>(conn: &'a Conn, ledger: &Ledger) -> Connection<'a> {
+    let facts = conn.facts();
+    Connection { remote: ledger.remote.unwrap_or(facts.remote), ..facts }
 }
 
 fn denied(denial: &Denial<'_>, conn: &Conn, head: &RequestHead, ledger: &Ledger, scheme: &str) -> Reply {
@@ -158,9 +163,7 @@ fn denied(denial: &Denial<'_>, conn: &Conn, head: &RequestHead, ledger: &Ledger,
     };
     let near = match denial {
         Denial::NoneMatched { policies } => {
-            let mut facts = conn.facts();
-            facts.remote = ledger.remote.unwrap_or(facts.remote);
-            authorize::near(*policies, &View { head, scheme }, &facts)
+            authorize::near(*policies, &View { head, scheme }, &facts(conn, ledger))
         }
         _ => None,
     };

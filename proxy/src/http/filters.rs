@@ -1,7 +1,7 @@
 //! What the filters before the router do with a request whose route is known: rate limits, then in Istio's order faults
 //! on purpose and CORS. Each acts only where it stands in the listener's chain and the route speaks to it, whatever the route does then.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use weft_model::limit::TokenBucket;
 use weft_model::route::FaultAbort;
@@ -17,7 +17,7 @@ use super::call::{Ledger, View};
 use super::exchange::called;
 use super::reply::Reply;
 
-/// Asks them; what they have to say of the answer to come is noted in the ledger. `since` the process began it is so long.
+/// Asks them; what they have to say of the answer to come is noted in the ledger. The process `began` then.
 ///
 /// # Errors
 /// The answer, where one of them answers itself. A delay holds it up like any other.
@@ -26,14 +26,14 @@ pub(super) fn ask(
     route: &Route,
     view: &View<'_>,
     ledger: &mut Ledger,
-    since: Duration,
+    began: Instant,
     rng: &mut impl rand::Rng,
 ) -> Result<(), Reply> {
     if manager.filters.limit
         && !route.unlimited
         && let Some(limit) = route.limit.as_ref().or(manager.limit.as_ref())
     {
-        limited(limit, ledger, since, rng)?;
+        limited(limit, ledger, began, rng)?;
     }
     if let (Some(fault), true) = (&route.fault, manager.filters.fault) {
         let injected = fault::decide(fault, rng);
@@ -66,14 +66,14 @@ pub(super) fn ask(
 fn limited(
     limit: &Limit,
     ledger: &mut Ledger,
-    since: Duration,
+    began: Instant,
     rng: &mut impl rand::Rng,
 ) -> Result<(), Reply> {
     let settings = &limit.settings;
     if !falls_in(settings.enabled, rng) {
         return Ok(());
     }
-    let taken = limit::take(&limit.bucket, &limit.left, since);
+    let taken = limit::take(&limit.bucket, &limit.left, ledger.start.duration_since(began));
     if settings.headers {
         ledger.said.limit = Some((limit.bucket.max_tokens, taken));
     }

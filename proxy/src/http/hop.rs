@@ -37,7 +37,7 @@ const STEERING: [&str; 16] = [
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-upstream-rq-timeout-alt-response",
-    EXPECTED_TEXT,
+    EXPECTED.text(),
     "x-envoy-retry-on",
     "x-envoy-retry-grpc-on",
     "x-envoy-max-retries",
@@ -67,9 +67,7 @@ static LISTED: Names = Names::NONE.and(&STEERING);
 static LISTED_AT_EDGE: Names = Names::NONE.and(&STEERING).and(&OURS);
 
 /// How long the hop before waits for an answer.
-pub(super) const EXPECTED: Name = Name::new(EXPECTED_TEXT);
-
-const EXPECTED_TEXT: &str = "x-envoy-expected-rq-timeout-ms";
+pub(super) const EXPECTED: Name = Name::new("x-envoy-expected-rq-timeout-ms");
 
 /// The host that a request had before its route gave it another.
 pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";

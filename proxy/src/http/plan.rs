@@ -89,8 +89,8 @@ pub fn plan(
         call.ledger.route = Some(snapshot.keep_name(&route.name));
         call.ledger.cluster = leads_to(&decision, snapshot);
         call.ledger.on_response = on_response(&decision, table);
-        let since = call.ledger.start.duration_since(conn.worker.shared.observer.began);
-        filters::ask(manager, route, &view, &mut call.ledger, since, &mut *rng)?;
+        let began = conn.worker.shared.observer.began;
+        filters::ask(manager, route, &view, &mut call.ledger, began, &mut *rng)?;
     }
     let mut forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,

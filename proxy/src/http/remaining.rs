@@ -13,8 +13,11 @@ const GRPC: &str = "grpc-timeout";
 /// deadline is shortened by what has passed and by what the route allows, and never made longer; where a call has a limit of
 /// the route's alone, that becomes its deadline.
 pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
-    let passed = call.ledger.tried.saturating_duration_since(call.ledger.start);
     let whole = [allowed.answer, allowed.whole].into_iter().flatten().min();
+    if whole.or(allowed.per_try).is_none() && !call.ledger.grpc {
+        return;
+    }
+    let passed = call.ledger.tried.saturating_duration_since(call.ledger.start);
     let left = whole.map(|whole| whole.saturating_sub(passed));
     let limit = [allowed.per_try, left].into_iter().flatten().min();
     let headers = &mut call.request.headers;

@@ -14,6 +14,11 @@ impl Name {
         Self(text)
     }
 
+    /// As it was given.
+    pub const fn text(self) -> &'static str {
+        self.0
+    }
+
     /// Whether that is this name, in any case.
     pub fn is(self, name: &[u8]) -> bool {
         is_same_name(name, self.as_ref())

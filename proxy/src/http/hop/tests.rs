@@ -99,7 +99,7 @@ fn a_proven_peer_says_how_long_its_caller_waits_and_steers_nothing_else() {
     let mut request = head(&said.collect::<Vec<_>>());
     pass(&mut request, &manager, Some(&peer()));
     let names = request.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
-    let kept = [EXPECTED_TEXT].into_iter().chain(OURS).chain(["x-forwarded-proto", "x-request-id"]);
+    let kept = [EXPECTED.text()].into_iter().chain(OURS).chain(["x-forwarded-proto", "x-request-id"]);
     assert!(names.eq(kept), "{:?}", request.headers);
 }
 

@@ -1,8 +1,10 @@
 """What sidecars hold: idle, for connections that are idle, and after a time when much was asked of them."""
 
+import concurrent.futures
 import os
 import resource
 import socket
+import sys
 import time
 
 import apps
@@ -18,22 +20,32 @@ SECS_TO_REST = 30
 
 
 def measure(wanted, given):
-    """MiB, KiB a connection, and a ratio."""
+    """MiB, KiB a connection, and a ratio, each of as many starts as there are rounds."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    rounds = [of_one_start(wanted, given) for _ in range(given.rounds)]
+    return {figure: [of_round[figure] for of_round in rounds] for figure in wanted}
+
+
+def of_one_start(wanted, given):
     scratch, weft = os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"]
     figures = {}
     with pairs.Stage(scratch, weft, given.threads, apps.calls) as stage:
         running = {pair.name: pair for pair in stage.all(["weft", *["limit"] * (("tls",) in wanted)])}
         pair = running["weft"]
-        figures["idle",] = [max(held(pid) for pid in pair.pids) / 1024]
+        figures["idle",] = max(held(pid) for pid in pair.pids) / 1024
         if ("plain",) in wanted:
-            figures["plain",] = [grown(pair, 0, PLAIN, "/", at_once=False)]
+            figures["plain",] = grown(pair, 0, PLAIN, "/", at_once=False)
         if ("tls",) in wanted:
-            own, least = (grown(running[name], 1, SECURE, "/after/1500", at_once=True) for name in ("weft", "limit"))
-            figures["tls",] = [own - least]
+            with concurrent.futures.ThreadPoolExecutor() as both:
+                # What each has held meanwhile is its own, so they wait together.
+                of = lambda name: grown(running[name], 1, SECURE, "/after/1500", at_once=True)
+                own, least = both.map(of, ("weft", "limit"))
+            figures["tls",] = own - least
         if ("spike",) in wanted:
-            figures["spike",] = [after_spike(pair, given.secs)]
+            figures["spike",] = after_spike(pair, given.secs)
+    told = " ".join(f"{figure[0]} {value:.2f}" for figure, value in figures.items())
+    print(f"# memory: {told}", file=sys.stderr, flush=True)
     return figures
 
 

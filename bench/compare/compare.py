@@ -13,6 +13,7 @@ import statistics
 import sys
 
 import about
+import charts
 import loads
 import pairs
 import processes
@@ -49,6 +50,7 @@ def arguments():
                         help="how often all pairs are started anew, for as many rounds each: two starts of one program differ by "
                         "more than rounds do (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes all rounds there")
+    parser.add_argument("--charts", metavar="FILE", help="draws them there, as SVG")
     given = parser.parse_args()
     for name in given.pairs:
         if name not in NAMES:
@@ -75,6 +77,9 @@ def main():
         with open(given.json, "w") as file:
             json.dump({"about": run, "rounds": results}, file, indent=1)
             file.write("\n")
+    if given.charts:
+        with open(given.charts, "w") as file:
+            file.write(charts.of_rounds(results, run))
     return 0 if all("failed" not in each for all_rounds in results.values() for each in all_rounds) else 1
 
 

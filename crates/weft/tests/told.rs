@@ -167,9 +167,18 @@ spec:
 }
 
 #[test]
-fn a_command_that_is_not_there_ends_the_mesh_as_a_shell_would() {
+fn a_command_that_cannot_be_run_is_told_before_anything_is_started() {
     let home = Home::new(&[STRICT.to_owned(), app("web", 8000)].concat());
     let mut up = home.up(&["--", "no-such-command"]);
     up.says("weft: cannot start no-such-command: not found in PATH");
     assert_eq!(up.ended().code(), Some(127));
+    let yaml = home.yaml().join("mesh.yaml");
+    let mut up = home.up(&["--", yaml.to_str().unwrap()]);
+    up.says("mesh.yaml: permission denied");
+    assert_eq!(up.ended().code(), Some(126));
+    // Not even a folder for the mesh's files was made.
+    assert!(!home.directory.path().join("weft").exists());
+    // Outside of any pod `weft run` could not start a sidecar.
+    let run = home.output(&["run", "--", "./no-such-command"]);
+    assert_eq!(run.status.code(), Some(127), "{run:?}");
 }

@@ -28,6 +28,7 @@ use account::Ends;
 use anyhow::Context;
 use complaints::Complaints;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Child;
@@ -91,7 +92,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         report.once(&warning);
     }
-    let mut up = Up::create(args, plan, numbers, reading, report, started)?;
+    let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
+    if let Some(status) = end::foreseen(&args.command, &weft) {
+        return Ok(status);
+    }
+    let mut up = Up::create(args, weft, plan, numbers, reading, report, started)?;
     up.keep_good(&files);
     drop(files);
     let outcome = up.live(changes, &mut signals).await;
@@ -172,6 +177,7 @@ struct Up {
 impl Up {
     fn create(
         args: Args,
+        weft: PathBuf,
         plan: Plan,
         numbers: BTreeMap<Key, u32>,
         reading: Reading,
@@ -206,11 +212,10 @@ impl Up {
             }
             run.write("plan.json", &serde_json::to_vec(&plan)?)?;
             run.write("state.json", &serde_json::to_vec(&state)?)?;
-            let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
             let network = pods::Network::create(&plan, &weft, servers)?;
-            anyhow::Ok((tokens, weft, network))
+            anyhow::Ok((tokens, network))
         })();
-        let (tokens, weft, network) = match prepared {
+        let (tokens, network) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 let _ = run.remove();
@@ -321,7 +326,7 @@ impl Up {
         }
     }
 
-    fn folder(&self, pod: &Pod) -> anyhow::Result<std::path::PathBuf> {
+    fn folder(&self, pod: &Pod) -> anyhow::Result<PathBuf> {
         let run = self.run.as_ref().context("the run directory is gone")?;
         Ok(run.pod(pod)?)
     }

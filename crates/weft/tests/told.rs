@@ -3,7 +3,7 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, STRICT, annotated, app, eventually, text};
+use meshes::{Home, STRICT, annotated, app, eventually, nothing_is_left, text};
 
 /// `plain` has a rule that turns mTLS off where it is asked for, and `open` one that asks for it where it is turned off.
 fn shop() -> String {
@@ -181,4 +181,15 @@ fn a_command_that_cannot_be_run_is_told_before_anything_is_started() {
     // Outside of any pod `weft run` could not start a sidecar.
     let run = home.output(&["run", "--", "./no-such-command"]);
     assert_eq!(run.status.code(), Some(127), "{run:?}");
+}
+
+#[test]
+fn a_command_does_not_wait_for_an_app_that_ends_again_and_again() {
+    let home = Home::new(&[STRICT.to_owned(), app("web", 8000), app("sick", 8000)].concat());
+    let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3", "--", "true"]);
+    let said = up.says("weft: true is not run: ");
+    assert!(said.contains("app shop/sick-1 has ended 8 times, and was not ready once"), "{said}");
+    assert_eq!(up.says("").trim(), "no database");
+    assert_eq!(up.ended().code(), Some(1));
+    nothing_is_left(&home);
 }

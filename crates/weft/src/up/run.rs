@@ -6,6 +6,7 @@ mod complaints;
 mod edit;
 mod end;
 mod farewell;
+mod hope;
 mod outside;
 mod pods;
 mod progress;
@@ -27,6 +28,7 @@ use crate::watch::Changes;
 use account::Ends;
 use anyhow::Context;
 use complaints::Complaints;
+use hope::Hope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -150,6 +152,7 @@ struct Up {
     ready: BTreeSet<Key>,
     /// Whose processes end by themselves.
     ends: BTreeMap<Key, BTreeMap<&'static str, Ends>>,
+    hope: Hope,
     /// What was written for other commands to tell.
     account: Account,
     /// The pods that the files ask for; those of the plan are there, and may be on their way to these.
@@ -248,6 +251,7 @@ impl Up {
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
             ends: BTreeMap::new(),
+            hope: Hope::default(),
             account: Account::default(),
             has_control: false,
             network,
@@ -274,7 +278,9 @@ impl Up {
             let is_ready = self.ready.len() == self.plan.pods.len();
             let complaint = complaints.next(!is_ready, Moment::now());
             tokio::select! {
-                Some(event) = self.events.recv() => self.happened(&event),
+                Some(event) = self.events.recv() => if let Some(why) = self.happened(&event) {
+                    anyhow::bail!(why);
+                },
                 Some(Ok(key)) = self.farewells.join_next() => self.gone(&key),
                 _ = look.tick(), if !is_ready || !self.settled || !self.is_saved => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
@@ -331,7 +337,8 @@ impl Up {
         Ok(run.pod(pod)?)
     }
 
-    fn happened(&mut self, event: &Event) {
+    /// Attends to what happened to a process; says why the command that waits for the mesh waits in vain, if it does.
+    fn happened(&mut self, event: &Event) -> Option<String> {
         self.report.event(event);
         match event {
             Event::Started { name, pid } => {
@@ -340,14 +347,17 @@ impl Up {
             Event::Ended { name, .. } | Event::NotStarted { name, .. } => {
                 self.groups.remove(name);
                 let of = |pod: &&Pod| app_name(pod) == *name || sidecar_name(pod) == *name;
-                if let Some(pod) = self.plan.pods.iter().find(of) {
-                    let key = ready::key(pod);
-                    self.has_ended(&key, event);
-                    self.ready.remove(&key);
-                    self.serves(&BTreeSet::from([key]), false);
-                }
+                let key = ready::key(self.plan.pods.iter().find(of)?);
+                self.has_ended(&key, event);
+                self.ready.remove(&key);
+                let lost = self.hope.after(&key, event);
+                self.serves(&BTreeSet::from([key]), false);
+                let waits = !self.state.ready && self.args.ready_within.is_none();
+                let command = self.args.command.first().filter(|_| waits)?;
+                return lost.map(|why| format!("{} is not run: {why}", command.display()));
             }
         }
+        None
     }
 
     /// By the wall clock, which goes on while a laptop sleeps.

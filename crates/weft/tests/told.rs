@@ -121,7 +121,12 @@ spec:
 "#;
     let yaml = [STRICT.to_owned(), app("web", 8000), app("sick", 8000), nowhere.to_owned()].concat();
     let home = Home::new(&yaml);
+    for name in ["docker-compose.yml", "values.yaml"] {
+        std::fs::write(home.yaml().join(name), "services: { web: { image: web } }\n").unwrap();
+    }
     let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3"]);
+    up.says("docker-compose.yml: warning: passed over: ");
+    up.says("values.yaml: warning: passed over: ");
     let line = 1 + yaml.lines().position(|line| line.contains("webb")).unwrap();
     up.says(&format!("mesh.yaml:{line}:22: warning: spec.http[0].route[0].destination.host: "));
     let status = |words: &[&str]| {
@@ -139,6 +144,7 @@ spec:
     status(&[
         "! sick-1: its app ended with status 3 after ",
         " times by now (weft logs sick-1 --of app)",
+        "docker-compose.yml: warning: passed over: ",
         &warned,
     ]);
     // Each end has its own last words.

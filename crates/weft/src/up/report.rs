@@ -156,12 +156,14 @@ impl Report {
     }
 }
 
-/// Warnings, those that differ by their place alone as one; each with what it says of whom, wherever that stands.
+/// Warnings, those that differ by their place in the files alone as one; each with what it says of whom, wherever that stands.
 fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<(String, String)> {
     let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
     for warning in warnings {
         let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let kind = format!("{field} {} {:?}", warning.message, warning.hint);
+        // What is wrong with a file as a whole is said of each.
+        let whole = if warning.line == 0 { &*warning.file } else { "" };
+        let kind = format!("{whole} {field} {} {:?}", warning.message, warning.hint);
         match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
             Some((_, _, more)) => *more += 1,
             None => kinds.push((kind, warning, 0)),

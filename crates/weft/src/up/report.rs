@@ -2,7 +2,7 @@
 
 mod example;
 
-use super::plan::{Plan, PlanError, Pod};
+use super::plan::{Plan, Pod};
 use super::programs::App;
 use super::protocol::Protocol;
 use super::services::Service;
@@ -22,12 +22,21 @@ pub(crate) struct Report {
     said: BTreeSet<String>,
     /// The mesh is on loopback.
     loopback: bool,
-    /// The files say something that was refused; why, where the plan was at fault.
-    refused: Option<String>,
+    /// Why what the files say is refused, if it is.
+    refused: Option<Refusal>,
     /// What the last reading was warned of.
     read: Vec<String>,
     /// The same of what is in force.
     warnings: Vec<String>,
+}
+
+/// Why an edit cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There are errors in files, which were told one by one.
+    Files,
+    /// No file is wrong by itself; what is wrong with all of them together.
+    Plan(String),
 }
 
 impl Report {
@@ -80,13 +89,18 @@ impl Report {
 
     /// Why the last edit is refused, where no file by itself is wrong.
     pub(crate) fn refusal(&self) -> Option<&str> {
-        self.refused.as_deref().filter(|why| !why.is_empty())
+        match &self.refused {
+            Some(Refusal::Plan(why)) => Some(why),
+            Some(Refusal::Files) | None => None,
+        }
     }
 
-    /// An edit that cannot be used; `why`, where its errors were not told yet.
-    pub(crate) fn refused(&mut self, why: Option<&PlanError>) {
-        let why = why.map(ToString::to_string).unwrap_or_default();
-        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    /// An edit that cannot be used.
+    pub(crate) fn refused(&mut self, why: Refusal) {
+        let because = match &why {
+            Refusal::Files => String::new(),
+            Refusal::Plan(why) => format!(": {why}"),
+        };
         self.refused = Some(why);
         crate::say::say!("weft: this edit is refused; the mesh runs on as it was{because}");
     }

@@ -77,3 +77,14 @@ fn a_mesh_tells_where_its_files_are_and_which_others_run() {
     let words = "\nbeside it one runs: that of /blog (WEFT_RUN=/run/up-8); `weft status` and its like take the newest\n";
     assert!(beside.contains(words), "{beside}");
 }
+
+#[test]
+fn of_a_refused_edit_only_that_is_kept_which_no_file_tells_by_itself() {
+    let mut report = Report::new(true);
+    report.refused(Refusal::Files);
+    assert_eq!(report.refusal(), None);
+    report.refused(Refusal::Plan("two pods of one name".to_owned()));
+    assert_eq!(report.refusal(), Some("two pods of one name"));
+    report.as_it_runs();
+    assert_eq!(report.refusal(), None);
+}

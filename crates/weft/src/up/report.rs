@@ -1,6 +1,7 @@
 //! What `weft up` says, on standard error: standard output belongs to the user's COMMAND.
 
 mod example;
+mod judges;
 
 use super::plan::{Plan, Pod};
 use super::programs::App;
@@ -15,6 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 use weft_control::check;
 use weft_control::read::{Diagnostic, Reading, Sources};
+
+pub(crate) use judges::Judges;
 
 /// Remembers what was said, so that an edit repeats no old warning.
 #[derive(Debug)]
@@ -200,6 +203,7 @@ fn is_address_in_use(line: &str) -> bool {
 struct Row {
     name: String,
     pods: usize,
+    /// Those that callers name: the service's, and its app's own where there is no service.
     ports: String,
     app: String,
 }
@@ -220,12 +224,17 @@ pub(crate) fn name_of(plan: &Plan, namespace: &str, service: &str) -> String {
     if is_alone { service.to_owned() } else { format!("{namespace}/{service}") }
 }
 
-fn rows(plan: &Plan, app: impl Fn(&Pod) -> App) -> Vec<Row> {
+fn rows(plan: &Plan, services: &[Service], app: impl Fn(&Pod) -> App) -> Vec<Row> {
     let rows = groups(plan).into_iter().filter_map(|((namespace, name), pods)| {
-        let name = name_of(plan, &namespace, &name);
         let first = pods.first()?;
-        let ports: Vec<String> =
-            first.ports.iter().map(|port| format!("{} {}", port.number, protocol(port.protocol))).collect();
+        let is_it =
+            |service: &&Service| !service.outside && service.namespace == namespace && service.name == name;
+        let said = |number: u16, speaks: Protocol| format!("{number} {}", protocol(speaks));
+        let ports: Vec<String> = match services.iter().find(is_it) {
+            Some(service) => service.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+            None => first.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+        };
+        let name = name_of(plan, &namespace, &name);
         let app = match app(first) {
             App::StandIn => "stand-in".to_owned(),
             App::Command(command) => command,
@@ -258,11 +267,12 @@ pub(crate) struct Place<'a> {
 pub(crate) fn summary(
     plan: &Plan,
     services: &[Service],
+    judges: &Judges,
     app: impl Fn(&Pod) -> App,
     took: Duration,
     place: &Place<'_>,
 ) -> String {
-    let rows = rows(plan, app);
+    let rows = rows(plan, services, app);
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(["SERVICE", "PODS", "PORTS", "APP"]);
     if let Some(pods) = table.column_mut(1) {
@@ -282,7 +292,7 @@ pub(crate) fn summary(
         let those = run_directory::those(&place.others);
         text.push_str(&format!("beside it {those}; `weft status` and its like take the newest\n"));
     }
-    let call = example::of(plan, services);
+    let call = example::of(plan, services, judges);
     let from = call.as_ref().map(|(from, _)| *from).or(plan.pods.first());
     text.push('\n');
     if let Some((from, url)) = &call {

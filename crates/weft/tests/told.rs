@@ -199,3 +199,32 @@ fn a_command_does_not_wait_for_an_app_that_ends_again_and_again() {
     assert_eq!(up.ended().code(), Some(1));
     nothing_is_left(&home);
 }
+
+#[test]
+fn health_checks_are_told_apart_from_the_requests_of_apps() {
+    let checked = |yaml: String, name: &str, how: &str| {
+        let named = format!("metadata: {{ name: {name}, namespace: shop");
+        let annotations =
+            format!("{named}, annotations: {{ weft.dev/health-check: \"{how}, interval=1s\" }}");
+        yaml.replacen(&named, &annotations, 1)
+    };
+    let api = checked(app("api", 8000), "api", "protocol=http, path=/");
+    let rpc = checked(annotated("rpc", &[("grpc", 90, 9000)], ""), "rpc", "protocol=grpc");
+    let home = Home::new(&[STRICT.to_owned(), app("web", 8000), api, rpc].concat());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    assert_eq!(home.told("http://api/").0, Some(0));
+    for (pod, requests) in [("api-1", 1), ("rpc-1", 0)] {
+        eventually(|| {
+            let status: serde_json::Value =
+                serde_json::from_slice(&home.output(&["status", "--output", "json"]).stdout).unwrap();
+            let found = status["pods"].as_array().unwrap().iter().find(|of| of["name"] == pod).unwrap();
+            let traffic = &found["sidecar"]["status"]["traffic"];
+            let is_it = traffic["health_checks"].as_u64() >= Some(3) && traffic["requests"] == requests;
+            if is_it { Ok(()) } else { Err(format!("{pod}: {traffic}")) }
+        });
+    }
+    home.logs("rpc", "POST /grpc.health.v1.Health/Check (a health check)");
+    up.signal("INT");
+    assert!(up.ended().success());
+}

@@ -201,7 +201,7 @@ fn a_command_does_not_wait_for_an_app_that_ends_again_and_again() {
 }
 
 #[test]
-fn health_checks_are_told_apart_from_the_requests_of_apps() {
+fn health_checks_and_copies_are_told_apart_from_the_requests_of_apps() {
     let checked = |yaml: String, name: &str, how: &str| {
         let named = format!("metadata: {{ name: {name}, namespace: shop");
         let annotations =
@@ -210,10 +210,22 @@ fn health_checks_are_told_apart_from_the_requests_of_apps() {
     };
     let api = checked(app("api", 8000), "api", "protocol=http, path=/");
     let rpc = checked(annotated("rpc", &[("grpc", 90, 9000)], ""), "rpc", "protocol=grpc");
-    let home = Home::new(&[STRICT.to_owned(), app("web", 8000), api, rpc].concat());
+    let mirror = r#"---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: api, namespace: shop }
+spec:
+  hosts: [api]
+  http: [{ route: [{ destination: { host: api } }], mirror: { host: api-shadow } }]
+"#;
+    let yaml = [STRICT.to_owned(), app("web", 8000), app("api-shadow", 8000), api, rpc, mirror.to_owned()];
+    let home = Home::new(&yaml.concat());
     let mut up = home.up(&[]);
     up.says("mesh is ready in");
-    assert_eq!(home.told("http://api/").0, Some(0));
+    assert_eq!(home.told("http://api/mine").0, Some(0));
+    assert_eq!(home.told("http://api-shadow/its-own").0, Some(0));
+    home.logs("api-shadow", "GET /mine (a mirrored copy)");
+    home.logs("api-shadow", "GET /its-own  ");
     for (pod, requests) in [("api-1", 1), ("rpc-1", 0)] {
         eventually(|| {
             let status: serde_json::Value =

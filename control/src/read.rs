@@ -37,6 +37,7 @@ mod report;
 mod scalar;
 mod shape;
 mod sources;
+mod stranger;
 mod validate;
 mod yaml;
 

@@ -28,6 +28,7 @@ async fn ask(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) ->
     let request = ::http::Request::post(format!("http://{host}/grpc.health.v1.Health/Check"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
+        .header("user-agent", weft_model::health::USER_AGENT)
         .body(())
         .map_err(|error| error.to_string())?;
     let (answer, mut body) =

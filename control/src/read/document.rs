@@ -20,6 +20,7 @@ use super::node::{Node, Position, short};
 use super::path::Path;
 use super::report::label;
 use super::shape::{self, Fitted, Rules};
+use super::stranger::Folders;
 use super::{Reading, boolean_key, emptied, encoding, json, kustomize, mesh, not_honoured, validate, yaml};
 use crate::resources::{Age, Job, Meta, Object, Resources, SecretData, Source};
 
@@ -30,6 +31,9 @@ pub(super) struct Reader {
     /// Where each resource was written, by kind, namespace and name.
     seen: HashMap<(&'static str, String, String), Source>,
     pub(super) file: Arc<str>,
+    /// The folder that was given, if the file at hand was found in one; and all of these so far.
+    pub(super) folder: Option<Arc<str>>,
+    pub(super) folders: Folders,
     /// The document at hand is not as it was meant: it is looked at for what else is wrong with it, and not kept.
     is_broken: bool,
     /// What is wrong with the document at hand is its values alone, and it is among the doubted.
@@ -102,7 +106,11 @@ impl Reader {
             }
         };
         let text = &*text;
-        for document in documents(name, text) {
+        let documents = documents(name, text);
+        if self.passes_over(&documents) {
+            return;
+        }
+        for document in documents {
             match document {
                 Ok(node) => self.document(&node, text),
                 Err(mut error) => {

@@ -14,16 +14,20 @@ const DEEPEST: usize = 32;
 /// How many files one reading takes.
 const MOST_FILES: usize = 20_000;
 
+/// What is said of a folder without manifests, and what to do.
+pub(super) const NOTHING: &str = "no manifest is in this folder";
+pub(super) const READS: &str = "weft reads .yaml, .yml and .json files, in folders below too";
+
 /// Gathers the file or folder at `path`.
 pub(super) fn read(path: &Path, sources: &mut Sources) {
-    let mut walk = Walk { sources, visited: HashSet::new(), files: 0 };
+    let mut walk = Walk { sources, folder: None, visited: HashSet::new(), files: 0 };
     match fs::metadata(path) {
         Err(error) => walk.sources.error(&name(path), format!("cannot be read: {error}"), None),
         Ok(metadata) if metadata.is_dir() => {
+            walk.folder = Some(name(path));
             walk.folder(path, 0);
             if walk.files == 0 {
-                let hint = "weft reads .yaml, .yml and .json files, in folders below too";
-                walk.sources.error(&name(path), "no manifest is in this folder".to_owned(), Some(hint));
+                walk.sources.error(&name(path), NOTHING.to_owned(), Some(READS));
             }
         }
         // A file that is named is read, whatever it is called.
@@ -33,6 +37,8 @@ pub(super) fn read(path: &Path, sources: &mut Sources) {
 
 struct Walk<'s> {
     sources: &'s mut Sources,
+    /// The folder that was given, if it is one.
+    folder: Option<String>,
     /// Folders by their real path: a link back up does not go round for ever.
     visited: HashSet<PathBuf>,
     files: usize,
@@ -87,7 +93,7 @@ impl Walk<'_> {
                 let hint = "is it being written? remove the file if nothing is to be in it";
                 self.sources.error(&name, "the file is empty".to_owned(), Some(hint));
             }
-            Ok(_) => self.sources.file(name, bytes),
+            Ok(_) => self.sources.file(name, bytes, self.folder.clone()),
         }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         let listed = "kind: List\nitems:\n- kind: VirtualService\n  spec:\n    hosts: [x]\n- kind: VirtualService\n  spec: {hosts: [y]}\n";
         let text = [one("a", "x"), one("b", "y"), listed.to_owned()].join("---\n");
         let mut sources = Sources::default();
-        sources.file("t.yaml".to_owned(), text.clone().into_bytes());
+        sources.file("t.yaml".to_owned(), text.clone().into_bytes(), None);
         let line = |nth: usize, what: &str| {
             let lines = text.lines().enumerate().filter(|(_, line)| line.contains(what));
             u32::try_from(lines.map(|(line, _)| line + 1).nth(nth).unwrap()).unwrap()

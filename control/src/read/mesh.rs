@@ -20,7 +20,7 @@ use crate::resources::mesh_config::MeshConfig;
 pub(super) const ROOT_NAMESPACE: &str = "istio-system";
 
 /// Top-level keys that nothing but a MeshConfig has.
-const TELLING: &[&str] = &[
+pub(super) const TELLING: &[&str] = &[
     "accessLogEncoding",
     "accessLogFile",
     "accessLogFormat",

@@ -1,6 +1,7 @@
 //! What files held at one moment, apart from what it means: so that it can be read again later, as it was.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ enum Source {
     File {
         name: String,
         text: String,
+        /// The folder that was given, where it was found in one.
+        folder: Option<String>,
     },
     /// Bytes that are not text: they are of use for nothing but their error.
     Odd {
@@ -41,9 +44,9 @@ impl Sources {
         sources
     }
 
-    pub(super) fn file(&mut self, name: String, bytes: Vec<u8>) {
+    pub(super) fn file(&mut self, name: String, bytes: Vec<u8>, folder: Option<String>) {
         self.0.push(match String::from_utf8(bytes) {
-            Ok(text) => Source::File { name, text },
+            Ok(text) => Source::File { name, text, folder },
             Err(error) => Source::Odd { name, bytes: error.into_bytes() },
         });
     }
@@ -51,7 +54,7 @@ impl Sources {
     /// Those that are text.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter_map(|source| match source {
-            Source::File { name, text } => Some((name.as_str(), text.as_str())),
+            Source::File { name, text, .. } => Some((name.as_str(), text.as_str())),
             Source::Odd { .. } | Source::Missing { .. } => None,
         })
     }
@@ -63,12 +66,17 @@ impl Sources {
     pub(super) fn read_into(&self, reader: &mut Reader) {
         for source in &self.0 {
             match source {
-                Source::File { name, text } => reader.file(name, text.as_bytes()),
+                Source::File { name, text, folder } => {
+                    reader.folder = folder.as_deref().map(Arc::from);
+                    reader.file(name, text.as_bytes());
+                    reader.folder = None;
+                }
                 Source::Odd { name, bytes } => reader.file(name, bytes),
                 Source::Missing { name, message, hint } => {
                     reader.file_error(name, message.clone(), hint.as_deref());
                 }
             }
         }
+        reader.judge_folders();
     }
 }

@@ -11,6 +11,7 @@ mod kubernetes;
 mod kustomizations;
 mod shapes;
 mod slips;
+mod strangers;
 mod together;
 mod traps;
 mod values;

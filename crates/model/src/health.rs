@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The `user-agent` of one that a sidecar asks for, by which whoever writes it down tells it from what apps ask for.
+pub const USER_AGENT: &str = "weft/health";
+
 /// How the endpoints of a cluster are asked whether they are well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {

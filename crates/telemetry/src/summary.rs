@@ -25,6 +25,7 @@ pub struct SummaryLane {
 struct Counts {
     failed: AtomicU64,
     denied: AtomicU64,
+    health_checks: AtomicU64,
     connections: AtomicU64,
     latency: Latency,
 }
@@ -36,6 +37,8 @@ pub struct Totals {
     pub failed: u64,
     /// Requests that were denied ([`Record::denied`]).
     pub denied: u64,
+    /// Active health checks, which are none of the requests.
+    pub health_checks: u64,
     /// TCP connections that ended.
     pub connections: u64,
     /// How long the requests took.
@@ -55,6 +58,8 @@ pub struct TrafficStatus {
     pub p50_ms: Option<f64>,
     /// 99 of 100 took no longer, in milliseconds.
     pub p99_ms: Option<f64>,
+    /// Active health checks of other sidecars: no app asked for them, and none of the above speaks of them.
+    pub health_checks: u64,
     /// TCP connections that ended.
     pub connections: u64,
 }
@@ -73,6 +78,7 @@ impl Summary {
         for counts in self.lanes.lock().iter() {
             total.failed += counts.failed.load(Ordering::Relaxed);
             total.denied += counts.denied.load(Ordering::Relaxed);
+            total.health_checks += counts.health_checks.load(Ordering::Relaxed);
             total.connections += counts.connections.load(Ordering::Relaxed);
             total.latency.add(&counts.latency.snapshot());
         }
@@ -85,6 +91,10 @@ impl SummaryLane {
     pub fn record(&self, record: &Record<'_>) {
         if record.protocol == Protocol::Tcp {
             self.counts.connections.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if record.is_health_check() {
+            self.counts.health_checks.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.counts.latency.record(record.duration);
@@ -114,6 +124,7 @@ impl Totals {
             denied: self.denied,
             p50_ms: millis(0.5),
             p99_ms: millis(0.99),
+            health_checks: self.health_checks,
             connections: self.connections,
         }
     }

@@ -102,6 +102,8 @@ pub(crate) struct Traffic {
     pub(crate) denied: u64,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
+    /// Active health checks by other sidecars, which are no requests.
+    pub(crate) health_checks: u64,
     pub(crate) connections: u64,
 }
 

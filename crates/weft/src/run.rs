@@ -46,6 +46,14 @@ pub(crate) struct Args {
 
 /// Runs the command in the company of its sidecar.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // A sidecar of another container is told to end whatever becomes of the command, once it is there to hear that.
+    if !args.beside
+        && let Some(program) = args.command.first()
+        && let Some(path) = std::env::var_os("PATH")
+        && let Some(error) = not_started::foreseen(program, &path)
+    {
+        return Ok(not_started::tell(program, &error, &path));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let own = Rc::new(Own::default());
     runtime.block_on(async {

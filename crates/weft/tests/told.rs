@@ -3,7 +3,7 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, STRICT, annotated, app, eventually, text};
+use meshes::{Home, STRICT, annotated, app, eventually, nothing_is_left, text};
 
 /// `plain` has a rule that turns mTLS off where it is asked for, and `open` one that asks for it where it is turned off.
 fn shop() -> String {
@@ -121,7 +121,12 @@ spec:
 "#;
     let yaml = [STRICT.to_owned(), app("web", 8000), app("sick", 8000), nowhere.to_owned()].concat();
     let home = Home::new(&yaml);
+    for name in ["docker-compose.yml", "values.yaml"] {
+        std::fs::write(home.yaml().join(name), "services: { web: { image: web } }\n").unwrap();
+    }
     let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3"]);
+    up.says("docker-compose.yml: warning: passed over: ");
+    up.says("values.yaml: warning: passed over: ");
     let line = 1 + yaml.lines().position(|line| line.contains("webb")).unwrap();
     up.says(&format!("mesh.yaml:{line}:22: warning: spec.http[0].route[0].destination.host: "));
     let status = |words: &[&str]| {
@@ -139,6 +144,7 @@ spec:
     status(&[
         "! sick-1: its app ended with status 3 after ",
         " times by now (weft logs sick-1 --of app)",
+        "docker-compose.yml: warning: passed over: ",
         &warned,
     ]);
     // Each end has its own last words.
@@ -167,9 +173,70 @@ spec:
 }
 
 #[test]
-fn a_command_that_is_not_there_ends_the_mesh_as_a_shell_would() {
+fn a_command_that_cannot_be_run_is_told_before_anything_is_started() {
     let home = Home::new(&[STRICT.to_owned(), app("web", 8000)].concat());
     let mut up = home.up(&["--", "no-such-command"]);
     up.says("weft: cannot start no-such-command: not found in PATH");
     assert_eq!(up.ended().code(), Some(127));
+    let yaml = home.yaml().join("mesh.yaml");
+    let mut up = home.up(&["--", yaml.to_str().unwrap()]);
+    up.says("mesh.yaml: permission denied");
+    assert_eq!(up.ended().code(), Some(126));
+    // Not even a folder for the mesh's files was made.
+    assert!(!home.directory.path().join("weft").exists());
+    // Outside of any pod `weft run` could not start a sidecar.
+    let run = home.output(&["run", "--", "./no-such-command"]);
+    assert_eq!(run.status.code(), Some(127), "{run:?}");
+}
+
+#[test]
+fn a_command_does_not_wait_for_an_app_that_ends_again_and_again() {
+    let home = Home::new(&[STRICT.to_owned(), app("web", 8000), app("sick", 8000)].concat());
+    let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3", "--", "true"]);
+    let said = up.says("weft: true is not run: ");
+    assert!(said.contains("app shop/sick-1 has ended 8 times, and was not ready once"), "{said}");
+    assert_eq!(up.says("").trim(), "no database");
+    assert_eq!(up.ended().code(), Some(1));
+    nothing_is_left(&home);
+}
+
+#[test]
+fn health_checks_and_copies_are_told_apart_from_the_requests_of_apps() {
+    let checked = |yaml: String, name: &str, how: &str| {
+        let named = format!("metadata: {{ name: {name}, namespace: shop");
+        let annotations =
+            format!("{named}, annotations: {{ weft.dev/health-check: \"{how}, interval=1s\" }}");
+        yaml.replacen(&named, &annotations, 1)
+    };
+    let api = checked(app("api", 8000), "api", "protocol=http, path=/");
+    let rpc = checked(annotated("rpc", &[("grpc", 90, 9000)], ""), "rpc", "protocol=grpc");
+    let mirror = r#"---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: api, namespace: shop }
+spec:
+  hosts: [api]
+  http: [{ route: [{ destination: { host: api } }], mirror: { host: api-shadow } }]
+"#;
+    let yaml = [STRICT.to_owned(), app("web", 8000), app("api-shadow", 8000), api, rpc, mirror.to_owned()];
+    let home = Home::new(&yaml.concat());
+    let mut up = home.up(&[]);
+    up.says("mesh is ready in");
+    assert_eq!(home.told("http://api/mine").0, Some(0));
+    assert_eq!(home.told("http://api-shadow/its-own").0, Some(0));
+    home.logs("api-shadow", "GET /mine (a mirrored copy)");
+    home.logs("api-shadow", "GET /its-own  ");
+    for (pod, requests) in [("api-1", 1), ("rpc-1", 0)] {
+        eventually(|| {
+            let status: serde_json::Value =
+                serde_json::from_slice(&home.output(&["status", "--output", "json"]).stdout).unwrap();
+            let found = status["pods"].as_array().unwrap().iter().find(|of| of["name"] == pod).unwrap();
+            let traffic = &found["sidecar"]["status"]["traffic"];
+            let is_it = traffic["health_checks"].as_u64() >= Some(3) && traffic["requests"] == requests;
+            if is_it { Ok(()) } else { Err(format!("{pod}: {traffic}")) }
+        });
+    }
+    home.logs("rpc", "POST /grpc.health.v1.Health/Check (a health check)");
+    up.signal("INT");
+    assert!(up.ended().success());
 }

@@ -116,8 +116,10 @@ fn a_list_of_resources_is_told_how_it_is_written() {
 #[test]
 fn a_diagnostic_is_json_for_programs() {
     let reading = read_str("t.yaml", "kind: Pod\n");
+    let written = serde_json::to_value(&reading.diagnostics).unwrap();
+    assert_eq!(serde_json::from_value::<Vec<Diagnostic>>(written.clone()).unwrap(), reading.diagnostics);
     assert_eq!(
-        serde_json::to_value(&reading.diagnostics).unwrap(),
+        written,
         serde_json::json!([{
             "severity": "error", "file": "t.yaml", "line": 1, "column": 1, "path": "", "message": "`apiVersion` is missing"
         }])

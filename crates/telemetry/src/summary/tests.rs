@@ -1,6 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::peer::{Peer, PeerMetadata};
+use crate::record::Reporter;
 
 fn request(code: u16, millis: u64) -> Record<'static> {
     Record { response_code: Some(code), duration: Duration::from_millis(millis), ..Record::default() }
@@ -30,6 +33,29 @@ fn what_was_denied_did_not_fail_and_is_counted_apart() {
     [0, 7, 16, 14].iter().for_each(|status| lane.record(&grpc(*status)));
     let status = summary.total().status();
     assert_eq!((status.requests, status.denied, status.success_rate), (8, 4, Some(0.75)));
+}
+
+#[test]
+fn health_checks_are_no_requests() {
+    let summary = Summary::default();
+    let lane = summary.lane();
+    let named = |name: &str| {
+        Arc::new(Peer::new(PeerMetadata { name: name.to_owned(), ..PeerMetadata::default() }, None))
+    };
+    let (nobody, web) = (named(""), named("web-1"));
+    let check = [("user-agent", "weft/health")];
+    let curl = [("user-agent", "curl/8")];
+    fn came<'a>(fields: &'a [(&'a str, &'a str); 1], source: &'a Arc<Peer>) -> Record<'a> {
+        Record { reporter: Reporter::Destination, request: fields, source: Some(source), ..request(503, 1) }
+    }
+    lane.record(&came(&check, &nobody));
+    assert_eq!((summary.total().requests(), summary.total().status().health_checks), (0, 1));
+    // An app's own, and what an app calls itself so.
+    lane.record(&came(&curl, &nobody));
+    lane.record(&came(&check, &web));
+    lane.record(&Record { reporter: Reporter::Source, ..came(&check, &nobody) });
+    let status = summary.total().status();
+    assert_eq!((status.requests, status.health_checks, status.success_rate), (3, 1, Some(0.0)));
 }
 
 #[test]

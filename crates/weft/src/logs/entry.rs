@@ -122,17 +122,9 @@ impl Entry {
         self.came_from_upstream() && self.status().is_some()
     }
 
-    /// What it is, where no app asked for it.
-    pub(super) fn is_nobodys(&self) -> Option<&'static str> {
-        // As `weft.dev/health-check` has sidecars ask.
-        if self.user_agent.as_deref() == Some("weft/health") {
-            return Some("a health check");
-        }
-        let authority = self.authority.as_deref()?;
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        // As Envoy has copies called, unless told otherwise.
-        let is_one = host.ends_with("-shadow") && !self.destination_workload.as_ref()?.ends_with("-shadow");
-        is_one.then_some("a mirrored copy")
+    /// Whether it is a question of `weft.dev/health-check`.
+    pub(super) fn is_a_health_check(&self) -> bool {
+        self.user_agent.as_deref() == Some(weft_model::health::USER_AGENT)
     }
 
     /// Whether its route held it up on purpose before it went on.

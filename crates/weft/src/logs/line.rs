@@ -92,7 +92,7 @@ fn what(request: &Request) -> String {
         let word = |of: &Option<String>| of.clone().unwrap_or_else(|| "?".to_owned());
         // CONNECT names no path.
         let target = entry.path.as_ref().or(entry.authority.as_ref());
-        let of_nobody = entry.is_nobodys().map(|what| format!(" ({what})")).unwrap_or_default();
+        let of_nobody = request.is_nobodys().map(|what| format!(" ({what})")).unwrap_or_default();
         let target = target.map_or("?", String::as_str);
         return printable(&format!("{} {target}{of_nobody}", word(&entry.method)));
     }

@@ -3,7 +3,7 @@
 
 use super::entry::{Entry, Outcome, Side};
 use super::names::Names;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use time::OffsetDateTime;
 
@@ -26,6 +26,8 @@ pub(super) struct Request {
     pub(super) started: OffsetDateTime,
     pub(super) caller: String,
     pub(super) callee: String,
+    /// A route had it copied from another request.
+    is_copy: bool,
     /// What the caller's sidecar wrote.
     pub(super) at_caller: Option<Account>,
     /// What the callee's sidecar wrote.
@@ -43,6 +45,19 @@ impl Request {
         self.accounts().map(|account| account.entry.outcome()).max().unwrap_or(Outcome::Fine)
     }
 
+    /// What it is, where no app asked for it.
+    pub(super) fn is_nobodys(&self) -> Option<&'static str> {
+        let mut entries = self.accounts().map(|account| &account.entry);
+        match entries.any(Entry::is_a_health_check) {
+            true => Some("a health check"),
+            false => self.is_copy.then_some("a mirrored copy"),
+        }
+    }
+
+    fn id(&self) -> Option<String> {
+        self.accounts().find_map(|account| account.entry.request_id.clone())
+    }
+
     fn lacks(&self, side: Side) -> bool {
         match side {
             Side::Caller => self.at_caller.is_none(),
@@ -58,6 +73,9 @@ impl Request {
 
 type Key = (Option<String>, String, String);
 
+/// As many calls are remembered of those that were shown, to tell copies of them.
+const MOST_CALLS: usize = 10_000;
+
 /// Requests, of which one account may still be missing.
 #[derive(Debug)]
 pub(super) struct Join {
@@ -65,11 +83,21 @@ pub(super) struct Join {
     requests: Vec<Request>,
     /// Those in `requests` that lack an account.
     halves: HashMap<Key, Vec<usize>>,
+    /// What callers' sidecars tell, by `x-request-id` and caller.
+    calls: HashMap<(Option<String>, String), Calls>,
+}
+
+/// The calls of one caller that have one `x-request-id`.
+#[derive(Debug, Default)]
+struct Calls {
+    callees: BTreeSet<String>,
+    /// One of them was tried more than once.
+    tried_again: bool,
 }
 
 impl Join {
     pub(super) fn new(names: Names) -> Self {
-        Self { names, requests: Vec::new(), halves: HashMap::new() }
+        Self { names, requests: Vec::new(), halves: HashMap::new(), calls: HashMap::new() }
     }
 
     /// Those that were taken so far.
@@ -86,6 +114,11 @@ impl Join {
     pub(super) fn add(&mut self, owner: &str, line: &str) -> bool {
         let Some((entry, side, started)) = Entry::read(line) else { return false };
         let (caller, callee) = self.names.ends(owner, side, &entry);
+        if side == Side::Caller {
+            let calls = self.calls.entry((entry.request_id.clone(), caller.clone())).or_default();
+            calls.callees.insert(callee.clone());
+            calls.tried_again |= entry.attempts.is_none_or(|tries| tries > 1);
+        }
         let key: Key = (entry.request_id.clone(), caller.clone(), callee.clone());
         let ended = started + Duration::from_millis(entry.duration);
         let account = Account { owner: owner.to_owned(), entry, line: line.to_owned() };
@@ -110,7 +143,7 @@ impl Join {
             Side::Caller => (Some(account), None),
             Side::Callee => (None, Some(account)),
         };
-        self.requests.push(Request { started, caller, callee, at_caller, at_callee });
+        self.requests.push(Request { started, caller, callee, is_copy: false, at_caller, at_callee });
         true
     }
 
@@ -118,8 +151,12 @@ impl Join {
     pub(super) fn take_but(&mut self, keep: usize) -> Vec<Request> {
         self.requests.sort_by_key(|request| request.started);
         let rest = self.requests.split_off(self.requests.len().saturating_sub(keep));
-        let taken = std::mem::replace(&mut self.requests, rest);
+        let mut taken = std::mem::replace(&mut self.requests, rest);
         self.index();
+        self.tell_copies(&mut taken);
+        for request in &taken {
+            self.calls.remove(&(request.id(), request.caller.clone()));
+        }
         taken
     }
 
@@ -134,7 +171,21 @@ impl Join {
         self.requests = rest;
         self.index();
         settled.sort_by_key(|request| request.started);
+        self.tell_copies(&mut settled);
+        if self.calls.len() > MOST_CALLS {
+            self.calls.clear();
+        }
         settled
+    }
+
+    /// A sidecar writes of what its app asks for, and not of the copies that it sends, which have the same `x-request-id`: so
+    /// a copy is what another callee alone tells of. Of a call that was tried again each callee that was tried may tell.
+    fn tell_copies(&self, requests: &mut [Request]) {
+        for request in requests.iter_mut().filter(|request| request.at_caller.is_none()) {
+            let calls = request.id().and_then(|id| self.calls.get(&(Some(id), request.caller.clone())));
+            request.is_copy =
+                calls.is_some_and(|calls| !calls.tried_again && !calls.callees.contains(&request.callee));
+        }
     }
 
     fn index(&mut self) {
@@ -143,8 +194,7 @@ impl Join {
             if request.at_caller.is_some() && request.at_callee.is_some() {
                 continue;
             }
-            let id = request.accounts().find_map(|account| account.entry.request_id.clone());
-            let key = (id, request.caller.clone(), request.callee.clone());
+            let key = (request.id(), request.caller.clone(), request.callee.clone());
             self.halves.entry(key).or_default().push(at);
         }
     }

@@ -1,6 +1,8 @@
 //! What is wrong with the files of YAML, as far as it fits a terminal.
 
+use serde::Deserialize;
 use serde_json::Value;
+use weft_control::read::Diagnostic;
 
 /// More are counted.
 const MOST: usize = 5;
@@ -12,34 +14,16 @@ const REST: &str = "`weft status --output json` has all";
 pub(super) fn errors(control: &Value) -> String {
     let none = Vec::new();
     let all = control["files"]["diagnostics"].as_array().unwrap_or(&none);
-    let errors: Vec<&Value> = all.iter().filter(|one| one["severity"] == "error").collect();
+    let all = all.iter().filter_map(|one| Diagnostic::deserialize(one).ok());
+    let errors: Vec<Diagnostic> = all.filter(Diagnostic::is_error).collect();
     let mut text = "the files have errors; what they said before is in force".to_owned();
     for error in errors.iter().take(MOST) {
-        text.push_str(&format!("\n    {}", told(error)));
+        text.push_str(&format!("\n    {error}"));
     }
     if errors.len() > MOST {
         text.push_str(&format!("\n    ... and {} more; {REST}", errors.len() - MOST));
     }
     text
-}
-
-/// `traffic.yaml:8:34: spec.http[0].timeout: \"5\" is no duration; write 5s`
-fn told(error: &Value) -> String {
-    let text = |key: &str| error[key].as_str().unwrap_or_default();
-    let mut told = text("file").to_owned();
-    for number in ["line", "column"].map(|key| error[key].as_u64().unwrap_or_default()) {
-        // 0 speaks of the file as a whole.
-        if number > 0 {
-            told.push_str(&format!(":{number}"));
-        }
-    }
-    for part in ["path", "message"].map(text).into_iter().filter(|part| !part.is_empty()) {
-        told.push_str(&format!(": {part}"));
-    }
-    if !text("hint").is_empty() {
-        told.push_str(&format!("; {}", text("hint")));
-    }
-    told
 }
 
 /// What `weft up` warned of when it read them last.
@@ -60,14 +44,14 @@ mod tests {
             "severity": "error", "file": "a.yaml", "line": 8, "column": 3, "path": "spec.x", "message": "is wrong", "hint": "write y",
         });
         let whole = json!({ "severity": "error", "file": "b.yaml", "line": 0, "column": 0, "path": "", "message": "cannot be read" });
-        let warning = json!({ "severity": "warning", "file": "c.yaml", "message": "odd" });
+        let warning = json!({ "severity": "warning", "file": "c.yaml", "line": 1, "column": 1, "path": "", "message": "odd" });
         let status = json!({ "files": { "diagnostics": [error, warning, whole] } });
         assert_eq!(
             errors(&status).lines().collect::<Vec<_>>(),
             [
                 "the files have errors; what they said before is in force",
-                "    a.yaml:8:3: spec.x: is wrong; write y",
-                "    b.yaml: cannot be read",
+                "    a.yaml:8:3: error: spec.x: is wrong; write y",
+                "    b.yaml: error: cannot be read",
             ]
         );
         let many = json!({ "files": { "diagnostics": vec![whole; 7] } });

@@ -1,8 +1,9 @@
 //! What `weft up` says, on standard error: standard output belongs to the user's COMMAND.
 
 mod example;
+mod judges;
 
-use super::plan::{Plan, PlanError, Pod};
+use super::plan::{Plan, Pod};
 use super::programs::App;
 use super::protocol::Protocol;
 use super::services::Service;
@@ -16,18 +17,29 @@ use std::time::Duration;
 use weft_control::check;
 use weft_control::read::{Diagnostic, Reading, Sources};
 
+pub(crate) use judges::Judges;
+
 /// Remembers what was said, so that an edit repeats no old warning.
 #[derive(Debug)]
 pub(crate) struct Report {
     said: BTreeSet<String>,
     /// The mesh is on loopback.
     loopback: bool,
-    /// The files say something that was refused; why, where the plan was at fault.
-    refused: Option<String>,
+    /// Why what the files say is refused, if it is.
+    refused: Option<Refusal>,
     /// What the last reading was warned of.
     read: Vec<String>,
     /// The same of what is in force.
     warnings: Vec<String>,
+}
+
+/// Why an edit cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There are errors in files, which were told one by one.
+    Files,
+    /// No file is wrong by itself; what is wrong with all of them together.
+    Plan(String),
 }
 
 impl Report {
@@ -80,13 +92,18 @@ impl Report {
 
     /// Why the last edit is refused, where no file by itself is wrong.
     pub(crate) fn refusal(&self) -> Option<&str> {
-        self.refused.as_deref().filter(|why| !why.is_empty())
+        match &self.refused {
+            Some(Refusal::Plan(why)) => Some(why),
+            Some(Refusal::Files) | None => None,
+        }
     }
 
-    /// An edit that cannot be used; `why`, where its errors were not told yet.
-    pub(crate) fn refused(&mut self, why: Option<&PlanError>) {
-        let why = why.map(ToString::to_string).unwrap_or_default();
-        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    /// An edit that cannot be used.
+    pub(crate) fn refused(&mut self, why: Refusal) {
+        let because = match &why {
+            Refusal::Files => String::new(),
+            Refusal::Plan(why) => format!(": {why}"),
+        };
         self.refused = Some(why);
         crate::say::say!("weft: this edit is refused; the mesh runs on as it was{because}");
     }
@@ -156,12 +173,14 @@ impl Report {
     }
 }
 
-/// Warnings, those that differ by their place alone as one; each with what it says of whom, wherever that stands.
+/// Warnings, those that differ by their place in the files alone as one; each with what it says of whom, wherever that stands.
 fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<(String, String)> {
     let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
     for warning in warnings {
         let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let kind = format!("{field} {} {:?}", warning.message, warning.hint);
+        // What is wrong with a file as a whole is said of each.
+        let whole = if warning.line == 0 { &*warning.file } else { "" };
+        let kind = format!("{whole} {field} {} {:?}", warning.message, warning.hint);
         match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
             Some((_, _, more)) => *more += 1,
             None => kinds.push((kind, warning, 0)),
@@ -184,6 +203,7 @@ fn is_address_in_use(line: &str) -> bool {
 struct Row {
     name: String,
     pods: usize,
+    /// Those that callers name: the service's, and its app's own where there is no service.
     ports: String,
     app: String,
 }
@@ -204,12 +224,17 @@ pub(crate) fn name_of(plan: &Plan, namespace: &str, service: &str) -> String {
     if is_alone { service.to_owned() } else { format!("{namespace}/{service}") }
 }
 
-fn rows(plan: &Plan, app: impl Fn(&Pod) -> App) -> Vec<Row> {
+fn rows(plan: &Plan, services: &[Service], app: impl Fn(&Pod) -> App) -> Vec<Row> {
     let rows = groups(plan).into_iter().filter_map(|((namespace, name), pods)| {
-        let name = name_of(plan, &namespace, &name);
         let first = pods.first()?;
-        let ports: Vec<String> =
-            first.ports.iter().map(|port| format!("{} {}", port.number, protocol(port.protocol))).collect();
+        let is_it =
+            |service: &&Service| !service.outside && service.namespace == namespace && service.name == name;
+        let said = |number: u16, speaks: Protocol| format!("{number} {}", protocol(speaks));
+        let ports: Vec<String> = match services.iter().find(is_it) {
+            Some(service) => service.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+            None => first.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+        };
+        let name = name_of(plan, &namespace, &name);
         let app = match app(first) {
             App::StandIn => "stand-in".to_owned(),
             App::Command(command) => command,
@@ -242,11 +267,12 @@ pub(crate) struct Place<'a> {
 pub(crate) fn summary(
     plan: &Plan,
     services: &[Service],
+    judges: &Judges,
     app: impl Fn(&Pod) -> App,
     took: Duration,
     place: &Place<'_>,
 ) -> String {
-    let rows = rows(plan, app);
+    let rows = rows(plan, services, app);
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(["SERVICE", "PODS", "PORTS", "APP"]);
     if let Some(pods) = table.column_mut(1) {
@@ -266,7 +292,7 @@ pub(crate) fn summary(
         let those = run_directory::those(&place.others);
         text.push_str(&format!("beside it {those}; `weft status` and its like take the newest\n"));
     }
-    let call = example::of(plan, services);
+    let call = example::of(plan, services, judges);
     let from = call.as_ref().map(|(from, _)| *from).or(plan.pods.first());
     text.push('\n');
     if let Some((from, url)) = &call {

@@ -6,6 +6,7 @@ mod complaints;
 mod edit;
 mod end;
 mod farewell;
+mod hope;
 mod outside;
 mod pods;
 mod progress;
@@ -27,7 +28,9 @@ use crate::watch::Changes;
 use account::Ends;
 use anyhow::Context;
 use complaints::Complaints;
+use hope::Hope;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Child;
@@ -91,7 +94,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         report.once(&warning);
     }
-    let mut up = Up::create(args, plan, numbers, reading, report, started)?;
+    let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
+    if let Some(status) = end::foreseen(&args.command, &weft) {
+        return Ok(status);
+    }
+    let mut up = Up::create(args, weft, plan, numbers, reading, report, started)?;
     up.keep_good(&files);
     drop(files);
     let outcome = up.live(changes, &mut signals).await;
@@ -145,6 +152,7 @@ struct Up {
     ready: BTreeSet<Key>,
     /// Whose processes end by themselves.
     ends: BTreeMap<Key, BTreeMap<&'static str, Ends>>,
+    hope: Hope,
     /// What was written for other commands to tell.
     account: Account,
     /// The pods that the files ask for; those of the plan are there, and may be on their way to these.
@@ -172,6 +180,7 @@ struct Up {
 impl Up {
     fn create(
         args: Args,
+        weft: PathBuf,
         plan: Plan,
         numbers: BTreeMap<Key, u32>,
         reading: Reading,
@@ -206,11 +215,10 @@ impl Up {
             }
             run.write("plan.json", &serde_json::to_vec(&plan)?)?;
             run.write("state.json", &serde_json::to_vec(&state)?)?;
-            let weft = std::env::current_exe().context("cannot find the weft binary itself")?;
             let network = pods::Network::create(&plan, &weft, servers)?;
-            anyhow::Ok((tokens, weft, network))
+            anyhow::Ok((tokens, network))
         })();
-        let (tokens, weft, network) = match prepared {
+        let (tokens, network) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 let _ = run.remove();
@@ -243,6 +251,7 @@ impl Up {
             groups: BTreeMap::new(),
             ready: BTreeSet::new(),
             ends: BTreeMap::new(),
+            hope: Hope::default(),
             account: Account::default(),
             has_control: false,
             network,
@@ -269,7 +278,9 @@ impl Up {
             let is_ready = self.ready.len() == self.plan.pods.len();
             let complaint = complaints.next(!is_ready, Moment::now());
             tokio::select! {
-                Some(event) = self.events.recv() => self.happened(&event),
+                Some(event) = self.events.recv() => if let Some(why) = self.happened(&event) {
+                    anyhow::bail!(why);
+                },
                 Some(Ok(key)) = self.farewells.join_next() => self.gone(&key),
                 _ = look.tick(), if !is_ready || !self.settled || !self.is_saved => {
                     // A sidecar that finds no control plane waits before it tries again: it need not.
@@ -321,12 +332,13 @@ impl Up {
         }
     }
 
-    fn folder(&self, pod: &Pod) -> anyhow::Result<std::path::PathBuf> {
+    fn folder(&self, pod: &Pod) -> anyhow::Result<PathBuf> {
         let run = self.run.as_ref().context("the run directory is gone")?;
         Ok(run.pod(pod)?)
     }
 
-    fn happened(&mut self, event: &Event) {
+    /// Attends to what happened to a process; says why the command that waits for the mesh waits in vain, if it does.
+    fn happened(&mut self, event: &Event) -> Option<String> {
         self.report.event(event);
         match event {
             Event::Started { name, pid } => {
@@ -335,14 +347,17 @@ impl Up {
             Event::Ended { name, .. } | Event::NotStarted { name, .. } => {
                 self.groups.remove(name);
                 let of = |pod: &&Pod| app_name(pod) == *name || sidecar_name(pod) == *name;
-                if let Some(pod) = self.plan.pods.iter().find(of) {
-                    let key = ready::key(pod);
-                    self.has_ended(&key, event);
-                    self.ready.remove(&key);
-                    self.serves(&BTreeSet::from([key]), false);
-                }
+                let key = ready::key(self.plan.pods.iter().find(of)?);
+                self.has_ended(&key, event);
+                self.ready.remove(&key);
+                let lost = self.hope.after(&key, event);
+                self.serves(&BTreeSet::from([key]), false);
+                let waits = !self.state.ready && self.args.ready_within.is_none();
+                let command = self.args.command.first().filter(|_| waits)?;
+                return lost.map(|why| format!("{} is not run: {why}", command.display()));
             }
         }
+        None
     }
 
     /// By the wall clock, which goes on while a laptop sleeps.

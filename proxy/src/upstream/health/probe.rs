@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use weft_model::health::{HealthCheck, Probe};
+use weft_model::health::{HealthCheck, Probe, USER_AGENT};
 use weft_policy::health::Probed;
 
 use crate::serving::is_serving;
@@ -82,7 +82,7 @@ async fn ask(way: &Way, probe: &Probe, limit: Duration) -> Result<Probed, No> {
 
 async fn http(mut io: Io, path: &str, host: &str, patient: bool) -> Result<Probed, No> {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: weft/health\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: {USER_AGENT}\r\nconnection: close\r\n\r\n"
     );
     io.write_all(request.as_bytes()).await?;
     io.flush().await?;

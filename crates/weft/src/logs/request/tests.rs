@@ -53,6 +53,36 @@ fn one_request_id_at_two_hops_or_at_two_moments_is_two_requests() {
 }
 
 #[test]
+fn a_copy_is_what_another_callee_alone_tells_of() {
+    let copies = |lines: &[(&str, String)]| {
+        joined(lines).iter().filter(|request| request.is_nobodys() == Some("a mirrored copy")).count()
+    };
+    let asked = ("web-1", entry("source", "r1", 0, 200));
+    let heard = ("api-1", entry("destination", "r1", 1, 200));
+    let copy = ("api-2", entry("destination", "r1", 1, 200));
+    let all = [asked.clone(), heard.clone(), copy.clone()];
+    assert_eq!(copies(&all), 1);
+    assert_eq!(copies(&[copy.clone(), heard.clone(), asked.clone()]), 1, "in whatever order");
+    // Tried again, it came to two.
+    let again = ("web-1", asked.1.replace("\"attempts\":1", "\"attempts\":2"));
+    assert_eq!(copies(&[again, heard.clone(), copy.clone()]), 0);
+    // Who has no sidecar has nobody that copies; who calls twice under one name tells of both.
+    assert_eq!(copies(&[heard.clone(), copy]), 0);
+    let late = ("api-1", heard.1.replace("12:00:00", "12:00:09"));
+    assert_eq!(copies(&[asked, late]), 0);
+    let mut join = Join::new(names());
+    let mut waited = 0;
+    for (owner, line) in &all[..2] {
+        join.add(owner, line);
+    }
+    assert_eq!(join.take_settled(&mut waited).len(), 1);
+    // A follower knows it for one, though it comes when the original was shown.
+    join.add(all[2].0, &all[2].1);
+    let shown = [join.take_settled(&mut waited), join.take_settled(&mut waited)].concat();
+    assert_eq!(shown[0].is_nobodys(), Some("a mirrored copy"));
+}
+
+#[test]
 fn the_worse_of_two_accounts_is_the_outcome() {
     let denied = entry("destination", "r1", 0, 403).replace("\"-\"", "\"UAEX\"");
     let requests = joined(&[("web-1", entry("source", "r1", 0, 403)), ("api-1", denied)]);

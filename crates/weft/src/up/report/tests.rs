@@ -21,7 +21,7 @@ fn service(namespace: &str, name: &str, port: &Value) -> Service {
 fn said_beside(pods: &[Pod], services: &[Service], others: Vec<Other>) -> String {
     let plan = Plan { pods: pods.to_vec(), ..Plan::default() };
     let place = Place { path: Path::new("/run/up-7"), others };
-    summary(&plan, services, |_| App::StandIn, Duration::ZERO, &place)
+    summary(&plan, services, &Judges::default(), |_| App::StandIn, Duration::ZERO, &place)
 }
 
 fn said(pods: &[Pod], services: &[Service]) -> String {
@@ -76,4 +76,79 @@ fn a_mesh_tells_where_its_files_are_and_which_others_run() {
     let beside = said_beside(&pods, &[], vec![other]);
     let words = "\nbeside it one runs: that of /blog (WEFT_RUN=/run/up-8); `weft status` and its like take the newest\n";
     assert!(beside.contains(words), "{beside}");
+}
+
+#[test]
+fn of_a_refused_edit_only_that_is_kept_which_no_file_tells_by_itself() {
+    let mut report = Report::new(true);
+    report.refused(Refusal::Files);
+    assert_eq!(report.refusal(), None);
+    report.refused(Refusal::Plan("two pods of one name".to_owned()));
+    assert_eq!(report.refusal(), Some("two pods of one name"));
+    report.as_it_runs();
+    assert_eq!(report.refusal(), None);
+}
+
+#[test]
+fn the_ports_of_a_service_are_its_own_and_not_its_apps() {
+    let mut web = pod("shop", "web", &json!([]));
+    web.ports =
+        serde_json::from_value(json!([{ "name": "http", "number": 8000, "protocol": "http" }])).unwrap();
+    let ports = |services: &[Service]| {
+        rows(&Plan { pods: vec![web.clone()], ..Plan::default() }, services, |_| App::StandIn)[0]
+            .ports
+            .clone()
+    };
+    assert_eq!(
+        ports(&[service("shop", "web", &json!({ "name": "http", "port": 80, "targetPort": 8000 }))]),
+        "80 http"
+    );
+    assert_eq!(ports(&[]), "8000 http");
+}
+
+#[test]
+fn the_first_call_is_to_another_and_one_that_is_let_through() {
+    let text = r#"
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: all, namespace: shop }
+spec: {}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: cart, namespace: shop }
+spec:
+  selector: { matchLabels: { app: cart } }
+  rules:
+  - from: [{ source: { principals: [cluster.local/ns/shop/sa/web] } }]
+    to: [{ operation: { methods: [GET], ports: ["8080"] } }]
+"#;
+    let reading = weft_control::read::read_str("t.yaml", text);
+    assert_eq!(reading.diagnostics, []);
+    let own = |workload: &str, environment: &Value| Pod {
+        labels: [("app".to_owned(), workload.to_owned())].into(),
+        service_account: workload.to_owned(),
+        ..pod("shop", workload, environment)
+    };
+    // bank is denied, and api's URL is its own.
+    let pods = [
+        own("api", &json!([["SELF", "http://api/"], ["BANK", "http://bank/x"]])),
+        own("bank", &json!([])),
+        own("cart", &json!([])),
+        own("web", &json!([["CART", "http://cart/items?all#top"]])),
+    ];
+    let port = |target: u16| json!({ "name": "http", "port": 80, "targetPort": target });
+    let services = |target| ["api", "bank", "cart", "web"].map(|name| service("shop", name, &port(target)));
+    let called = |pods: &[Pod], target| {
+        let plan = Plan { pods: pods.to_vec(), ..Plan::default() };
+        let judges = Judges::of(&reading.resources, &plan.pods);
+        let (from, url) = example::of(&plan, &services(target), &judges).unwrap();
+        format!("{} {url}", from.workload)
+    };
+    assert_eq!(called(&pods, 8080), "web http://cart/items?all#top");
+    // Where the environment has none that is let through, there may be another.
+    let silent = [&pods[..3], &[own("web", &json!([]))]].concat();
+    assert_eq!(called(&silent, 8080), "web http://cart/");
+    // Nobody is let through: a refusal is something to see, too.
+    assert_eq!(called(&pods, 9090), "api http://bank/x");
 }

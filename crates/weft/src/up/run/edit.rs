@@ -8,7 +8,7 @@ use super::farewell::Leaving;
 use crate::up::plan::{self, Manifests, Plan, Pod};
 use crate::up::programs::{app_name, sidecar_name};
 use crate::up::ready::{self, Key};
-use crate::up::report;
+use crate::up::report::{self, Refusal};
 use crate::up::rollout::{self, There};
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ impl Up {
         let reading = read_sources(&files);
         self.report.reading(&reading, &files);
         if reading.has_errors() {
-            self.report.refused(None);
+            self.report.refused(Refusal::Files);
             return;
         }
         if reading.resources == self.resources {
@@ -34,7 +34,7 @@ impl Up {
         let wanted = match plan::plan(&manifests, base, &mut numbers, only, runs) {
             Ok(plan) => plan,
             Err(error) => {
-                self.report.refused(Some(&error));
+                self.report.refused(Refusal::Plan(error.to_string()));
                 return;
             }
         };

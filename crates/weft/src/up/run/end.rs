@@ -2,6 +2,8 @@
 
 use super::Up;
 use crate::{not_started, run_directory};
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::process::Child;
@@ -9,6 +11,14 @@ use weft_runtime::signals::{Signal, Signals};
 
 /// From SIGTERM to SIGKILL, for the user's command.
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
+
+/// Says that the user's command cannot be started, if that is known before anything is; and gives the status that tells it.
+pub(super) fn foreseen(command: &[OsString], weft: &Path) -> Option<ExitCode> {
+    let program = command.first()?;
+    let path = with_own_folder(weft);
+    let error = not_started::foreseen(program, &path)?;
+    Some(not_started::tell(program, &error, &path))
+}
 
 impl Up {
     /// Runs the user's command, if there is one, beside the ready mesh.
@@ -92,7 +102,7 @@ pub(super) fn exit_code(status: std::process::ExitStatus) -> ExitCode {
 }
 
 /// `PATH` with the folder of this binary in front, so that the command finds the same weft.
-fn with_own_folder(weft: &std::path::Path) -> std::ffi::OsString {
+fn with_own_folder(weft: &Path) -> OsString {
     let mut folders: Vec<_> = weft.parent().map(Into::into).into_iter().collect();
     folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
     std::env::join_paths(folders).unwrap_or_else(|_| std::env::var_os("PATH").unwrap_or_default())

@@ -17,6 +17,7 @@ impl Up {
         self.ready
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
         let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
+        new.iter().for_each(|key| self.hope.is_ready(key));
         self.serves(&new, true);
         for (namespace, pod) in new.iter().filter(|_| self.state.ready) {
             crate::say::say!("  {} is ready", report::name_of(&self.plan, namespace, pod));
@@ -49,12 +50,13 @@ impl Up {
         self.or_say(written);
         let app = |pod: &Pod| self.args.app(pod);
         let services = Manifests::of(&self.resources).services;
+        let judges = report::Judges::of(&self.resources, &self.plan.pods);
         let place = report::Place {
             path: &self.mesh.run,
             others: run_directory::others(&run_directory::base(), &self.mesh.run),
         };
         let took = self.started.elapsed();
-        crate::say::say!("\n{}", report::summary(&self.plan, &services, app, took, &place));
+        crate::say::say!("\n{}", report::summary(&self.plan, &services, &judges, app, took, &place));
     }
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.

@@ -204,6 +204,7 @@ fn open(
     let drain = Drain::new();
     let door = Door {
         name: name.into(),
+        on,
         workers: workers.clone(),
         shared: shared.clone(),
         drain: drain.watch(),
@@ -225,6 +226,8 @@ fn open(
 /// What connections of one socket come through.
 struct Door {
     name: Arc<str>,
+    /// Where it is.
+    on: WorkerIndex,
     workers: WorkersHandle<Worker>,
     shared: Arc<Shared>,
     drain: DrainWatch,
@@ -256,6 +259,8 @@ impl Door {
             return true;
         };
         let (name, watch) = (name.clone(), self.drain.clone());
-        self.workers.assign(move |worker| arrive(worker, socket, source, name, watch, arriving)).is_ok()
+        self.workers
+            .assign(self.on, move |worker| arrive(worker, socket, source, name, watch, arriving))
+            .is_ok()
     }
 }

@@ -178,16 +178,13 @@ async fn a_request_that_comes_before_the_news_that_its_caller_has_left_the_silen
     let (_caller, at) = caller(&mesh, "caller", inbound).await;
     // As above.
     app.accept().await.end().await;
-    let (mut client, mut asked) = loop {
-        eventually("nobody is there", async || sidecar.active() == [0, 0]).await;
-        let (client, mut asked) = (Peer::connect(at).await, app.accept().await);
-        // The first worker accepts, too, and what is silent takes turns.
-        if sidecar.active() == [0, 1] {
-            break (client, asked);
-        }
-        drop(client);
-        asked.end().await;
-    };
+    eventually("nobody is there", async || sidecar.active() == [0, 0]).await;
+    // The first worker accepts, and has somebody already: the other has the client who is silent.
+    let _other = Peer::connect(inbound).await;
+    eventually("somebody is there", async || sidecar.active() == [1, 0]).await;
+    let mut client = Peer::connect(at).await;
+    let mut asked = app.accept().await;
+    assert_eq!(sidecar.active(), [1, 1]);
     let busy = sidecar.keep_busy(1);
     client.send(GET).await;
     eventually("the other worker has the request", async || sidecar.shared.silences.are_awaited()).await;

@@ -178,14 +178,15 @@ impl<W: 'static> Drop for Workers<W> {
 }
 
 impl<W: 'static> WorkersHandle<W> {
-    /// Hands one connection to the worker with the fewest active ones. `job` runs there and makes the future
+    /// Hands one connection to the worker with the fewest active ones; where several have as few, and `near` is one of them, to
+    /// that: who accepts needs to wake nobody to serve what it took. `job` runs there and makes the future
     /// that is the connection; it counts as active from now until that future ends, however it ends.
-    pub fn assign<J, C>(&self, job: J) -> Result<WorkerIndex, WorkersError>
+    pub fn assign<J, C>(&self, near: WorkerIndex, job: J) -> Result<WorkerIndex, WorkersError>
     where
         J: FnOnce(Rc<W>) -> C + Send + 'static,
         C: Future<Output = ()> + 'static,
     {
-        let (index, active) = self.shared.load.least();
+        let (index, active) = self.shared.load.least(near.0);
         // Boxed, so that a task which lives for long is not as large as what it was begun with.
         let job: Begin<W> = Box::new(move |worker| Box::pin(job(worker)));
         let job = move |worker: Rc<W>, tasks: &mut tokio::task::JoinSet<()>| {

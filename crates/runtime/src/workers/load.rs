@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(super) struct Load {
     active: Vec<Arc<AtomicUsize>>,
-    turn: AtomicUsize,
 }
 
 /// One active connection of one worker; dropping it says that it ended.
@@ -19,18 +18,13 @@ pub(super) struct Active {
 
 impl Load {
     pub(super) fn new(count: NonZeroUsize) -> Self {
-        Self { active: (0..count.get()).map(|_| Arc::default()).collect(), turn: AtomicUsize::new(0) }
+        Self { active: (0..count.get()).map(|_| Arc::default()).collect() }
     }
 
-    /// Takes a place at the worker with the fewest. Ties go round: many short connections would otherwise all
-    /// meet on the first.
-    pub(super) fn least(&self) -> (usize, Active) {
-        let count = self.active.len();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let index = (0..count)
-            .map(|step| turn.wrapping_add(step) % count)
-            .min_by_key(|&index| self.active[index].load(Ordering::Relaxed))
-            .expect("there is at least one worker");
+    /// Takes a place at the worker with the fewest; at `near`, if it is one of those that have as few.
+    pub(super) fn least(&self, near: usize) -> (usize, Active) {
+        let busy = |index: &usize| (self.active[*index].load(Ordering::Relaxed), *index != near);
+        let index = (0..self.active.len()).min_by_key(busy).expect("there is at least one worker");
         let counter = Arc::clone(&self.active[index]);
         counter.fetch_add(1, Ordering::Relaxed);
         (index, Active { counter })

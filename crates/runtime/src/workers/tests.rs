@@ -5,6 +5,8 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+const FIRST: WorkerIndex = WorkerIndex(0);
+
 fn count(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
@@ -30,7 +32,7 @@ async fn connections_spread_evenly_and_see_their_own_worker_s_state() {
     let (hold, held) = tokio::sync::watch::channel(());
     for _ in 0..9 {
         let (seen, mut held) = (seen.clone(), held.clone());
-        let assigned = handle.assign(move |state| async move {
+        let assigned = handle.assign(FIRST, move |state| async move {
             let not_send = Rc::clone(&state);
             let thread = std::thread::current().name().map(String::from);
             seen.send((not_send.get(), thread.unwrap())).unwrap();
@@ -48,28 +50,35 @@ async fn connections_spread_evenly_and_see_their_own_worker_s_state() {
 }
 
 #[tokio::test]
+async fn of_workers_that_have_as_few_the_one_that_accepts_serves() {
+    let workers = start(3);
+    let assign = |near| workers.handle().assign(WorkerIndex(near), |_| std::future::pending()).unwrap().0;
+    assert_eq!([assign(2), assign(1), assign(1), assign(1)], [2, 1, 0, 1]);
+}
+
+#[tokio::test]
 async fn a_new_connection_goes_where_one_has_ended() {
     let workers = start(2);
     let handle = workers.handle();
     let (end_one, one) = tokio::sync::oneshot::channel::<()>();
-    let first = handle.assign(|_| async { drop(one.await) }).unwrap();
-    let second = handle.assign(|_| std::future::pending()).unwrap();
+    let first = handle.assign(FIRST, |_| async { drop(one.await) }).unwrap();
+    let second = handle.assign(FIRST, |_| std::future::pending()).unwrap();
     assert_ne!(first, second);
     end_one.send(()).unwrap();
     until(|| handle.active().iter().sum::<usize>() == 1).await;
-    assert_eq!(handle.assign(|_| std::future::pending()).unwrap(), first);
+    assert_eq!(handle.assign(FIRST, |_| std::future::pending()).unwrap(), first);
 }
 
 #[tokio::test]
 async fn a_panic_ends_one_connection_and_is_counted() {
     let workers = start(1);
     let handle = workers.handle();
-    handle.assign(|_| async { panic!("a bug in the future") }).unwrap();
-    handle.assign(|_| -> std::future::Ready<()> { panic!("a bug in the closure: {}", 1) }).unwrap();
+    handle.assign(FIRST, |_| async { panic!("a bug in the future") }).unwrap();
+    handle.assign(FIRST, |_| -> std::future::Ready<()> { panic!("a bug in the closure: {}", 1) }).unwrap();
     until(|| handle.panics() == 2).await;
     assert_eq!(handle.active(), [0]);
     let (done, is_done) = channel();
-    handle.assign(move |_| async move { done.send(()).unwrap() }).unwrap();
+    handle.assign(FIRST, move |_| async move { done.send(()).unwrap() }).unwrap();
     is_done.recv_timeout(PATIENCE).unwrap();
 }
 
@@ -78,10 +87,10 @@ async fn a_stop_waits_for_what_runs_and_refuses_what_comes() {
     let workers = start(2);
     let handle = workers.handle();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    handle.assign(|_| async { drop(ended.await) }).unwrap();
+    handle.assign(FIRST, |_| async { drop(ended.await) }).unwrap();
     handle.run_on_each(|_| std::future::pending()).unwrap();
     let stop = tokio::spawn(workers.stop(PATIENCE));
-    until(|| matches!(handle.assign(|_| async {}), Err(WorkersError::Stopping))).await;
+    until(|| matches!(handle.assign(FIRST, |_| async {}), Err(WorkersError::Stopping))).await;
     assert!(!stop.is_finished());
     end.send(()).unwrap();
     assert_eq!(stop.await.unwrap(), Stopped { cut: 0, stuck: 0 });
@@ -96,7 +105,7 @@ async fn the_deadline_cuts_connections_and_drops_what_they_hold() {
     for _ in 0..4 {
         let held = Arc::clone(&held);
         handle
-            .assign(move |_| async move {
+            .assign(FIRST, move |_| async move {
                 let _held = held;
                 std::future::pending().await
             })
@@ -114,7 +123,7 @@ fn dropping_the_workers_ends_their_connections() {
     let (gone, is_gone) = channel::<()>();
     workers
         .handle()
-        .assign(move |_| async move {
+        .assign(FIRST, move |_| async move {
             let _held = (inner, gone);
             std::future::pending().await
         })
@@ -141,7 +150,7 @@ async fn state_is_made_on_the_worker_s_runtime() {
     let (done, is_done) = channel();
     workers
         .handle()
-        .assign(move |state| async move { done.send(state.take().unwrap().await.unwrap()).unwrap() })
+        .assign(FIRST, move |state| async move { done.send(state.take().unwrap().await.unwrap()).unwrap() })
         .unwrap();
     assert_eq!(is_done.recv_timeout(PATIENCE), Ok(7));
 }
@@ -153,7 +162,7 @@ async fn a_worker_that_blocks_is_left_behind_and_counted() {
     let (blocking, is_blocking) = channel();
     workers
         .handle()
-        .assign(move |_| async move {
+        .assign(FIRST, move |_| async move {
             blocking.send(()).unwrap();
             let _ = released.recv();
         })
@@ -172,6 +181,6 @@ async fn a_connection_may_spawn_tasks_beside_it_on_its_worker() {
         tokio::task::spawn_local(async move { beside.set(7) }).await.unwrap();
         done.send(state.get()).unwrap();
     };
-    workers.handle().assign(job).unwrap();
+    workers.handle().assign(FIRST, job).unwrap();
     assert_eq!(is_done.recv_timeout(PATIENCE), Ok(7));
 }

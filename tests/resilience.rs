@@ -14,6 +14,8 @@ mod hostile;
 mod hostile_h2;
 #[path = "resilience/killed.rs"]
 mod killed;
+#[path = "resilience/listening.rs"]
+mod listening;
 #[path = "resilience/memory.rs"]
 mod memory;
 #[path = "resilience/mirrored.rs"]

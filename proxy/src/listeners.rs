@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use early::{Early, Held};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use weft_runtime::Acceptor;
 use weft_runtime::drain::{Drain, DrainWatch};
 use weft_runtime::listen::{ListenError, ListenSettings, listen};
@@ -35,12 +35,14 @@ pub struct Listeners {
     early: BTreeMap<SocketAddr, Early>,
     /// Which worker the next one accepts on.
     turn: usize,
+    /// Told when nobody accepts on an open one any more.
+    broken: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct Open {
-    /// It accepts until this is dropped.
-    _accepts: oneshot::Sender<()>,
+    /// It accepts until this is dropped; closed where it has ended by itself.
+    accepts: oneshot::Sender<()>,
     drain: Drain,
 }
 
@@ -54,6 +56,7 @@ pub async fn follow(
     bound: impl Fn(&Listeners, &Snapshot),
 ) {
     let mut changes = shared.live.changes();
+    let broken = listeners.lock().unwrap_or_else(PoisonError::into_inner).broken.clone();
     let mut start = pin!(start);
     let mut has_started = false;
     loop {
@@ -67,6 +70,7 @@ pub async fn follow(
         tokio::select! {
             () = &mut start, if !has_started => has_started = true,
             () = tokio::time::sleep(AGAIN), if failed => {}
+            () = broken.notified() => {}
             more = changes.changed() => {
                 if !more {
                     return;
@@ -118,6 +122,8 @@ impl Listeners {
                 open.close();
             }
         }
+        // One that broke is had anew.
+        self.open.retain(|_, open| !open.accepts.is_closed());
         self.failed.clear();
         let any = !wanted.is_empty();
         let all: Vec<SocketAddr> = wanted.iter().map(|(_, address, _)| *address).collect();
@@ -132,10 +138,8 @@ impl Listeners {
                     .map(|socket| (socket, Vec::new()))
                     .map_err(|e| e.to_string()),
             };
-            let on = WorkerIndex(self.turn % workers.count());
-            match socket.and_then(|(socket, held)| open(&name, socket, held, on, workers, shared)) {
+            match socket.and_then(|(socket, held)| self.open(&name, socket, held, workers, shared)) {
                 Ok(open) => {
-                    self.turn += 1;
                     tracing::info!(listener = %name, %address, "listening");
                     self.open.insert((name, address), open);
                 }
@@ -149,6 +153,41 @@ impl Listeners {
             // The configuration listens elsewhere.
             self.early.clear();
         }
+    }
+
+    /// Accepts on one of the workers, beside its connections: where there is only one, nothing goes from thread to thread, and
+    /// nobody else has to be woken.
+    fn open(
+        &mut self,
+        name: &str,
+        socket: TcpListener,
+        held: Vec<Held>,
+        workers: &WorkersHandle<Worker>,
+        shared: &Arc<Shared>,
+    ) -> Result<Open, String> {
+        let drain = Drain::new();
+        let door = Door {
+            name: name.into(),
+            on: WorkerIndex(self.turn % workers.count()),
+            workers: workers.clone(),
+            shared: shared.clone(),
+            drain: drain.watch(),
+            arrivals: Arrivals::default(),
+        };
+        self.turn += 1;
+        let (accepts, closed) = oneshot::channel();
+        let (on, broken) = (door.on, self.broken.clone());
+        let accepting = move |_| async move {
+            tokio::select! {
+                _ = closed => {}
+                Err(error) = door.accept(socket, held) => {
+                    tracing::error!(listener = %door.name, %error, "accepting failed for good; the listener is opened anew");
+                    broken.notify_one();
+                }
+            }
+        };
+        workers.run_on(on, accepting).map_err(|e| e.to_string())?;
+        Ok(Open { accepts, drain })
     }
 
     /// Tells every connection to end and stops listening.
@@ -189,38 +228,6 @@ fn settings(address: SocketAddr, transparent: bool, wanted: &[SocketAddr]) -> Li
     let other = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
     let only_v6 = (address.ip() == Ipv6Addr::UNSPECIFIED && wanted.contains(&other)).then_some(true);
     ListenSettings { transparent, only_v6, ..ListenSettings::default() }
-}
-
-/// Accepts on one of the workers, beside its connections: where there is only one, nothing goes from thread to thread, and
-/// nobody else has to be woken.
-fn open(
-    name: &str,
-    socket: TcpListener,
-    held: Vec<Held>,
-    on: WorkerIndex,
-    workers: &WorkersHandle<Worker>,
-    shared: &Arc<Shared>,
-) -> Result<Open, String> {
-    let drain = Drain::new();
-    let door = Door {
-        name: name.into(),
-        on,
-        workers: workers.clone(),
-        shared: shared.clone(),
-        drain: drain.watch(),
-        arrivals: Arrivals::default(),
-    };
-    let (accepts, closed) = oneshot::channel();
-    let accepting = move |_| async move {
-        tokio::select! {
-            _ = closed => {}
-            Err(error) = door.accept(socket, held) => {
-                tracing::error!(listener = %door.name, %error, "accepting failed for good");
-            }
-        }
-    };
-    workers.run_on(on, accepting).map_err(|e| e.to_string())?;
-    Ok(Open { _accepts: accepts, drain })
 }
 
 /// What connections of one socket come through.

@@ -22,6 +22,8 @@ use crate::connection::Conn;
 ///
 /// # Errors
 /// The answer to a request that has no unambiguous meaning.
+// What it calls is to be a part of it, not it of its one caller, where that would all be calls.
+#[inline(never)]
 pub fn prepare(conn: &Conn, manager: &HttpManager, call: &mut Call, rng: &mut SmallRng) -> Result<(), Reply> {
     let head = &mut call.request;
     let named = head.to_origin_form().map_err(Reply::bad_request)?;

@@ -71,6 +71,8 @@ impl Plan {
 ///
 /// # Errors
 /// The answer, where the request goes nowhere.
+// As [`super::admit::prepare`].
+#[inline(never)]
 pub fn plan(
     conn: &Conn,
     manager: &HttpManager,

@@ -2,62 +2,91 @@
 
 use super::{Headers, InvalidHeader, Key, Name, Span};
 
+/// So many are set at once at most.
+const MANY: usize = 3;
+
+/// Names are no longer than that.
+const LONGEST: usize = 40;
+
 impl Headers {
     /// As [`Headers::set_known`], of a number.
     ///
     /// # Errors
     /// There is no room for it.
+    #[inline]
     pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
-        self.set_digits(Key::new(name.as_ref()), value)
+        self.set_numbers(&[(name, value)])
     }
 
-    /// The same of several numbers, which mostly are not there.
+    /// The same of several numbers, which mostly are not there. Lines are made where the compiler knows their names, whose copies
+    /// are a few moves then, and appended as one.
     ///
     /// # Errors
-    /// There is no room for them; those before are set.
+    /// There is no room for them.
+    #[inline]
     pub fn set_numbers<const N: usize>(&mut self, numbers: &[(Name, u64); N]) -> Result<(), InvalidHeader> {
-        let is_there = numbers.iter().any(|(name, _)| self.may_have(Key::new(name.as_ref())));
-        if is_there {
-            return numbers.iter().try_for_each(|(name, value)| self.set_number(*name, *value));
+        const { assert!(N <= MANY) };
+        let numbers = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
+        if numbers.iter().any(|(key, _)| self.may_have(*key) || key.name.len() > LONGEST) {
+            return self.set_each(&numbers);
         }
-        let new = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
-        self.add_numbers(&new)
+        let mut lines = Lines { bytes: [0; MANY * (LONGEST + END)], len: 0 };
+        let spans = numbers.map(|(key, value)| lines.add(key, &Digits::of(value)));
+        self.append_lines(&lines.bytes[..lines.len], &spans)
     }
 
     #[inline(never)]
-    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
-        numbers.iter().try_for_each(|(key, value)| self.add_digits(*key, &Digits::of(*value)))
+    fn set_each(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
+        numbers.iter().try_for_each(|(key, value)| {
+            let digits = Digits::of(*value);
+            match self.position(*key) {
+                None => self.append_known(*key, digits.value()),
+                Some(first) => self.replace(*key, first, digits.value()),
+            }
+        })
     }
 
+    /// Appends whole lines; `spans` say where they lie among themselves.
     #[inline(never)]
-    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
-        let digits = Digits::of(value);
-        match self.position(key) {
-            None => self.add_digits(key, &digits),
-            Some(first) => self.replace(key, first, digits.value()),
+    fn append_lines(&mut self, lines: &[u8], spans: &[Span]) -> Result<(), InvalidHeader> {
+        self.check_room(lines.len())?;
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(lines);
+        for span in spans {
+            self.push(Span { name: start + span.name, value: start + span.value, ..*span });
         }
-    }
-
-    /// Adds a number at the end as two copies, one of them of a length that the compiler knows.
-    fn add_digits(&mut self, key: Key<'_>, digits: &Digits) -> Result<(), InvalidHeader> {
-        let (start, name_len, len) = (self.bytes.len(), key.name.len(), digits.value().len());
-        self.check_room(name_len + len)?;
-        self.bytes.reserve(name_len + digits.line_end.len());
-        self.bytes.extend_from_slice(key.name);
-        self.bytes.extend_from_slice(&digits.line_end);
-        self.bytes.truncate(start + name_len + len + 4);
-        self.push(Span::new((start, name_len), (start + name_len + 2, len), true, key.tag));
         Ok(())
+    }
+}
+
+/// Lines that are about to be appended.
+struct Lines {
+    bytes: [u8; MANY * (LONGEST + END)],
+    len: usize,
+}
+
+impl Lines {
+    #[inline(always)]
+    fn add(&mut self, key: Key<'_>, digits: &Digits) -> Span {
+        let (start, name_len) = (self.len, key.name.len());
+        let value = start + name_len + 2;
+        self.bytes[start..][..name_len].copy_from_slice(key.name);
+        self.bytes[start + name_len..][..END].copy_from_slice(&digits.line_end);
+        self.len = value + digits.len + 2;
+        Span::new((start, name_len), (value, digits.len), true, key.tag)
     }
 }
 
 /// The longest has so many digits.
 const MOST: usize = 20;
 
+/// And so long is the end of its line.
+const END: usize = 2 + MOST + 2;
+
 /// The end of a line, from behind the name on.
 struct Digits {
     /// `: 123\r\n`, and what is left of the place for it.
-    line_end: [u8; 2 + MOST + 2],
+    line_end: [u8; END],
     len: usize,
 }
 

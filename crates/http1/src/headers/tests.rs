@@ -123,6 +123,11 @@ fn what_is_set_under_a_known_name_reads_and_writes_as_what_is_set_under_any() {
             other.set("Age", number.to_string()).unwrap();
             assert_eq!((&one, written(&one)), (&other, written(&other)), "{number} over {before:?}");
         }
+        const LONG: Name = Name::new("x-one-that-is-longer-than-what-has-a-place-of-its-own");
+        let (mut one, mut other) = (list(before), list(before));
+        one.set_number(LONG, 7).unwrap();
+        other.set(LONG, "7").unwrap();
+        assert_eq!((&one, written(&one)), (&other, written(&other)), "over {before:?}");
         const OTHER: Name = Name::new("x-other");
         let (mut one, mut other) = (list(before), list(before));
         for numbers in [[(OTHER, 1), (AGE, 20)], [(AGE, 300), (OTHER, 4000)]] {

@@ -66,7 +66,7 @@ def main():
     with pairs.Stage(scratch, os.environ["WEFT_BIN"], given.threads) as stage:
         (pair,) = stage.all([given.pair])
         loads.closed_loop(pair, given.connections, 1)
-        samples = os.path.join(scratch, "perf.data")
+        samples = os.path.join(scratch, f"perf.{os.getpid()}.data")
         words = ["perf", "record", "--quiet", "--freq", "499", "--call-graph", "dwarf,16384", "--output", samples]
         recorder = subprocess.Popen([*words, "--pid", ",".join(map(str, pair.pids))], stderr=subprocess.DEVNULL)
         try:
@@ -74,12 +74,10 @@ def main():
         finally:
             recorder.send_signal(signal.SIGINT)
             recorder.wait()
-    try:
-        root = folded(samples)
-    finally:
-        os.unlink(samples)
+    root = folded(samples) if os.path.exists(samples) else Frame()
     if not root.samples:
-        raise SystemExit("bench/compare/flame: perf took no samples; may it? see /proc/sys/kernel/perf_event_paranoid")
+        raise SystemExit("bench/compare/flame: perf took no samples; what does `perf record true` say?")
+    os.unlink(samples)
     with open(given.file, "w") as file:
         file.write(drawn(root, f"{given.pair}, both sidecars: {root.samples} samples", run))
     print("\n".join(f"{key}: {value}" for key, value in run.items()))

@@ -1,6 +1,5 @@
 """What sidecars hold: idle, for connections that are idle, and after a time when much was asked of them."""
 
-import concurrent.futures
 import os
 import resource
 import socket
@@ -37,10 +36,7 @@ def of_one_start(wanted, given):
         if ("plain",) in wanted:
             figures["plain",] = grown(pair, 0, PLAIN, "/", at_once=False)
         if ("tls",) in wanted:
-            with concurrent.futures.ThreadPoolExecutor() as both:
-                # What each has held meanwhile is its own, so they wait together.
-                of = lambda name: grown(running[name], 1, SECURE, "/after/1500", at_once=True)
-                own, least = both.map(of, ("weft", "limit"))
+            own, least = (grown(running[name], 1, SECURE, "/after/1500", at_once=True) for name in ("weft", "limit"))
             figures["tls",] = own - least
         if ("spike",) in wanted:
             figures["spike",] = after_spike(pair, given.secs)

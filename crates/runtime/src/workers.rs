@@ -1,10 +1,9 @@
-//! Worker threads: each is one current_thread runtime of its own, and a connection lives on one of them from
-//! accept to last byte.
+//! Worker threads: each is one current_thread runtime of its own, and a connection lives on one of them to its last byte.
 //!
 //! A worker has its own state `W` (pools, caches), made on its thread and never sent anywhere, so it may be
 //! full of `Rc` and `RefCell`. A connection is handed over as a `Send` closure that builds the `!Send` future
 //! over there, and goes to the worker with the fewest active connections at that moment: two busy HTTP/2
-//! peers must not share a core by chance.
+//! peers must not share a core by chance, unless two workers take them in at the same moment.
 //!
 //! A panic in a connection's future ends that connection only. Every connection is a task in the worker's
 //! [`JoinSet`](tokio::task::JoinSet); tokio catches the unwinding at the task's edge, the worker finds it in

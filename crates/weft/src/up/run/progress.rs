@@ -17,7 +17,7 @@ impl Up {
         self.ready
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
         let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
-        new.iter().for_each(|key| self.hope.is_ready(key));
+        new.iter().for_each(|key| self.hope.forget(key));
         self.serves(&new, true);
         for (namespace, pod) in new.iter().filter(|_| self.state.ready) {
             crate::say::say!("  {} is ready", report::name_of(&self.plan, namespace, pod));

@@ -152,3 +152,24 @@ spec:
     // Nobody is let through: a refusal is something to see, too.
     assert_eq!(called(&pods, 9090), "api http://bank/x");
 }
+
+#[test]
+fn the_first_call_of_a_thousand_services_is_found_in_no_time() {
+    let text = r#"
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: nobody, namespace: shop }
+spec: {}
+"#;
+    let reading = weft_control::read::read_str("t.yaml", text);
+    let names: Vec<String> = (0..1000).map(|nth| format!("app-{nth:03}")).collect();
+    let environment = json!([["FAR", "http://example.org/"], ["ODD", "http://nobody/"]]);
+    let pods = names.iter().map(|name| pod("shop", name, &environment)).collect();
+    let services: Vec<Service> = names.iter().map(|name| service("shop", name, &http())).collect();
+    let plan = Plan { pods, ..Plan::default() };
+    let judges = Judges::of(&reading.resources, &plan.pods);
+    let began = std::time::Instant::now();
+    let (from, url) = example::of(&plan, &services, &judges).unwrap();
+    assert_eq!((from.workload.as_str(), url.as_str()), ("app-000", "http://app-001/"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

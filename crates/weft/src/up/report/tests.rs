@@ -20,8 +20,8 @@ fn service(namespace: &str, name: &str, port: &Value) -> Service {
 
 fn said_beside(pods: &[Pod], services: &[Service], others: Vec<Other>) -> String {
     let plan = Plan { pods: pods.to_vec(), ..Plan::default() };
-    let place = Place { path: Path::new("/run/up-7"), others };
-    summary(&plan, services, &Judges::default(), |_| App::StandIn, Duration::ZERO, &place)
+    let start = Start { took: Duration::ZERO, path: Path::new("/run/up-7"), others };
+    summary(&plan, services, &Judges::default(), |_| App::StandIn, &start)
 }
 
 fn said(pods: &[Pod], services: &[Service]) -> String {
@@ -104,6 +104,39 @@ fn the_ports_of_a_service_are_its_own_and_not_its_apps() {
         "80 http"
     );
     assert_eq!(ports(&[]), "8000 http");
+    web.services.push("web-metrics".to_owned());
+    let more = |port: Value| [service("shop", "web-metrics", &port), service("shop", "web", &http())];
+    let ports = |services: &[Service]| {
+        rows(&Plan { pods: vec![web.clone()], ..Plan::default() }, services, |_| App::StandIn)[0]
+            .ports
+            .clone()
+    };
+    assert_eq!(ports(&more(json!({ "name": "http-metrics", "port": 9001 }))), "80 http, 9001 http");
+    assert_eq!(ports(&more(http())), "80 http");
+}
+
+#[test]
+fn of_thousands_of_warnings_each_kind_is_told_once_and_in_no_time() {
+    let of = |nth: usize| Diagnostic {
+        severity: weft_control::read::Severity::Warning,
+        file: "mesh.yaml".into(),
+        line: 1,
+        column: 1,
+        resource: None,
+        path: String::new(),
+        message: format!("{:05} is odd", nth % 40_000),
+        hint: None,
+    };
+    let all: Vec<Diagnostic> = (0..40_001).map(of).collect();
+    let began = std::time::Instant::now();
+    let told = alike(all.iter());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(told.len(), 40_000);
+    assert!(
+        told[0].1.contains("00000 is odd") && told[0].1.ends_with(" (and 1 more of this kind)"),
+        "{:?}",
+        told[0]
+    );
 }
 
 #[test]

@@ -51,12 +51,12 @@ impl Up {
         let app = |pod: &Pod| self.args.app(pod);
         let services = Manifests::of(&self.resources).services;
         let judges = report::Judges::of(&self.resources, &self.plan.pods);
-        let place = report::Place {
+        let start = report::Start {
+            took: self.started.elapsed(),
             path: &self.mesh.run,
             others: run_directory::others(&run_directory::base(), &self.mesh.run),
         };
-        let took = self.started.elapsed();
-        crate::say::say!("\n{}", report::summary(&self.plan, &services, &judges, app, took, &place));
+        crate::say::say!("\n{}", report::summary(&self.plan, &services, &judges, app, &start));
     }
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.

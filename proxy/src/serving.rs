@@ -8,32 +8,43 @@ use weft_wire::health;
 /// An answer is not longer.
 const LONGEST: usize = 16 * 1024;
 
-/// Asks over `io`, which is nobody's connection afterwards, for `service`, or for the server as a whole where that is empty.
+/// Who asks whom for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) host: &'a str,
+    /// Empty: the server as a whole.
+    pub(crate) service: &'a str,
+    /// Whom the asker calls itself by its `user-agent`, if it does.
+    pub(crate) agent: Option<&'a str>,
+}
+
+/// Asks over `io`, which is nobody's connection afterwards.
 ///
 /// # Errors
 /// If that is no answer: in words.
-pub(crate) async fn is_serving<S>(io: S, host: &str, service: &str) -> Result<bool, String>
+pub(crate) async fn is_serving<S>(io: S, question: &Question<'_>) -> Result<bool, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (send, connection) = h2::client::handshake(io).await.map_err(|error| error.to_string())?;
     let connection = tokio::spawn(connection);
-    let answer = ask(send, host, service).await;
+    let answer = ask(send, question).await;
     connection.abort();
     answer
 }
 
-async fn ask(send: h2::client::SendRequest<Bytes>, host: &str, service: &str) -> Result<bool, String> {
+async fn ask(send: h2::client::SendRequest<Bytes>, question: &Question<'_>) -> Result<bool, String> {
     let broke = |error: h2::Error| error.to_string();
-    let request = ::http::Request::post(format!("http://{host}/grpc.health.v1.Health/Check"))
+    let mut request = ::http::Request::post(format!("http://{}/grpc.health.v1.Health/Check", question.host))
         .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .header("user-agent", weft_model::health::USER_AGENT)
-        .body(())
-        .map_err(|error| error.to_string())?;
+        .header("te", "trailers");
+    if let Some(agent) = question.agent {
+        request = request.header("user-agent", agent);
+    }
+    let request = request.body(()).map_err(|error| error.to_string())?;
     let (answer, mut body) =
         send.ready().await.map_err(broke)?.send_request(request, false).map_err(broke)?;
-    body.send_data(health::question(service).into(), true).map_err(broke)?;
+    body.send_data(health::question(question.service).into(), true).map_err(broke)?;
     let (parts, mut body) = answer.await.map_err(broke)?.into_parts();
     let mut seen = BytesMut::new();
     while let Some(piece) = body.data().await {

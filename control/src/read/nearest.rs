@@ -18,6 +18,13 @@ pub(crate) fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>)
     (distance <= most).then_some(best)
 }
 
+/// Whether `wrong` is `name` in another spelling, or but for one slip of the keyboard.
+pub(crate) fn is_slip(wrong: &str, name: &str) -> bool {
+    wrong.len() <= 100
+        && (squeeze(wrong) == squeeze(name)
+            || (wrong.len().abs_diff(name.len()) <= 1 && strsim::damerau_levenshtein(wrong, name) <= 1))
+}
+
 /// Case and separators apart: `http_headers`, `HTTPHeaders` and `httpHeaders` are one.
 fn squeeze(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | '.')).flat_map(char::to_lowercase).collect()

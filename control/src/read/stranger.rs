@@ -6,19 +6,23 @@ use std::sync::Arc;
 
 use super::diagnostic::Severity;
 use super::document::Reader;
-use super::folder;
-use super::node::{Node, Position, Value};
+use super::node::{Node, Position};
 use super::yaml::SyntaxError;
-use super::{kustomize, mesh, nearest};
+use super::{folder, kustomize, mesh};
+use keys::Keys;
 
-/// What only a resource has, and each has some of.
-const TELLING: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+mod fields;
+mod keys;
 
-/// Whether the files of a folder that are not passed over are any.
+/// So many of a folder are named; of the others it is said how many they are.
+const NAMED: usize = 5;
+
+/// What was found in a folder.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     manifests: bool,
-    strangers: bool,
+    /// How many files were passed over.
+    strangers: usize,
 }
 
 /// The folders that were given, by name.
@@ -26,24 +30,16 @@ pub(super) type Folders = BTreeMap<Arc<str>, Seen>;
 
 /// Whether nothing in the file `name` was meant as a resource. What cannot be read may have been.
 fn is_one(name: &str, documents: &[Result<Node, SyntaxError>]) -> bool {
-    let is_strange =
-        |node: &Node| !mesh::is_bare(node) && !kustomize::is_one(name, node) && nothing_like_a_resource(node);
-    documents.iter().all(|document| document.as_ref().is_ok_and(is_strange))
-}
-
-fn nothing_like_a_resource(node: &Node) -> bool {
-    match &node.value {
-        Value::Map(entries) => {
-            let known = || TELLING.into_iter().chain(mesh::TELLING.iter().copied());
-            let listed = node.key("items").is_none_or(nothing_like_a_resource);
-            listed && !entries.iter().any(|entry| nearest(&entry.key, known()).is_some())
-        }
-        Value::List(items) => {
-            items.iter().all(|item| matches!(item.value, Value::Scalar(..)) || nothing_like_a_resource(item))
-        }
-        // So begins a manifest that is only half written at this moment.
-        Value::Scalar(..) => false,
-    }
+    let mut keys = Keys::new();
+    documents.iter().all(|document| {
+        document.as_ref().is_ok_and(|node| {
+            !mesh::is_bare(node)
+                && !kustomize::is_one(name, node)
+                && !keys.begin_a_resource(node)
+                && !keys.are_a_spec(node)
+                && !keys.hold_a_resource(node)
+        })
+    })
 }
 
 impl Reader {
@@ -53,12 +49,9 @@ impl Reader {
         let strange = is_one(&self.file, documents);
         let seen = self.folders.entry(folder).or_default();
         seen.manifests |= !strange;
-        seen.strangers |= strange;
-        if strange {
-            let message =
-                "passed over: it has neither `apiVersion` nor `kind`, so it is no manifest".to_owned();
-            let whole = Position { line: 0, column: 0 };
-            self.report(None, whole, Severity::Warning, String::new(), message, None);
+        seen.strangers += usize::from(strange);
+        if strange && seen.strangers <= NAMED {
+            self.pass_over_file("passed over: it has neither `apiVersion` nor `kind`, so it is no manifest");
         }
         strange
     }
@@ -66,9 +59,23 @@ impl Reader {
     /// A folder of which everything was passed over is as wrong as an empty one.
     pub(super) fn judge_folders(&mut self) {
         for (name, seen) in std::mem::take(&mut self.folders) {
-            if seen.strangers && !seen.manifests {
+            if let Some(more) = seen.strangers.checked_sub(NAMED).filter(|more| *more > 0) {
+                self.file = name.clone();
+                self.pass_over_file(&match more {
+                    1 => "one more file is passed over: it has neither `apiVersion` nor `kind`".to_owned(),
+                    _ => format!(
+                        "{more} more files are passed over: they have neither `apiVersion` nor `kind`"
+                    ),
+                });
+            }
+            if seen.strangers > 0 && !seen.manifests {
                 self.file_error(&name, folder::NOTHING.to_owned(), Some(folder::READS));
             }
         }
+    }
+
+    fn pass_over_file(&mut self, message: &str) {
+        let whole = Position { line: 0, column: 0 };
+        self.report(None, whole, Severity::Warning, String::new(), message.to_owned(), None);
     }
 }

@@ -219,12 +219,14 @@ impl Record<'_> {
         Self { reporter, start, ..Self::default() }
     }
 
-    /// Whether it is an active health check of another sidecar's, which no app asked for.
+    /// Whether it is an active health check of another sidecar's, which no app asked for. Anybody may call himself so: what
+    /// was denied is none.
     pub fn is_health_check(&self) -> bool {
         // A sidecar says whose it is with all that its app sends: that costs no look at the fields.
         self.reporter == Reporter::Destination
-            && self.source.is_none_or(|source| source.metadata().name.is_empty())
+            && self.source.is_none_or(|source| source.metadata().workload.is_empty())
             && self.request.value("user-agent") == Some(weft_model::health::USER_AGENT.as_bytes())
+            && !self.denied()
     }
 
     /// Whether the call was denied: answered with 401 or 403 or gRPC's counterpart, whoever said so.

@@ -37,7 +37,7 @@ pub struct Totals {
     pub failed: u64,
     /// Requests that were denied ([`Record::denied`]).
     pub denied: u64,
-    /// Active health checks, which are none of the requests.
+    /// Active health checks that were let through, which are none of the requests.
     pub health_checks: u64,
     /// TCP connections that ended.
     pub connections: u64,
@@ -58,7 +58,8 @@ pub struct TrafficStatus {
     pub p50_ms: Option<f64>,
     /// 99 of 100 took no longer, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Active health checks of other sidecars: no app asked for them, and none of the above speaks of them.
+    /// Active health checks of other sidecars that were let through: no app asked for them, and none of the above speaks of
+    /// them.
     pub health_checks: u64,
     /// TCP connections that ended.
     pub connections: u64,

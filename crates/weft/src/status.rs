@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[command(after_help = "\
 CONFIG is a digest of all that the proxy has acknowledged: equal digests, equal configuration. SINCE: how long it has \
 been in force. CERT: what remains of the certificate's life. REQUESTS: those that came to the pod and those that it made, \
-without other sidecars' health checks (weft.dev/health-check). \
+without other sidecars' health checks that were let through (weft.dev/health-check). \
 SUCCESS: the share of them that did not fail, by no answer or a 5xx; what was denied is an answer and no failure, so it is \
 told apart. DENIED: those answered with 401 or 403 (gRPC's 16 or 7); `weft logs --denied` says by whom and why.
 

@@ -60,8 +60,8 @@ pub(crate) struct Args {
     /// that, and listens at $HOST:$PORT.
     #[arg(long = "app", value_name = "SERVICE=COMMAND")]
     apps: Vec<AppChoice>,
-    /// Give up if the mesh is not ready within so many seconds [default: wait; with a COMMAND, until a pod that was never
-    /// ready has seen its app or sidecar end eight times].
+    /// Give up if the mesh is not ready within so many seconds [default: wait; with a COMMAND, until an app
+    /// or a sidecar has ended eight times without its pod being ready in between].
     #[arg(long, value_name = "SECONDS")]
     ready_within: Option<u32>,
     /// Give each pod a network namespace, with its own addresses, names and users, its connections turned to its sidecar

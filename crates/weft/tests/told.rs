@@ -3,7 +3,7 @@
 #[path = "meshes/home.rs"]
 mod meshes;
 
-use meshes::{Home, STRICT, annotated, app, eventually, nothing_is_left, text};
+use meshes::{Home, STRICT, annotated, app, deployment, eventually, nothing_is_left, text};
 
 /// `plain` has a rule that turns mTLS off where it is asked for, and `open` one that asks for it where it is turned off.
 fn shop() -> String {
@@ -194,10 +194,38 @@ fn a_command_does_not_wait_for_an_app_that_ends_again_and_again() {
     let home = Home::new(&[STRICT.to_owned(), app("web", 8000), app("sick", 8000)].concat());
     let mut up = home.up(&["--app", "sick=echo no database >&2; exit 3", "--", "true"]);
     let said = up.says("weft: true is not run: ");
-    assert!(said.contains("app shop/sick-1 has ended 8 times, and was not ready once"), "{said}");
+    assert!(
+        said.contains("app shop/sick-1 has ended 8 times, and its pod was not ready in between"),
+        "{said}"
+    );
     assert_eq!(up.says("").trim(), "no database");
     assert_eq!(up.ended().code(), Some(1));
     nothing_is_left(&home);
+}
+
+#[test]
+fn a_program_that_an_edit_replaces_begins_anew() {
+    let sick = |nth: &str| {
+        let spec = format!(
+            "containers: [{{ name: app, image: app, ports: [{{ containerPort: 8000 }}], env: [{{ name: NTH, value: {nth} }}] }}]"
+        );
+        let set = deployment("sick", "", &spec).replace("kind: Deployment", "kind: StatefulSet");
+        [
+            STRICT.to_owned(),
+            app("web", 8000),
+            set.replace("spec:\n  selector", "spec:\n  serviceName: sick\n  selector"),
+        ]
+        .concat()
+    };
+    let home = Home::new(&sick("first"));
+    let mut up = home.up(&["--app", "sick=echo the $NTH program >&2; exit 3", "--", "true"]);
+    (0..5).for_each(|_| drop(up.says("    the first program")));
+    home.write(&sick("second"));
+    up.says("replaces [sick-0]");
+    // Ten ends in all.
+    (0..5).for_each(|_| drop(up.says("    the second program")));
+    up.signal("INT");
+    assert_eq!(up.ended().code(), Some(130));
 }
 
 #[test]

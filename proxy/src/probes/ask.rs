@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Grpc;
-use crate::serving::is_serving;
+use crate::serving::{Question, is_serving};
 
 /// A connection to the app's `port`, from where connections are not turned.
 pub(super) async fn tcp(address: IpAddr, port: u16) -> Result<TcpStream, String> {
@@ -28,7 +28,9 @@ pub(super) async fn tcp(address: IpAddr, port: u16) -> Result<TcpStream, String>
 pub(super) async fn grpc(address: IpAddr, probe: &Grpc) -> Result<StatusCode, String> {
     let stream = tcp(address, probe.port).await?;
     let host = SocketAddr::new(address, probe.port).to_string();
-    match is_serving(stream, &host, probe.service.as_deref().unwrap_or_default()).await {
+    // It is the kubelet that asks, and no check of another sidecar's.
+    let service = probe.service.as_deref().unwrap_or_default();
+    match is_serving(stream, &Question { host: &host, service, agent: None }).await {
         Ok(true) => Ok(StatusCode::OK),
         Ok(false) => Err("the app says that it does not serve".to_owned()),
         Err(why) => Err(format!("the app does not answer in gRPC: {why}")),

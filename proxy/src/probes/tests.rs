@@ -132,6 +132,22 @@ async fn a_tcp_probe_is_content_with_a_connection_and_says_so_if_there_is_none()
 }
 
 #[tokio::test]
+async fn a_grpc_probe_does_not_pass_for_a_health_check_of_another_sidecar() {
+    let listener = TcpListener::bind((HOME, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (request, _) = connection.accept().await.unwrap().unwrap();
+        (request.uri().path().to_owned(), request.headers().contains_key("user-agent"))
+    });
+    let probes = read(&format!(r#"{{"/app-health/app/livez": {{"grpc": {{"port": {port}}}}}}}"#)).unwrap();
+    let pod = Pod { probes: Arc::new(probes), ..pod(port) };
+    let _ = health(State(pod), Path("app/livez".into()), HeaderMap::new()).await;
+    assert_eq!(heard.await.unwrap(), ("/grpc.health.v1.Health/Check".to_owned(), false));
+}
+
+#[tokio::test]
 async fn a_probe_that_nobody_defined_is_not_found() {
     let (status, why) = health(State(pod(1)), Path("app/startupz".into()), HeaderMap::new()).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{why}");

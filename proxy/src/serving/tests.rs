@@ -27,7 +27,7 @@ async fn server(io: tokio::io::DuplexStream, service: String, status: u8) {
 async fn asked(known: &str, status: u8, service: &str) -> Result<bool, String> {
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::spawn(server(far, known.to_owned(), status));
-    is_serving(near, "app", service).await
+    is_serving(near, &Question { host: "app", service, agent: None }).await
 }
 
 #[tokio::test]
@@ -37,5 +37,19 @@ async fn what_serves_is_told_from_what_does_not_and_from_what_is_no_answer() {
     assert!(asked("a.B", 1, "a.C").await.unwrap_err().contains('5'));
     let (near, far) = tokio::io::duplex(64);
     drop(far);
-    assert!(is_serving(near, "app", "").await.is_err());
+    assert!(is_serving(near, &Question { host: "app", service: "", agent: None }).await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_asks_is_called_as_it_calls_itself() {
+    for agent in [None, Some("weft/health")] {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let heard = tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            let (request, _) = connection.accept().await.unwrap().unwrap();
+            request.headers().get("user-agent").map(|agent| agent.to_str().unwrap().to_owned())
+        });
+        let _ = is_serving(near, &Question { host: "app", service: "", agent }).await;
+        assert_eq!(heard.await.unwrap().as_deref(), agent);
+    }
 }

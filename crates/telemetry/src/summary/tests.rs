@@ -40,9 +40,9 @@ fn health_checks_are_no_requests() {
     let summary = Summary::default();
     let lane = summary.lane();
     let named = |name: &str| {
-        Arc::new(Peer::new(PeerMetadata { name: name.to_owned(), ..PeerMetadata::default() }, None))
+        Arc::new(Peer::new(PeerMetadata { workload: name.to_owned(), ..PeerMetadata::default() }, None))
     };
-    let (nobody, web) = (named(""), named("web-1"));
+    let (nobody, web) = (named(""), named("web"));
     let check = [("user-agent", "weft/health")];
     let curl = [("user-agent", "curl/8")];
     fn came<'a>(fields: &'a [(&'a str, &'a str); 1], source: &'a Arc<Peer>) -> Record<'a> {
@@ -56,6 +56,13 @@ fn health_checks_are_no_requests() {
     lane.record(&Record { reporter: Reporter::Source, ..came(&check, &nobody) });
     let status = summary.total().status();
     assert_eq!((status.requests, status.health_checks, status.success_rate), (3, 1, Some(0.0)));
+    // Nobody gets around DENIED by that name.
+    lane.record(&Record { response_code: Some(403), ..came(&check, &nobody) });
+    let refused =
+        Record { grpc: true, grpc_status: Some(7), response_code: Some(200), ..came(&check, &nobody) };
+    lane.record(&refused);
+    let status = summary.total().status();
+    assert_eq!((status.requests, status.health_checks, status.denied), (5, 1, 2));
 }
 
 #[test]

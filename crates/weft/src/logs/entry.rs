@@ -122,9 +122,18 @@ impl Entry {
         self.came_from_upstream() && self.status().is_some()
     }
 
-    /// Whether it is a question of `weft.dev/health-check`.
+    /// Whether it is a question of `weft.dev/health-check`: what `weft status` counts as one, and nothing else (see
+    /// `Record::is_health_check` of weft-telemetry).
     pub(super) fn is_a_health_check(&self) -> bool {
-        self.user_agent.as_deref() == Some(weft_model::health::USER_AGENT)
+        self.reporter.as_deref() == Some("destination")
+            && self.source_workload.as_deref().is_none_or(str::is_empty)
+            && self.user_agent.as_deref() == Some(weft_model::health::USER_AGENT)
+            && !matches!((self.status(), self.grpc_status), (Some(401 | 403), _) | (_, Some(7 | 16)))
+    }
+
+    /// Whether a sidecar sent it: these have certificates, and apps have none.
+    pub(super) fn is_from_a_sidecar(&self) -> bool {
+        self.source_principal.as_deref().is_some_and(|principal| !principal.is_empty())
     }
 
     /// Whether its route held it up on purpose before it went on.

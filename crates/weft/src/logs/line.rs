@@ -92,9 +92,9 @@ fn what(request: &Request) -> String {
         let word = |of: &Option<String>| of.clone().unwrap_or_else(|| "?".to_owned());
         // CONNECT names no path.
         let target = entry.path.as_ref().or(entry.authority.as_ref());
-        let of_nobody = request.is_nobodys().map(|what| format!(" ({what})")).unwrap_or_default();
+        let what_else = request.is_else().map(|what| format!(" ({what})")).unwrap_or_default();
         let target = target.map_or("?", String::as_str);
-        return printable(&format!("{} {target}{of_nobody}", word(&entry.method)));
+        return printable(&format!("{} {target}{what_else}", word(&entry.method)));
     }
     let port = entry.port().map(|port| format!(" :{port}")).unwrap_or_default();
     format!("TCP{port}, {} B sent, {} B received", entry.bytes_received, entry.bytes_sent)

@@ -26,8 +26,8 @@ pub(super) struct Request {
     pub(super) started: OffsetDateTime,
     pub(super) caller: String,
     pub(super) callee: String,
-    /// A route had it copied from another request.
-    is_copy: bool,
+    /// What it is, where it is none of those that the caller's sidecar tells of.
+    beside: Option<&'static str>,
     /// What the caller's sidecar wrote.
     pub(super) at_caller: Option<Account>,
     /// What the callee's sidecar wrote.
@@ -45,13 +45,10 @@ impl Request {
         self.accounts().map(|account| account.entry.outcome()).max().unwrap_or(Outcome::Fine)
     }
 
-    /// What it is, where no app asked for it.
-    pub(super) fn is_nobodys(&self) -> Option<&'static str> {
+    /// What it is, where it is not what an app asked its sidecar for.
+    pub(super) fn is_else(&self) -> Option<&'static str> {
         let mut entries = self.accounts().map(|account| &account.entry);
-        match entries.any(Entry::is_a_health_check) {
-            true => Some("a health check"),
-            false => self.is_copy.then_some("a mirrored copy"),
-        }
+        if entries.any(Entry::is_a_health_check) { Some("a health check") } else { self.beside }
     }
 
     fn id(&self) -> Option<String> {
@@ -143,7 +140,7 @@ impl Join {
             Side::Caller => (Some(account), None),
             Side::Callee => (None, Some(account)),
         };
-        self.requests.push(Request { started, caller, callee, is_copy: false, at_caller, at_callee });
+        self.requests.push(Request { started, caller, callee, beside: None, at_caller, at_callee });
         true
     }
 
@@ -153,7 +150,7 @@ impl Join {
         let rest = self.requests.split_off(self.requests.len().saturating_sub(keep));
         let mut taken = std::mem::replace(&mut self.requests, rest);
         self.index();
-        self.tell_copies(&mut taken);
+        self.tell_others(&mut taken);
         for request in &taken {
             self.calls.remove(&(request.id(), request.caller.clone()));
         }
@@ -171,7 +168,7 @@ impl Join {
         self.requests = rest;
         self.index();
         settled.sort_by_key(|request| request.started);
-        self.tell_copies(&mut settled);
+        self.tell_others(&mut settled);
         if self.calls.len() > MOST_CALLS {
             self.calls.clear();
         }
@@ -179,12 +176,17 @@ impl Join {
     }
 
     /// A sidecar writes of what its app asks for, and not of the copies that it sends, which have the same `x-request-id`: so
-    /// a copy is what another callee alone tells of. Of a call that was tried again each callee that was tried may tell.
-    fn tell_copies(&self, requests: &mut [Request]) {
+    /// what another callee alone tells of is one if it came from a sidecar; else the app may have sent it around its own. Of a
+    /// call that was tried again each callee that was tried may tell.
+    fn tell_others(&self, requests: &mut [Request]) {
         for request in requests.iter_mut().filter(|request| request.at_caller.is_none()) {
             let calls = request.id().and_then(|id| self.calls.get(&(Some(id), request.caller.clone())));
-            request.is_copy =
-                calls.is_some_and(|calls| !calls.tried_again && !calls.callees.contains(&request.callee));
+            let calls = calls.filter(|calls| !calls.tried_again && !calls.callees.contains(&request.callee));
+            let from_a_sidecar = request.accounts().any(|account| account.entry.is_from_a_sidecar());
+            request.beside = calls.map(|_| match from_a_sidecar {
+                true => "a mirrored copy",
+                false => "a copy, or sent around the sidecar",
+            });
         }
     }
 

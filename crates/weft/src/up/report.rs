@@ -11,7 +11,7 @@ use crate::run_directory::{self, Other};
 use crate::supervisor::Event;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 use weft_control::check;
@@ -176,14 +176,18 @@ impl Report {
 /// Warnings, those that differ by their place in the files alone as one; each with what it says of whom, wherever that stands.
 fn alike<'a>(warnings: impl Iterator<Item = &'a Diagnostic>) -> Vec<(String, String)> {
     let mut kinds: Vec<(String, &Diagnostic, usize)> = Vec::new();
+    let mut places = HashMap::new();
     for warning in warnings {
         let field: String = warning.path.chars().filter(|c| !c.is_ascii_digit()).collect();
         // What is wrong with a file as a whole is said of each.
         let whole = if warning.line == 0 { &*warning.file } else { "" };
         let kind = format!("{whole} {field} {} {:?}", warning.message, warning.hint);
-        match kinds.iter_mut().find(|(known, _, _)| *known == kind) {
-            Some((_, _, more)) => *more += 1,
-            None => kinds.push((kind, warning, 0)),
+        let known = places.get(&kind).and_then(|place: &usize| kinds.get_mut(*place));
+        if let Some((_, _, more)) = known {
+            *more += 1;
+        } else {
+            places.insert(kind.clone(), kinds.len());
+            kinds.push((kind, warning, 0));
         }
     }
     let said = |(kind, first, more): (String, &Diagnostic, usize)| {
@@ -203,7 +207,7 @@ fn is_address_in_use(line: &str) -> bool {
 struct Row {
     name: String,
     pods: usize,
-    /// Those that callers name: the service's, and its app's own where there is no service.
+    /// Those that callers name: of all services that its pods are behind, and its app's own where there is no service.
     ports: String,
     app: String,
 }
@@ -225,14 +229,21 @@ pub(crate) fn name_of(plan: &Plan, namespace: &str, service: &str) -> String {
 }
 
 fn rows(plan: &Plan, services: &[Service], app: impl Fn(&Pod) -> App) -> Vec<Row> {
+    let inside = services.iter().filter(|service| !service.outside);
+    let inside: HashMap<(&str, &str), &Service> =
+        inside.map(|service| ((&*service.namespace, &*service.name), service)).collect();
     let rows = groups(plan).into_iter().filter_map(|((namespace, name), pods)| {
         let first = pods.first()?;
-        let is_it =
-            |service: &&Service| !service.outside && service.namespace == namespace && service.name == name;
+        // Whoever is behind the one may be behind others, too, by which it has other ports.
+        let names = each_once(pods.iter().flat_map(|pod| &pod.services));
+        let behind: Vec<_> = names.iter().filter_map(|name| inside.get(&(&*namespace, &***name))).collect();
         let said = |number: u16, speaks: Protocol| format!("{number} {}", protocol(speaks));
-        let ports: Vec<String> = match services.iter().find(is_it) {
-            Some(service) => service.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
-            None => first.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+        let ports = match behind.is_empty() {
+            true => first.ports.iter().map(|port| said(port.number, port.protocol)).collect(),
+            false => {
+                let ports = behind.iter().flat_map(|service| &service.ports);
+                each_once(ports.map(|port| said(port.number, port.protocol)))
+            }
         };
         let name = name_of(plan, &namespace, &name);
         let app = match app(first) {
@@ -242,6 +253,16 @@ fn rows(plan: &Plan, services: &[Service], app: impl Fn(&Pod) -> App) -> Vec<Row
         Some(Row { name, pods: pods.len(), ports: ports.join(", "), app })
     });
     rows.collect()
+}
+
+fn each_once<T: PartialEq>(of: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in of {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// What a port speaks, in a word.
@@ -256,9 +277,10 @@ pub(crate) const fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// Where the mesh has its files, and which meshes run beside it.
+/// How long a start took, where the mesh has its files, and which meshes run beside it.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Start<'a> {
+    pub(crate) took: Duration,
     pub(crate) path: &'a Path,
     pub(crate) others: Vec<Other>,
 }
@@ -269,8 +291,7 @@ pub(crate) fn summary(
     services: &[Service],
     judges: &Judges,
     app: impl Fn(&Pod) -> App,
-    took: Duration,
-    place: &Place<'_>,
+    start: &Start<'_>,
 ) -> String {
     let rows = rows(plan, services, app);
     let mut table = Table::new();
@@ -285,11 +306,11 @@ pub(crate) fn summary(
     let (count, pods) = (rows.len(), plan.pods.len());
     text.push_str(&format!(
         "mesh is ready in {:.1} s: {count} services, {pods} pods; its files are in {}\n",
-        took.as_secs_f32(),
-        place.path.display()
+        start.took.as_secs_f32(),
+        start.path.display()
     ));
-    if !place.others.is_empty() {
-        let those = run_directory::those(&place.others);
+    if !start.others.is_empty() {
+        let those = run_directory::those(&start.others);
         text.push_str(&format!("beside it {those}; `weft status` and its like take the newest\n"));
     }
     let call = example::of(plan, services, judges);

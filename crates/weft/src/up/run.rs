@@ -350,7 +350,8 @@ impl Up {
                 let key = ready::key(self.plan.pods.iter().find(of)?);
                 self.has_ended(&key, event);
                 self.ready.remove(&key);
-                let lost = self.hope.after(&key, event);
+                // Of one that is about to go nothing was hoped for.
+                let lost = if self.leaving.contains(&key) { None } else { self.hope.after(&key, event) };
                 self.serves(&BTreeSet::from([key]), false);
                 let waits = !self.state.ready && self.args.ready_within.is_none();
                 let command = self.args.command.first().filter(|_| waits)?;

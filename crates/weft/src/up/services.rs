@@ -134,6 +134,9 @@ pub(crate) fn find<'a>(services: &'a [Service], host: &str, namespace: &str) -> 
         return Some(outside);
     }
     let is_named = |service: &&Service| {
+        if !service.is_pod() {
+            return false;
+        }
         let forms = [
             service.name.clone(),
             format!("{}.{}", service.name, service.namespace),
@@ -142,7 +145,7 @@ pub(crate) fn find<'a>(services: &'a [Service], host: &str, namespace: &str) -> 
         ];
         // The shortest form is for its own namespace.
         let here = usize::from(service.namespace != namespace);
-        service.is_pod() && forms.iter().skip(here).any(|form| *form == host)
+        forms.iter().skip(here).any(|form| *form == host)
     };
     let pod = services.iter().find(is_named);
     let mut labels = host.split('.');

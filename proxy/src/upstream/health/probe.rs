@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use weft_model::health::{HealthCheck, Probe, USER_AGENT};
 use weft_policy::health::Probed;
 
-use crate::serving::is_serving;
+use crate::serving::{Question, is_serving};
 use crate::snapshot::{ClusterView, EndpointView};
 use crate::stream::Io;
 use crate::upstream::connect::{Carrier, SocketSettings, Speaks, connect};
@@ -109,7 +109,7 @@ async fn http(mut io: Io, path: &str, host: &str, patient: bool) -> Result<Probe
 
 /// gRPC's own question.
 async fn grpc(io: Io, host: &str, service: &str) -> Result<Probed, No> {
-    match is_serving(io, host, service).await {
+    match is_serving(io, &Question { host, service, agent: Some(USER_AGENT) }).await {
         Ok(true) => Ok(Probed::Well),
         Ok(false) => Err(No::Refused("it is not SERVING".to_owned())),
         Err(why) => Err(No::Failed(why)),

@@ -71,12 +71,20 @@ fn a_sidecars_own_answer_is_its_own_though_its_client_did_not_wait_for_it() {
 }
 
 #[test]
-fn what_no_app_asked_for_says_what_it_is() {
+fn what_no_app_asked_its_sidecar_for_says_what_it_is() {
     let plain = entry("destination", "r", 1, 200);
     let shown = |entry: &str| line(&[("api-1", entry.to_owned())]);
     assert!(shown(&plain).contains("  GET /x  200  "), "{}", shown(&plain));
-    let check = plain.replace("\"method\"", "\"user_agent\":\"weft/health\",\"method\"");
+    let app = plain.replace("\"method\"", "\"user_agent\":\"weft/health\",\"method\"");
+    let check = app.replace("\"source_workload\":\"web-1\"", "\"source_workload\":null");
     assert!(shown(&check).contains("  GET /x (a health check)  200  "), "{}", shown(&check));
+    // Whose sidecar says whose it is, is an app; and what was denied is whatever its sender calls it.
+    assert!(shown(&app).contains("  GET /x  200  "), "{}", shown(&app));
+    for denied in
+        [check.replace(":200,", ":403,"), check.replace("\"grpc_status\":null", "\"grpc_status\":7")]
+    {
+        assert!(shown(&denied).contains("  GET /x  "), "{}", shown(&denied));
+    }
     // A service may be called as Envoy calls copies.
     let shadow = plain.replace("\"authority\":\"api\"", "\"authority\":\"api-shadow\"");
     assert!(shown(&shadow).contains("  GET /x  200  "), "{}", shown(&shadow));

@@ -54,18 +54,26 @@ fn one_request_id_at_two_hops_or_at_two_moments_is_two_requests() {
 
 #[test]
 fn a_copy_is_what_another_callee_alone_tells_of() {
-    let copies = |lines: &[(&str, String)]| {
-        joined(lines).iter().filter(|request| request.is_nobodys() == Some("a mirrored copy")).count()
+    let said = |what: &str, lines: &[(&str, String)]| {
+        joined(lines).iter().filter(|request| request.is_else() == Some(what)).count()
     };
+    let copies = |lines: &[(&str, String)]| said("a mirrored copy", lines);
+    let either = |lines: &[(&str, String)]| said("a copy, or sent around the sidecar", lines);
     let asked = ("web-1", entry("source", "r1", 0, 200));
     let heard = ("api-1", entry("destination", "r1", 1, 200));
-    let copy = ("api-2", entry("destination", "r1", 1, 200));
+    let plain = ("api-2", entry("destination", "r1", 1, 200));
+    let proven = "\"source_principal\":\"spiffe://cluster.local/ns/shop/sa/web\",\"source_workload\"";
+    let copy = ("api-2", plain.1.replace("\"source_workload\"", proven));
     let all = [asked.clone(), heard.clone(), copy.clone()];
     assert_eq!(copies(&all), 1);
     assert_eq!(copies(&[copy.clone(), heard.clone(), asked.clone()]), 1, "in whatever order");
+    // In plaintext it is like what the app sent by itself.
+    let unclear = [asked.clone(), heard.clone(), plain];
+    assert_eq!((copies(&unclear), either(&unclear)), (0, 1));
     // Tried again, it came to two.
     let again = ("web-1", asked.1.replace("\"attempts\":1", "\"attempts\":2"));
-    assert_eq!(copies(&[again, heard.clone(), copy.clone()]), 0);
+    let all_again = [again, heard.clone(), copy.clone()];
+    assert_eq!((copies(&all_again), either(&all_again)), (0, 0));
     // Who has no sidecar has nobody that copies; who calls twice under one name tells of both.
     assert_eq!(copies(&[heard.clone(), copy]), 0);
     let late = ("api-1", heard.1.replace("12:00:00", "12:00:09"));
@@ -79,7 +87,7 @@ fn a_copy_is_what_another_callee_alone_tells_of() {
     // A follower knows it for one, though it comes when the original was shown.
     join.add(all[2].0, &all[2].1);
     let shown = [join.take_settled(&mut waited), join.take_settled(&mut waited)].concat();
-    assert_eq!(shown[0].is_nobodys(), Some("a mirrored copy"));
+    assert_eq!(shown[0].is_else(), Some("a mirrored copy"));
 }
 
 #[test]

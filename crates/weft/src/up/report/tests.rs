@@ -20,8 +20,8 @@ fn service(namespace: &str, name: &str, port: &Value) -> Service {
 
 fn said_beside(pods: &[Pod], services: &[Service], others: Vec<Other>) -> String {
     let plan = Plan { pods: pods.to_vec(), ..Plan::default() };
-    let place = Place { path: Path::new("/run/up-7"), others };
-    summary(&plan, services, &Judges::default(), |_| App::StandIn, Duration::ZERO, &place)
+    let start = Start { took: Duration::ZERO, path: Path::new("/run/up-7"), others };
+    summary(&plan, services, &Judges::default(), |_| App::StandIn, &start)
 }
 
 fn said(pods: &[Pod], services: &[Service]) -> String {
@@ -104,6 +104,39 @@ fn the_ports_of_a_service_are_its_own_and_not_its_apps() {
         "80 http"
     );
     assert_eq!(ports(&[]), "8000 http");
+    web.services.push("web-metrics".to_owned());
+    let more = |port: Value| [service("shop", "web-metrics", &port), service("shop", "web", &http())];
+    let ports = |services: &[Service]| {
+        rows(&Plan { pods: vec![web.clone()], ..Plan::default() }, services, |_| App::StandIn)[0]
+            .ports
+            .clone()
+    };
+    assert_eq!(ports(&more(json!({ "name": "http-metrics", "port": 9001 }))), "80 http, 9001 http");
+    assert_eq!(ports(&more(http())), "80 http");
+}
+
+#[test]
+fn of_thousands_of_warnings_each_kind_is_told_once_and_in_no_time() {
+    let of = |nth: usize| Diagnostic {
+        severity: weft_control::read::Severity::Warning,
+        file: "mesh.yaml".into(),
+        line: 1,
+        column: 1,
+        resource: None,
+        path: String::new(),
+        message: format!("{:05} is odd", nth % 40_000),
+        hint: None,
+    };
+    let all: Vec<Diagnostic> = (0..40_001).map(of).collect();
+    let began = std::time::Instant::now();
+    let told = alike(all.iter());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(told.len(), 40_000);
+    assert!(
+        told[0].1.contains("00000 is odd") && told[0].1.ends_with(" (and 1 more of this kind)"),
+        "{:?}",
+        told[0]
+    );
 }
 
 #[test]
@@ -151,4 +184,25 @@ spec:
     assert_eq!(called(&silent, 8080), "web http://cart/");
     // Nobody is let through: a refusal is something to see, too.
     assert_eq!(called(&pods, 9090), "api http://bank/x");
+}
+
+#[test]
+fn the_first_call_of_a_thousand_services_is_found_in_no_time() {
+    let text = r#"
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: nobody, namespace: shop }
+spec: {}
+"#;
+    let reading = weft_control::read::read_str("t.yaml", text);
+    let names: Vec<String> = (0..1000).map(|nth| format!("app-{nth:03}")).collect();
+    let environment = json!([["FAR", "http://example.org/"], ["ODD", "http://nobody/"]]);
+    let pods = names.iter().map(|name| pod("shop", name, &environment)).collect();
+    let services: Vec<Service> = names.iter().map(|name| service("shop", name, &http())).collect();
+    let plan = Plan { pods, ..Plan::default() };
+    let judges = Judges::of(&reading.resources, &plan.pods);
+    let began = std::time::Instant::now();
+    let (from, url) = example::of(&plan, &services, &judges).unwrap();
+    assert_eq!((from.workload.as_str(), url.as_str()), ("app-000", "http://app-001/"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

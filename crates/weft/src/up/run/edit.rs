@@ -127,6 +127,8 @@ impl Up {
             self.groups.remove(&app_name(&pod));
             self.groups.remove(&sidecar_name(&pod));
             self.ends.remove(key);
+            // Who comes next under that name is another program.
+            self.hope.forget(key);
             // One that comes back under the same name goes on with its logs.
             let comes_back = self.wanted.iter().any(|wanted| ready::key(wanted) == *key);
             if let Some(run) = self.run.as_ref().filter(|_| !comes_back) {

@@ -1,5 +1,5 @@
-//! Whether a mesh that a command waits for can still become ready. A pod whose process ends again and again, and that never
-//! was ready, is not waited for: nobody may be there to see why the command does not run.
+//! Whether a mesh that a command waits for can still become ready. A pod whose process ends again and again, and that is
+//! not ready in between, is not waited for: nobody may be there to see why the command does not run.
 
 use crate::supervisor::Event;
 use crate::up::ready::Key;
@@ -26,12 +26,12 @@ impl Hope {
         let lost = *times >= MOST;
         let words: String = words.iter().map(|line| format!("\n    {line}")).collect();
         lost.then(|| {
-            format!("{name} has ended {times} times, and was not ready once (--ready-within SECONDS waits as long as that){words}")
+            format!("{name} has ended {times} times, and its pod was not ready in between (--ready-within SECONDS waits as long as that){words}")
         })
     }
 
-    /// That pod is ready: what ends from now on begins anew.
-    pub(super) fn is_ready(&mut self, key: &Key) {
+    /// That pod is ready, or is no more: what ends under its name from now on begins anew.
+    pub(super) fn forget(&mut self, key: &Key) {
         self.0.remove(key);
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_eight_times_and_was_never_ready_is_not_waited_for() {
+    fn what_ended_eight_times_and_was_not_ready_in_between_is_not_waited_for() {
         let key = ("shop".to_owned(), "sick-1".to_owned());
         let mut hope = Hope::default();
         for _ in 1..MOST {
@@ -55,9 +55,12 @@ mod tests {
             assert_eq!(hope.after(&key, &end("sidecar shop/sick-1")), None);
         }
         let lost = hope.after(&key, &end("app shop/sick-1")).unwrap();
-        assert!(lost.starts_with("app shop/sick-1 has ended 8 times, and was not ready once"), "{lost}");
+        assert!(
+            lost.starts_with("app shop/sick-1 has ended 8 times, and its pod was not ready in between"),
+            "{lost}"
+        );
         assert!(lost.ends_with("\n    no database"), "{lost}");
-        hope.is_ready(&key);
+        hope.forget(&key);
         assert_eq!(hope.after(&key, &end("app shop/sick-1")), None);
     }
 }

@@ -17,7 +17,7 @@ impl Up {
         self.ready
             .extend(looked.iter().filter(|(_, how)| *how == Progress::Ready).map(|(key, _)| key.clone()));
         let new: BTreeSet<Key> = self.ready.difference(&before).cloned().collect();
-        new.iter().for_each(|key| self.hope.is_ready(key));
+        new.iter().for_each(|key| self.hope.forget(key));
         self.serves(&new, true);
         for (namespace, pod) in new.iter().filter(|_| self.state.ready) {
             crate::say::say!("  {} is ready", report::name_of(&self.plan, namespace, pod));
@@ -51,12 +51,12 @@ impl Up {
         let app = |pod: &Pod| self.args.app(pod);
         let services = Manifests::of(&self.resources).services;
         let judges = report::Judges::of(&self.resources, &self.plan.pods);
-        let place = report::Place {
+        let start = report::Start {
+            took: self.started.elapsed(),
             path: &self.mesh.run,
             others: run_directory::others(&run_directory::base(), &self.mesh.run),
         };
-        let took = self.started.elapsed();
-        crate::say::say!("\n{}", report::summary(&self.plan, &services, &judges, app, took, &place));
+        crate::say::say!("\n{}", report::summary(&self.plan, &services, &judges, app, &start));
     }
 
     /// An app on 0.0.0.0 can be reached around its sidecar: nothing here can prevent that, so it is said.

@@ -2,10 +2,8 @@
 
 use super::{Headers, InvalidHeader, Key, Name, Span};
 
-/// So many are set at once at most.
+/// So many are made into lines at once, of names that are no longer than that.
 const MANY: usize = 3;
-
-/// Names are no longer than that.
 const LONGEST: usize = 40;
 
 impl Headers {
@@ -13,48 +11,50 @@ impl Headers {
     ///
     /// # Errors
     /// There is no room for it.
-    #[inline]
     pub fn set_number(&mut self, name: Name, value: u64) -> Result<(), InvalidHeader> {
-        self.set_numbers(&[(name, value)])
+        self.set_digits(Key::new(name.as_ref()), value)
     }
 
-    /// The same of several numbers, which mostly are not there. Lines are made where the compiler knows their names, whose copies
-    /// are a few moves then, and appended as one.
+    /// The same of several numbers, which mostly are not there.
     ///
     /// # Errors
-    /// There is no room for them.
-    #[inline]
+    /// There is no room for them; those before are set.
     pub fn set_numbers<const N: usize>(&mut self, numbers: &[(Name, u64); N]) -> Result<(), InvalidHeader> {
-        const { assert!(N <= MANY) };
-        let numbers = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
-        if numbers.iter().any(|(key, _)| self.may_have(*key) || key.name.len() > LONGEST) {
-            return self.set_each(&numbers);
+        let is_there = numbers.iter().any(|(name, _)| self.may_have(Key::new(name.as_ref())));
+        if is_there {
+            return numbers.iter().try_for_each(|(name, value)| self.set_number(*name, *value));
+        }
+        let new = numbers.each_ref().map(|(name, value)| (Key::new(name.as_ref()), *value));
+        self.add_numbers(&new)
+    }
+
+    #[inline(never)]
+    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
+        match self.position(key) {
+            None => self.add_lines(&[(key, value)]),
+            Some(first) => self.replace(key, first, Digits::of(value).value()),
+        }
+    }
+
+    #[inline(never)]
+    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
+        numbers.chunks(MANY).try_for_each(|some| self.add_lines(some))
+    }
+
+    /// Makes lines beside the buffer, which takes them as one.
+    #[inline(always)]
+    fn add_lines(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
+        if numbers.iter().any(|(key, _)| key.name.len() > LONGEST) {
+            let one = |(key, value): &(Key<'_>, u64)| self.append_known(*key, Digits::of(*value).value());
+            return numbers.iter().try_for_each(one);
         }
         let mut lines = Lines { bytes: [0; MANY * (LONGEST + END)], len: 0 };
-        let spans = numbers.map(|(key, value)| lines.add(key, &Digits::of(value)));
-        self.append_lines(&lines.bytes[..lines.len], &spans)
-    }
-
-    #[inline(never)]
-    fn set_each(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
-        numbers.iter().try_for_each(|(key, value)| {
-            let digits = Digits::of(*value);
-            match self.position(*key) {
-                None => self.append_known(*key, digits.value()),
-                Some(first) => self.replace(*key, first, digits.value()),
-            }
-        })
-    }
-
-    /// Appends whole lines; `spans` say where they lie among themselves.
-    #[inline(never)]
-    fn append_lines(&mut self, lines: &[u8], spans: &[Span]) -> Result<(), InvalidHeader> {
-        self.check_room(lines.len())?;
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(lines);
-        for span in spans {
-            self.push(Span { name: start + span.name, value: start + span.value, ..*span });
+        let start = self.bytes.len();
+        self.check_room(lines.bytes.len())?;
+        for (key, value) in numbers {
+            self.push(lines.add(start, *key, &Digits::of(*value)));
         }
+        self.bytes.extend_from_slice(&lines.bytes[..lines.len]);
         Ok(())
     }
 }
@@ -66,14 +66,14 @@ struct Lines {
 }
 
 impl Lines {
+    /// Where it will lie behind `start` bytes.
     #[inline(always)]
-    fn add(&mut self, key: Key<'_>, digits: &Digits) -> Span {
-        let (start, name_len) = (self.len, key.name.len());
-        let value = start + name_len + 2;
-        self.bytes[start..][..name_len].copy_from_slice(key.name);
-        self.bytes[start + name_len..][..END].copy_from_slice(&digits.line_end);
-        self.len = value + digits.len + 2;
-        Span::new((start, name_len), (value, digits.len), true, key.tag)
+    fn add(&mut self, start: usize, key: Key<'_>, digits: &Digits) -> Span {
+        let (at, name_len) = (self.len, key.name.len());
+        self.bytes[at..][..name_len].copy_from_slice(key.name);
+        self.bytes[at + name_len..][..END].copy_from_slice(&digits.line_end);
+        self.len = at + name_len + digits.len + 4;
+        Span::new((start + at, name_len), (start + at + name_len + 2, digits.len), true, key.tag)
     }
 }
 

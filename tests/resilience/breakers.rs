@@ -161,21 +161,26 @@ async fn who_waits_waits_no_longer_than_the_request_may_take_and_leaves_no_trace
 async fn what_a_client_sends_while_it_waits_arrives_whole_and_who_goes_away_leaves_his_place_to_the_next() {
     let app = Puppet::new().await;
     let way = Way::to(&[app.address], |cluster| limited(cluster, 1, 10, 10)).await;
-    // So that who is next comes to the worker of who is served.
-    let alone = async |n| {
-        eventually("nobody else is there", async || way.sidecar.active().iter().sum::<usize>() == n).await;
+    let (mut first, mut served) = loop {
+        eventually("nobody is there", async || way.sidecar.active() == [0, 0]).await;
+        let mut first = way.client().await;
+        first.send(GET).await;
+        let mut served = app.accept().await;
+        served.head().await;
+        // Where one that looked whether somebody listens was still there, it is the second worker's.
+        if way.sidecar.active() == [1, 0] {
+            break (first, served);
+        }
+        served.send(OK).await;
+        first.response().await;
     };
-    alone(0).await;
-    let mut first = way.client().await;
-    first.send(GET).await;
-    let mut served = app.accept().await;
-    served.head().await;
     let waiting = async |n| {
         eventually("so many wait", async || way.count("upstream_rq_pending_active") == n).await;
     };
     // More than is taken before there is a connection, and less.
     for length in [200_000, 5] {
-        alone(1).await;
+        // Then who is next comes to the worker of who is served, which accepts.
+        eventually("nobody else is there", async || way.sidecar.active() == [1, 0]).await;
         let body = "abcdefghij".repeat(length)[..length].to_owned();
         let mut gone = way.client().await;
         gone.send("PUT / HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\n\r\nhello").await;

@@ -209,7 +209,9 @@ fn trip(mesh: &Mesh, breaker: &Breaker, place: impl Fn(&str) -> String) -> [Valu
         found.as_millis(),
         breaker.base
     );
-    assert!(out >= breaker.base && out < breaker.base + LATE, "{sick} was out for {out:?}");
+    // By the log, whose line on a busy machine may be written some milliseconds after what it tells.
+    let told_late = Duration::from_millis(100);
+    assert!(out + told_late >= breaker.base && out < breaker.base + LATE, "{sick} was out for {out:?}");
     [back, other]
 }
 

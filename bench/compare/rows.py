@@ -42,8 +42,8 @@ WHY = {
     "tcp/haproxy": "within what rounds of the same pair differ by",
     "latency/p99": "within what rounds of the same pair differ by",
     "latency/p999": "a wait for one of two cores, which the load and the app use, too: the limit pair's is as long",
-    "churn/cpu/haproxy": "both pairs spend it on the same two TCP connections; rounds differ by more than the pairs",
-    "churn/rate/haproxy": "both pairs spend it on the same two TCP connections; rounds differ by more than the pairs",
+    "churn/cpu/haproxy": "within what rounds of the same pair differ by",
+    "churn/rate/haproxy": "within what rounds of the same pair differ by",
     "grpc-unary/cpu/haproxy": "the h2 crate makes maps of names and values of each head, which are read, judged and made anew: four maps"
     " a call and sidecar; HAProxy keeps a head in one form of its own, and here neither judges, measures nor logs",
     "grpc-unary/rate/haproxy": "as its CPU",

@@ -2,10 +2,6 @@
 
 use super::{Headers, InvalidHeader, Key, Name, Span};
 
-/// So many are made into lines at once, of names that are no longer than that.
-const MANY: usize = 3;
-const LONGEST: usize = 40;
-
 impl Headers {
     /// As [`Headers::set_known`], of a number.
     ///
@@ -29,64 +25,39 @@ impl Headers {
     }
 
     #[inline(never)]
-    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
-        match self.position(key) {
-            None => self.add_lines(&[(key, value)]),
-            Some(first) => self.replace(key, first, Digits::of(value).value()),
-        }
+    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
+        numbers.iter().try_for_each(|(key, value)| self.add_digits(*key, &Digits::of(*value)))
     }
 
     #[inline(never)]
-    fn add_numbers(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
-        numbers.chunks(MANY).try_for_each(|some| self.add_lines(some))
+    fn set_digits(&mut self, key: Key<'_>, value: u64) -> Result<(), InvalidHeader> {
+        let digits = Digits::of(value);
+        match self.position(key) {
+            None => self.add_digits(key, &digits),
+            Some(first) => self.replace(key, first, digits.value()),
+        }
     }
 
-    /// Makes lines beside the buffer, which takes them as one.
-    #[inline(always)]
-    fn add_lines(&mut self, numbers: &[(Key<'_>, u64)]) -> Result<(), InvalidHeader> {
-        if numbers.iter().any(|(key, _)| key.name.len() > LONGEST) {
-            let one = |(key, value): &(Key<'_>, u64)| self.append_known(*key, Digits::of(*value).value());
-            return numbers.iter().try_for_each(one);
-        }
-        let mut lines = Lines { bytes: [0; MANY * (LONGEST + END)], len: 0 };
-        let start = self.bytes.len();
-        self.check_room(lines.bytes.len())?;
-        for (key, value) in numbers {
-            self.push(lines.add(start, *key, &Digits::of(*value)));
-        }
-        self.bytes.extend_from_slice(&lines.bytes[..lines.len]);
+    /// Adds a number at the end as two copies, one of them of a length that the compiler knows.
+    fn add_digits(&mut self, key: Key<'_>, digits: &Digits) -> Result<(), InvalidHeader> {
+        let (start, name_len, len) = (self.bytes.len(), key.name.len(), digits.value().len());
+        self.check_room(name_len + len)?;
+        self.bytes.reserve(name_len + digits.line_end.len());
+        self.bytes.extend_from_slice(key.name);
+        self.bytes.extend_from_slice(&digits.line_end);
+        self.bytes.truncate(start + name_len + len + 4);
+        self.push(Span::new((start, name_len), (start + name_len + 2, len), true, key.tag));
         Ok(())
-    }
-}
-
-/// Lines that are about to be appended.
-struct Lines {
-    bytes: [u8; MANY * (LONGEST + END)],
-    len: usize,
-}
-
-impl Lines {
-    /// Where it will lie behind `start` bytes.
-    #[inline(always)]
-    fn add(&mut self, start: usize, key: Key<'_>, digits: &Digits) -> Span {
-        let (at, name_len) = (self.len, key.name.len());
-        self.bytes[at..][..name_len].copy_from_slice(key.name);
-        self.bytes[at + name_len..][..END].copy_from_slice(&digits.line_end);
-        self.len = at + name_len + digits.len + 4;
-        Span::new((start + at, name_len), (start + at + name_len + 2, digits.len), true, key.tag)
     }
 }
 
 /// The longest has so many digits.
 const MOST: usize = 20;
 
-/// And so long is the end of its line.
-const END: usize = 2 + MOST + 2;
-
 /// The end of a line, from behind the name on.
 struct Digits {
     /// `: 123\r\n`, and what is left of the place for it.
-    line_end: [u8; END],
+    line_end: [u8; 2 + MOST + 2],
     len: usize,
 }
 

@@ -22,7 +22,7 @@ use crate::connection::arrive::arrive;
 use crate::snapshot::Snapshot;
 use crate::worker::{Shared, Worker};
 
-/// A port that is taken is tried again this often.
+/// A port that is taken is tried again this often, and so is one that breaks.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// The sockets that are open, and why others are not.
@@ -182,6 +182,8 @@ impl Listeners {
                 _ = closed => {}
                 Err(error) = door.accept(socket, held) => {
                     tracing::error!(listener = %door.name, %error, "accepting failed for good; the listener is opened anew");
+                    // One that breaks each time does not keep everybody busy.
+                    tokio::time::sleep(AGAIN).await;
                     broken.notify_one();
                 }
             }

@@ -112,7 +112,7 @@ impl Way {
         let Terminal::Tcp(proxy) = &chain.terminal else { return Err(changed()) };
         let target = match &proxy.targets[..] {
             [(only, _)] => only,
-            several => &canary::in_turn(several, proxy.total, &proxy.turn).0,
+            several => &canary::in_turn(several, proxy.total, &proxy.turns, conn.worker.index).0,
         };
         let Some(cluster) = snapshot.keep_cluster(target.id) else {
             let why = format!("cluster {} does not exist: is the subset or port defined?", target.name);

@@ -54,7 +54,7 @@ fn routing(criterion: &mut Criterion) {
     ] {
         let request = get(authority, path);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| route::route(black_box(&table), black_box(&request), &mut rng));
+            bencher.iter(|| route::route(black_box(&table), black_box(&request), 0, &mut rng));
         });
     }
     group.finish();

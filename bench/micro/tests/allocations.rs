@@ -58,10 +58,10 @@ fn routing_does_not_allocate() {
         ("service-0", "/none"),
     ] {
         let request = get(authority, path);
-        assert!(matches!(route::route(&table, &request, &mut rng), route::Decision::Forward(_)));
+        assert!(matches!(route::route(&table, &request, 0, &mut rng), route::Decision::Forward(_)));
         assert_eq!(
             allocations(|| {
-                let _ = std::hint::black_box(route::route(&table, &request, &mut rng));
+                let _ = std::hint::black_box(route::route(&table, &request, 0, &mut rng));
             }),
             0,
             "{request:?}"

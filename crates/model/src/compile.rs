@@ -88,11 +88,6 @@ impl Notes {
         format!("{} {what} {count}", self.resource)
     }
 
-    /// Where a field stands, in all that is compiled.
-    fn place(&self, field: &str) -> String {
-        format!("{} {field}", self.resource)
-    }
-
     fn done<T>(self, part: T) -> Compiled<T> {
         Compiled { part, warnings: self.warnings }
     }

@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod lanes;
 pub mod limit;
 pub mod listener;
 pub mod matcher;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCs
 
 use weft_model::cluster::{CircuitBreakers, RetryBudget};
 
-pub use lanes::{LANES, Lanes, of_worker};
+pub use lanes::Lanes;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! Which of several weighted clusters takes a request, or a connection.
 //!
 //! Not by chance: each pick is the next point of a sequence that is spread as evenly over the weights as any can be
-//! (multiples of the golden ratio). So a share is right not only in the long run, but in any thousand requests in a row,
-//! whichever worker they come to: all of them count on one number. A session that has a key stays where its key leads.
+//! (multiples of the golden ratio). So a share is right not only in the long run, but in any thousand requests in a row. Each
+//! lane of workers counts its own, so that what one of them sends is spread as evenly as what all do. A session that has a key
+//! stays where its key leads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use weft_model::lanes::PerLane;
 use weft_model::table::ClusterRef;
 use weft_model::table::route::Destination;
 
@@ -30,9 +32,9 @@ impl Weighted for (ClusterRef, u32) {
     }
 }
 
-/// The next in turn; `total` is the sum of the weights, above zero.
-pub fn in_turn<'a, T: Weighted>(of: &'a [T], total: u64, turn: &AtomicU64) -> &'a T {
-    let point = turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(STEP);
+/// The next in a worker's turn; `total` is the sum of the weights, above zero.
+pub fn in_turn<'a, T: Weighted>(of: &'a [T], total: u64, turns: &PerLane<AtomicU64>, worker: usize) -> &'a T {
+    let point = turns.of(worker).fetch_add(1, Ordering::Relaxed).wrapping_mul(STEP);
     let draw = (u128::from(point) * u128::from(total)) >> 64;
     at(of, u64::try_from(draw).unwrap_or(0))
 }

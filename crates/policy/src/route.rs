@@ -111,16 +111,22 @@ pub enum Choice<'a> {
     NamedByHeader(&'a str),
 }
 
-/// Decides where a request goes. `rng` chooses for routes that take only a share.
-pub fn route<'a>(table: &'a RouteTable, request: &impl RequestView, rng: &mut impl Rng) -> Decision<'a> {
-    route_at(table, request.authority(), request, rng)
+/// Decides where a worker's request goes. `rng` chooses for routes that take only a share.
+pub fn route<'a>(
+    table: &'a RouteTable,
+    request: &impl RequestView,
+    worker: usize,
+    rng: &mut impl Rng,
+) -> Decision<'a> {
+    route_at(table, request.authority(), request, worker, rng)
 }
 
-/// Decides where a request goes whose virtual host is that of `authority`, whatever the request itself says.
+/// Decides where a worker's request goes whose virtual host is that of `authority`, whatever the request itself says.
 pub fn route_at<'a>(
     table: &'a RouteTable,
     authority: &str,
     request: &impl RequestView,
+    worker: usize,
     rng: &mut impl Rng,
 ) -> Decision<'a> {
     let Some(host) = table.host(authority) else { return Decision::NoHost };
@@ -131,7 +137,7 @@ pub fn route_at<'a>(
     for route in host.candidates(path) {
         match matching::matches(route, request, path, rng) {
             Some(false) => {}
-            Some(true) => return act(host, route),
+            Some(true) => return act(host, route, worker),
             None => return Decision::Refused { host, route, why: matching::why(route) },
         }
     }
@@ -146,13 +152,15 @@ fn wants_tls(host: &Host, request: &impl RequestView) -> bool {
     }
 }
 
-fn act<'a>(host: &'a Host, route: &'a Route) -> Decision<'a> {
+fn act<'a>(host: &'a Host, route: &'a Route, worker: usize) -> Decision<'a> {
     match &route.action {
         Action::Forward(forward) => {
             let to = match &forward.target {
                 Target::Cluster(destination) => Choice::Cluster(destination),
                 Target::Header(name) => Choice::NamedByHeader(name),
-                Target::Weighted { of, total, turn } => Choice::Cluster(canary::in_turn(of, *total, turn)),
+                Target::Weighted { of, total, turns } => {
+                    Choice::Cluster(canary::in_turn(of, *total, turns, worker))
+                }
             };
             Decision::Forward(Forwarding { host, route, forward, to })
         }

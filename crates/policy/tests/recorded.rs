@@ -231,7 +231,7 @@ fn strict_has_no_chain_for_plaintext_and_permissive_has() {
 /// Where a request goes: the cluster and the path, or what else happens.
 fn goes(routes: &RouteTable, request: &Request) -> String {
     let mut out = String::new();
-    match route(routes, request, &mut SmallRng::seed_from_u64(5)) {
+    match route(routes, request, 0, &mut SmallRng::seed_from_u64(5)) {
         Decision::Forward(to) => {
             let Choice::Cluster(destination) = to.to else { unreachable!() };
             let path = if rewritten_path(&to, request, &mut out) { &out } else { &request.path };

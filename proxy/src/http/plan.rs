@@ -82,10 +82,10 @@ pub fn plan(
     scheme: &str,
 ) -> Result<Plan, Reply> {
     let mut rng = conn.worker.rng.borrow_mut();
-    let view = View { head: &call.request, scheme };
+    let (view, worker) = (View { head: &call.request, scheme }, conn.worker.index);
     let decision = match &conn.tunnel {
-        None => route::route(table, &view, &mut *rng),
-        Some(asked) => route::route_at(table, &asked.routed(view.head.authority()), &view, &mut *rng),
+        None => route::route(table, &view, worker, &mut *rng),
+        Some(asked) => route::route_at(table, &asked.routed(view.head.authority()), &view, worker, &mut *rng),
     };
     if let Some(route) = decision.route() {
         call.ledger.route = Some(snapshot.keep_name(&route.name));

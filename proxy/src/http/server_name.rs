@@ -63,7 +63,13 @@ impl ByServerName {
         let Ok(snapshot) = routes(conn, manager, snapshot).await else { return Ok(()) };
         let Ok(table) = table(manager, &snapshot) else { return Ok(()) };
         let view = View { head: &call.request, scheme: "http" };
-        let decision = route::route_at(table, &self.domain(&name), &view, &mut *conn.worker.rng.borrow_mut());
+        let decision = route::route_at(
+            table,
+            &self.domain(&name),
+            &view,
+            conn.worker.index,
+            &mut *conn.worker.rng.borrow_mut(),
+        );
         let Decision::Forward(forwarding) = decision else { return Ok(()) };
         // An edit meanwhile may have taken the names away.
         if port_of(&forwarding.host.name) != &*self.port {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use weft_model::padded::Padded;
-use weft_policy::breaker::{LANES, of_worker};
+use weft_model::lanes::PerLane;
 use weft_policy::outlier::Streaks;
 
 use super::health::Known;
@@ -24,7 +23,7 @@ struct Taken {
 pub struct EndpointState {
     /// Where it is.
     pub address: SocketAddr,
-    taken: [Padded<Taken>; LANES],
+    taken: PerLane<Taken>,
     /// Of its requests, how many have ended, be it by an answer's head; counted where rates of success are compared.
     pub judged: AtomicU64,
     /// Of these, what failed: no connection, reset, 5xx.
@@ -67,12 +66,12 @@ impl EndpointState {
 
     /// Requests (or TCP connections) in flight, of all workers.
     pub fn active(&self) -> u32 {
-        self.taken.iter().map(|lane| lane.0.active.load(Ordering::Relaxed)).fold(0, u32::saturating_add)
+        self.taken.iter().map(|lane| lane.active.load(Ordering::Relaxed)).fold(0, u32::saturating_add)
     }
 
     /// Requests (or TCP connections) sent to it.
     pub fn requests(&self) -> u64 {
-        self.taken.iter().map(|lane| lane.0.requests.load(Ordering::Relaxed)).sum()
+        self.taken.iter().map(|lane| lane.requests.load(Ordering::Relaxed)).sum()
     }
 
     /// Is it left alone, because too much failed there?
@@ -95,17 +94,17 @@ impl EndpointState {
 
     /// It was asked once more by a worker, or could not be.
     pub fn asked(&self, worker: usize) {
-        of_worker(&self.taken, worker).requests.fetch_add(1, Ordering::Relaxed);
+        self.taken.of(worker).requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One more of a worker's in flight, which leaves again.
     pub(super) fn enter(&self, worker: usize) {
-        of_worker(&self.taken, worker).active.fetch_add(1, Ordering::Relaxed);
+        self.taken.of(worker).active.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One of a worker's in flight is over.
     pub(super) fn leave(&self, worker: usize) {
-        of_worker(&self.taken, worker).active.fetch_sub(1, Ordering::Relaxed);
+        self.taken.of(worker).active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -123,7 +123,7 @@ fn becomes_at(proxy: &Proxy, service: &Object<VirtualService>, request: &Request
     use weft_policy::route::Choice;
     let table = proxy.table(service);
     let mut text = String::new();
-    match route(&table, request, &mut SmallRng::seed_from_u64(7)) {
+    match route(&table, request, 0, &mut SmallRng::seed_from_u64(7)) {
         Decision::Forward(to @ Forwarding { route, .. }) => {
             let cluster = match to.to {
                 Choice::Cluster(destination) => destination.cluster.name.to_string(),

@@ -6,7 +6,7 @@ use super::{CompileError, Compiled, Notes, rbac, route};
 use crate::http::{self, HttpConnectionManager, HttpFilter};
 use crate::listener::{self as settings, NetworkFilter};
 use crate::table::chain::{Chain, Filters, HttpManager, Listener, RouteSource, TcpProxy, Terminal};
-use crate::table::kept::Kept;
+use crate::table::kept::Turns;
 use crate::table::limit::Limit;
 use crate::table::rbac::Gate;
 use crate::table::{ClusterRef, Names};
@@ -116,13 +116,13 @@ fn tcp_proxy(
         );
     }
     // Weights may change; who they are for is what it is known by.
-    let turn = if targets.len() > 1 {
+    let turns = if targets.len() > 1 {
         let clusters: Vec<&str> = targets.iter().map(|(cluster, _)| &*cluster.name).collect();
-        names.turn(notes.kept(format!("tcp {}", clusters.join(","))), &notes.place(field))
+        names.turns(notes.kept(format!("tcp {}", clusters.join(","))))
     } else {
-        Kept::default()
+        Turns::default()
     };
-    Ok(Terminal::Tcp(Box::new(TcpProxy { settings: proxy.clone(), targets, total, turn })))
+    Ok(Terminal::Tcp(Box::new(TcpProxy { settings: proxy.clone(), targets, total, turns })))
 }
 
 fn http_manager(
@@ -179,7 +179,7 @@ fn http_manager(
             HttpFilter::LocalRateLimit(limit) => {
                 filters.limit = true;
                 let kept = notes.kept(format!("limit {limit:?}"));
-                compiled.limit = Limit::new(limit, names.kept(kept, &notes.place(&field)));
+                compiled.limit = Limit::new(limit, names.left(kept));
             }
             HttpFilter::Router => has_router = true,
             HttpFilter::Unknown { name, type_url } => {

@@ -164,8 +164,7 @@ fn route(
     });
     let limit = route.limit.as_ref().and_then(|limit| {
         let kept = notes.kept(format!("{host} {} {limit:?}", route.name));
-        // Beside whose turn it is among the route's clusters.
-        Limit::new(limit, names.kept(kept, &notes.place(&format!("{field}.route"))))
+        Limit::new(limit, names.left(kept))
     });
     let action = action(host, route, &path, names, notes, field)?;
     Ok(Route {
@@ -335,8 +334,8 @@ fn target(
             }
             // Its weights may change; who they are for is what it is known by.
             let clusters: Vec<&str> = of.iter().map(|one| &*one.cluster.name).collect();
-            let turn = names.turn(notes.kept(format!("{scope} {}", clusters.join(","))), &notes.place(field));
-            Ok(Target::Weighted { of, total, turn })
+            let turns = names.turns(notes.kept(format!("{scope} {}", clusters.join(","))));
+            Ok(Target::Weighted { of, total, turns })
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::http as http_settings;
 use crate::listener as settings;
-use crate::table::kept::Kept;
+use crate::table::kept::Turns;
 use crate::table::limit::Limit;
 use crate::table::names::{ClusterRef, RouteRef};
 use crate::table::rbac::Gate;
@@ -86,7 +86,7 @@ pub struct TcpProxy {
     /// The sum of the weights; above zero.
     pub total: u64,
     /// Whose turn it is.
-    pub turn: Kept,
+    pub turns: Turns,
 }
 
 /// A compiled HTTP connection manager.

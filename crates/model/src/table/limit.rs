@@ -1,7 +1,7 @@
 //! Compiled rate limits.
 
 use crate::limit::{LocalRateLimit, TokenBucket};
-use crate::table::kept::Kept;
+use crate::table::kept::Left;
 
 /// A limit, and what is left of it.
 #[derive(Debug, Clone)]
@@ -10,13 +10,13 @@ pub struct Limit {
     pub settings: LocalRateLimit,
     /// The same as the settings' own.
     pub bucket: TokenBucket,
-    /// What is left, in the form that is `policy::limit`'s own; 0: nobody has taken any.
-    pub left: Kept,
+    /// What is left.
+    pub left: Left,
 }
 
 impl Limit {
     /// A limit whose bucket is `left`; `None` where nothing is limited.
-    pub fn new(settings: &LocalRateLimit, left: Kept) -> Option<Self> {
+    pub fn new(settings: &LocalRateLimit, left: Left) -> Option<Self> {
         let bucket = settings.bucket?;
         Some(Self { settings: settings.clone(), bucket, left })
     }

@@ -1,9 +1,13 @@
 //! Names made numbers, so that a route can mean a cluster that comes, changes or goes without being rebuilt.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use super::kept::{Keeper, Kept};
+use super::kept::{Keeper, Left, Turns};
+use crate::lanes::PerLane;
+use crate::padded::Padded;
 
 /// A cluster's place in every [`super::Table`] of one proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,7 +24,9 @@ pub struct RouteId(pub u32);
 pub struct Names {
     clusters: Interner,
     routes: Interner,
-    kept: Keeper,
+    left: Keeper<Padded<AtomicU64>>,
+    turns: Keeper<PerLane<AtomicU64>>,
+    chance: RandomState,
 }
 
 impl Names {
@@ -46,14 +52,15 @@ impl Names {
         self.routes.numbers.get(name).copied().map(RouteId)
     }
 
-    /// A number of `what` that outlives configurations, 0 at first; requests that write it write others that are `of` the same.
-    pub(crate) fn kept(&mut self, what: String, of: &str) -> Kept {
-        self.kept.number(what, of)
+    /// What is left in the bucket of `what`, whatever configuration holds it.
+    pub(crate) fn left(&mut self, what: String) -> Left {
+        self.left.find(what, |_| Padded::default())
     }
 
-    /// The same of whose turn it is in `what`.
-    pub(crate) fn turn(&mut self, what: String, of: &str) -> Kept {
-        self.kept.turn(what, of)
+    /// Whose turn it is in `what`. A new one begins anywhere, so that neither a thousand proxies nor a proxy's lanes begin alike.
+    pub(crate) fn turns(&mut self, what: String) -> Turns {
+        let chance = &self.chance;
+        self.turns.find(what, |what| PerLane::from_fn(|lane| chance.hash_one((what, lane)).into()))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::route as settings;
 use crate::table::affix::Affixes;
 use crate::table::cors::Cors;
 use crate::table::header::{HeaderMatch, QueryMatch};
-use crate::table::kept::Kept;
+use crate::table::kept::Turns;
 use crate::table::limit::Limit;
 use crate::table::names::ClusterRef;
 use crate::table::re2::{Re2, Substitution};
@@ -236,7 +236,7 @@ pub enum Target {
         /// The sum of their weights; above zero.
         total: u64,
         /// Whose turn it is.
-        turn: Kept,
+        turns: Turns,
     },
     /// The cluster that a header names.
     Header(Box<str>),

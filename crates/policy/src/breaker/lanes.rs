@@ -1,38 +1,23 @@
 //! A count of what comes and goes with every request.
 //!
-//! Were it one number, the line of the cache that it lies on would go from processor to processor with each of them, twice. So
-//! places are handed out to lanes and stay there for whoever comes next: a worker has a lane, or shares it with a few
-//! others. A lane without a place takes one that another does not use, or asks for one more. So there are never more than the
-//! limit, and nobody is refused while there is room.
+//! Places are handed out to lanes of workers ([`weft_model::lanes`]) and stay there for whoever comes next. A lane without a
+//! place takes one that another does not use, or asks for one more. So there are never more than the limit, and nobody is
+//! refused while there is room.
 
-use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use weft_model::lanes::{LANES, PerLane};
 use weft_model::padded::Padded;
 
 use super::{Count, Full, Resource};
 
-/// So many lanes there are, as Istio gives a sidecar workers; those beyond share them. Each costs every endpoint a line.
-pub const LANES: usize = 2;
-
-/// The one of a worker's lane; `worker` counts from 0.
-pub fn of_worker<T>(lanes: &[Padded<T>; LANES], worker: usize) -> &T {
-    &lanes[worker % LANES]
-}
-
 /// How many are in, and how often somebody was refused.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lanes {
     /// Places that were handed out.
     handed: Padded<Count>,
     /// Of these, those that nobody uses.
-    free: [Padded<Free>; LANES],
-}
-
-impl Default for Lanes {
-    fn default() -> Self {
-        Self { handed: Padded::default(), free: array::from_fn(|_| Padded::default()) }
-    }
+    free: PerLane<Free>,
 }
 
 impl Lanes {
@@ -42,7 +27,7 @@ impl Lanes {
     /// The load at that moment.
     pub fn enter(&self, worker: usize, resource: Resource, limit: u32) -> Result<(), Full> {
         // A limit that was lowered holds for places that were handed out before, too.
-        if self.handed.inside() <= limit && of_worker(&self.free, worker).take() {
+        if self.handed.inside() <= limit && self.free.of(worker).take() {
             return Ok(());
         }
         match self.handed.try_enter(limit) {
@@ -56,7 +41,7 @@ impl Lanes {
     fn enter_full(&self, resource: Resource, limit: u32) -> Result<(), Full> {
         loop {
             let seen = self.seen();
-            if self.free.iter().any(|free| free.take()) {
+            if self.free.iter().any(Free::take) {
                 if self.handed.inside() <= limit {
                     return Ok(());
                 }
@@ -76,14 +61,14 @@ impl Lanes {
     /// One less, in the lane where it came in.
     pub fn leave(&self, worker: usize, limit: u32) {
         if self.handed.inside() <= limit {
-            of_worker(&self.free, worker).put();
+            self.free.of(worker).put();
         } else {
             self.handed.leave();
         }
     }
 
     fn seen(&self) -> [u64; LANES] {
-        array::from_fn(|lane| self.free[lane].0.0.load(SeqCst))
+        self.free.each(|free| free.0.load(SeqCst))
     }
 
     /// So many are in.

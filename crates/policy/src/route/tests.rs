@@ -36,7 +36,7 @@ fn prefix(text: &str) -> RouteMatch {
 
 /// The name of the route that takes a request, or what else happens.
 fn taken(table: &RouteTable, request: &Request) -> String {
-    match route(table, request, &mut rng()) {
+    match route(table, request, 0, &mut rng()) {
         Decision::Forward(Forwarding { route, .. })
         | Decision::Redirect { route, .. }
         | Decision::DirectResponse { route, .. } => route.name.to_string(),
@@ -217,7 +217,7 @@ fn a_share_of_requests_is_taken_and_the_rest_goes_on() {
     let table = table_of(vec![named("some", some, to("a")), named("rest", prefix("/"), to("b"))]);
     let mut rng = rng();
     let count = (0..4000)
-        .filter(|_| match route(&table, &Request::get("h", "/"), &mut rng) {
+        .filter(|_| match route(&table, &Request::get("h", "/"), 0, &mut rng) {
             Decision::Forward(to) => &*to.route.name == "some",
             _ => unreachable!(),
         })
@@ -241,7 +241,7 @@ fn weights_are_kept_within_statistics_and_zero_gets_nothing() {
     let mut v2 = 0;
     for _ in 0..5000 {
         let Decision::Forward(Forwarding { to: Choice::Cluster(to), .. }) =
-            route(&table, &Request::get("h", "/"), &mut rng)
+            route(&table, &Request::get("h", "/"), 0, &mut rng)
         else {
             unreachable!()
         };
@@ -407,7 +407,7 @@ proptest! {
         ]);
         let request = Request::get(&authority, &path).method(&method).with("x", &value);
         let mut out = String::new();
-        match route(&table, &request, &mut rng()) {
+        match route(&table, &request, 0, &mut rng()) {
             Decision::Forward(to) => {
                 rewritten_path(&to, &request, &mut out);
                 rewritten_host(&to, &request);

@@ -1,5 +1,8 @@
-use super::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use super::*;
 
 use crate::limit::{LocalRateLimit, TokenBucket};
 use crate::matcher::HeaderMatcher;
@@ -14,10 +17,14 @@ fn one_route(
 }
 
 fn one(route: settings::Route) -> Result<Compiled<RouteTable>, CompileError> {
+    one_of(route, &mut Names::default())
+}
+
+fn one_of(route: settings::Route, names: &mut Names) -> Result<Compiled<RouteTable>, CompileError> {
     let host = VirtualHost { domains: vec!["*".into()], routes: vec![route], ..VirtualHost::default() };
     let configuration =
         RouteConfiguration { name: "80".into(), virtual_hosts: vec![host], ..RouteConfiguration::default() };
-    route_table(&configuration, &mut Names::default())
+    route_table(&configuration, names)
 }
 
 fn answer() -> settings::RouteAction {
@@ -67,38 +74,42 @@ fn weights_that_add_up_to_nothing_are_refused() {
 }
 
 #[test]
-fn what_each_request_of_a_route_writes_lies_on_one_line() {
-    let of = |name: &str| WeightedCluster {
-        name: name.into(),
-        weight: 1,
-        headers: settings::HeaderOperations::default(),
-        host_rewrite: None,
+fn whose_turn_it_is_and_what_is_left_outlive_a_change_of_weights() {
+    let mut names = Names::default();
+    let mut compiled = |weight: u32| {
+        let of = |name: &str, weight| WeightedCluster {
+            name: name.into(),
+            weight,
+            headers: settings::HeaderOperations::default(),
+            host_rewrite: None,
+        };
+        let target = settings::Target::Weighted(vec![of("a", 100 - weight), of("b", weight)]);
+        let forward = settings::Forward { target, ..settings::Forward::to("") };
+        let matches = RouteMatch::path(PathMatch::Prefix("/".into()));
+        let mut route = settings::Route::new("r", matches, settings::RouteAction::Forward(Box::new(forward)));
+        route.limit = Some(LocalRateLimit {
+            stat_prefix: String::new(),
+            bucket: Some(TokenBucket {
+                max_tokens: 9,
+                tokens_per_fill: 1,
+                fill_interval: Duration::from_secs(1),
+            }),
+            enabled: settings::Fraction { numerator: 1, denominator: 1 },
+            enforced: settings::Fraction { numerator: 1, denominator: 1 },
+            status: 429,
+            headers: true,
+            resource_exhausted: false,
+        });
+        let table = one_of(route, &mut names).unwrap().part;
+        let route = &table.hosts[0].routes[0];
+        let Action::Forward(forward) = &route.action else { unreachable!("{:?}", route.action) };
+        let Target::Weighted { turns, .. } = &forward.target else { unreachable!("{:?}", forward.target) };
+        (turns.clone(), route.limit.as_ref().unwrap().left.clone())
     };
-    let target = settings::Target::Weighted(vec![of("a"), of("b")]);
-    let forward = settings::Forward { target, ..settings::Forward::to("") };
-    let matches = RouteMatch::path(PathMatch::Prefix("/".into()));
-    let mut route = settings::Route::new("r", matches, settings::RouteAction::Forward(Box::new(forward)));
-    route.limit = Some(LocalRateLimit {
-        stat_prefix: String::new(),
-        bucket: Some(TokenBucket {
-            max_tokens: 9,
-            tokens_per_fill: 1,
-            fill_interval: Duration::from_secs(1),
-        }),
-        enabled: settings::Fraction { numerator: 1, denominator: 1 },
-        enforced: settings::Fraction { numerator: 1, denominator: 1 },
-        status: 429,
-        headers: true,
-        resource_exhausted: false,
-    });
-    let table = one(route).unwrap().part;
-    let compiled = &table.hosts[0].routes[0];
-    let Action::Forward(forward) = &compiled.action else { unreachable!("{:?}", compiled.action) };
-    let Target::Weighted { turn, .. } = &forward.target else { unreachable!("{:?}", forward.target) };
-    let places =
-        [&**turn, &*compiled.limit.as_ref().unwrap().left].map(|number| std::ptr::from_ref(number).addr());
-    assert_eq!(places[0] / 64, places[1] / 64);
-    assert_ne!(places[0], places[1]);
+    let (before, after) = (compiled(10), compiled(20));
+    assert!(Arc::ptr_eq(&before.0, &after.0) && Arc::ptr_eq(&before.1, &after.1));
+    let [one, other] = before.0.each(|turn| turn.load(Relaxed));
+    assert_ne!(one, other, "lanes do not begin alike");
 }
 
 #[test]

@@ -5,7 +5,7 @@ fn rewritten(matches: RouteMatch, change: impl Fn(&mut settings::Forward), path:
     change(&mut forward);
     let table = table_of(vec![named("r", matches, RouteAction::Forward(Box::new(forward)))]);
     let request = Request::get("h", path);
-    let Decision::Forward(to) = route(&table, &request, &mut rng()) else {
+    let Decision::Forward(to) = route(&table, &request, 0, &mut rng()) else {
         unreachable!("no forward of {path}")
     };
     let mut out = String::new();
@@ -54,7 +54,7 @@ fn the_host_becomes_what_the_most_specific_rule_says() {
     forward.host_rewrite = settings::HostRewrite::Header("x-host".into());
     let table = table_of(vec![named("r", prefix("/"), RouteAction::Forward(Box::new(forward.clone())))]);
     let host = |table: &RouteTable, request: &Request| {
-        let Decision::Forward(to) = route(table, request, &mut rng()) else { unreachable!() };
+        let Decision::Forward(to) = route(table, request, 0, &mut rng()) else { unreachable!() };
         rewritten_host(&to, request).map(str::to_owned)
     };
     assert_eq!(host(&table, &Request::get("h", "/").with("x-host", "b")).as_deref(), Some("b"));
@@ -76,7 +76,7 @@ fn redirects_say_where_as_envoy_does() {
     let none = Redirect::default();
     let located = |redirect: &Redirect, request: &Request| {
         let table = table_of(vec![named("r", prefix("/old"), RouteAction::Redirect(redirect.clone()))]);
-        let Decision::Redirect { route, redirect, .. } = route(&table, request, &mut rng()) else {
+        let Decision::Redirect { route, redirect, .. } = route(&table, request, 0, &mut rng()) else {
             unreachable!()
         };
         let mut out = String::new();

@@ -28,7 +28,8 @@ def main():
         told("small requests", loads.closed_loop(http, 64, SECS))
         told("a connection a request", loads.closed_loop(http, 16, SECS, headers=["Connection: close"]))
         told("HTTP/2 before HTTP/1.1", http2(http))
-        told("with all that keeps traffic alive", loads.closed_loop(stage.pair("weft-resilient"), 64, SECS))
+        resilient = stage.mesh("weft-resilient", "mesh", "versions", "access-log/on", "resilience")
+        told("with all that keeps traffic alive", loads.closed_loop(resilient, 64, SECS))
         told("TCP", loads.closed_loop(stage.pair("weft-tcp"), 64, SECS))
     with pairs.Stage(scratch, weft, 1, apps.calls) as stage:
         http = stage.pair("weft")

@@ -7,7 +7,6 @@ because every round asks every pair. So ratios are taken round by round, and the
 import argparse
 import json
 import os
-import random
 import signal
 import statistics
 import sys
@@ -19,10 +18,9 @@ import pairs
 import processes
 import rounds
 
-NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted", "weft-versions", "weft-resilient"]
+NAMES = ["direct", "limit", "haproxy", "envoy", "weft", "weft-unlogged", "haproxy-tcp", "weft-tcp", "haproxy-intercepted", "weft-intercepted"]
 # What something adds is told where a pair runs with and without it.
 ADDED = [("interception", name, f"{name}-intercepted") for name in ("haproxy", "weft")]
-ADDED += [("what keeps traffic alive", "weft-versions", "weft-resilient")]
 # Of whom every figure is given as a multiple, too.
 BASES = ["limit", "haproxy"]
 COLUMNS = [
@@ -137,12 +135,11 @@ def added(results):
         cpu = [[statistics.mean(each[side]["cpu"] for each in group) for side in (0, 1)] for group in groups.values()]
         found = [more - less for less, more in cpu]
         shares = [more / less - 1 for less, more in cpu]
-        chance = random.Random(len(clean))
-        again = sorted(typical(chance.choices(shares, k=len(shares))) for _ in range(2000))
+        low, high = rounds.nine_of_ten(shares, typical)
         yield (
             f"{what} adds to {name}: {typical(found):.1f} us of CPU a request"
             f" ({min(found):.1f} to {max(found):.1f}), {typical(shares):.1%}"
-            f" ({again[100]:.1%} to {again[-101]:.1%} in nine of ten runs as this)"
+            f" ({low:.1%} to {high:.1%} in nine of ten runs as this)"
         )
 
 

@@ -86,8 +86,6 @@ class Stage:
             "envoy-grpc": lambda: self.envoy("envoy-grpc", h2=True),
             "weft": lambda: self.mesh("weft", "mesh", "breakers", "access-log/on"),
             "weft-unlogged": lambda: self.mesh("weft-unlogged", "mesh", "breakers", "access-log/off"),
-            "weft-versions": lambda: self.mesh("weft-versions", "mesh", "versions", "access-log/on"),
-            "weft-resilient": lambda: self.mesh("weft-resilient", "mesh", "versions", "access-log/on", "resilience"),
             "weft-tcp": self.mesh_of_tcp,
             "weft-grpc": lambda: self.mesh("weft-grpc", self.spoken("grpc"), "breakers", "access-log/on"),
             "weft-services": lambda: self.mesh("weft-services", "mesh", "breakers", "access-log/on", self.many_services()),

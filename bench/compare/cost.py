@@ -24,12 +24,18 @@ FOLDERS = ["mesh", "versions", "access-log/on"]
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/compare/cost", description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=f"{pairs.HERE}/resilience", help="of YAML (all that keeps traffic alive)")
-    parser.add_argument("--starts", type=int, default=30, help="how often the mesh is started anew (%(default)s)")
-    parser.add_argument("--turns", type=int, default=4, help="how often the rules come and go in a start (%(default)s)")
+    parser.add_argument("--starts", type=at_least_one, default=30, help="how often the mesh is started anew (%(default)s)")
+    parser.add_argument("--turns", type=at_least_one, default=4, help="how often the rules come and go in a start (%(default)s)")
     parser.add_argument("--secs", type=int, default=3, help="length of each load (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="writes all loads there")
     loads.options(parser)
     return parser.parse_args()
+
+
+def at_least_one(text):
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
 
 
 def main():
@@ -39,17 +45,24 @@ def main():
         "loads": f"{given.starts} starts, in each {given.turns} loads of {given.secs} s with the rules and as many without: wrk with"
         f" {given.connections} connections; each proxy with {given.threads} threads"
     }
+    starts = []
     try:
         with_rules = text_of(given.folder)
-        starts = [of_one_start(given, number, with_rules) for number in range(given.starts)]
+        for number in range(given.starts):
+            starts.append(of_one_start(given, number, with_rules))
+            # What took long is not lost to what comes after it.
+            write(given.json, run, starts)
     except (OSError, loads.Unclean) as reason:
         raise SystemExit(f"bench/compare/cost: {reason}") from None
     print("\n".join([*(f"{key}: {value}" for key, value in run.items()), "", told(starts)]))
-    if given.json:
-        with open(given.json, "w") as file:
+    return 0
+
+
+def write(path, run, starts):
+    if path:
+        with open(path, "w") as file:
             json.dump({"about": run, "starts": starts}, file, indent=1)
             file.write("\n")
-    return 0
 
 
 def text_of(folder):
@@ -70,7 +83,7 @@ def of_one_start(given, number, with_rules):
         folder = os.path.join(stage.scratch, "rules")
         edit(folder, "# none\n")
         pair = stage.mesh("weft-cost", *FOLDERS, folder)
-        found = {True: [], False: []}
+        found, others = {True: [], False: []}, []
         for turn in range(2 * given.turns):
             # Each start begins with the other.
             on = (turn + number) % 2 == 0
@@ -79,10 +92,11 @@ def of_one_start(given, number, with_rules):
             loads.closed_loop(pair, given.connections, 1)
             spent = rounds.spending(pair, lambda pair: loads.closed_loop(pair, given.connections, given.secs))
             found[on].append(spent["cpu"])
+            others.append(spent["others"])
         loads.check(pair)
     on, off = (statistics.mean(found[which]) for which in (True, False))
     print(f"# start {number + 1}: {on:.2f} us with the rules, {off:.2f} without, {on / off - 1:+.1%}", file=sys.stderr, flush=True)
-    return {"on": found[True], "off": found[False]}
+    return {"on": found[True], "off": found[False], "others": others}
 
 
 def edit(folder, text):
@@ -98,15 +112,17 @@ def in_force(stage, name, edited, first):
     before = held(stage, name)
     edited()
     if not first:
-        processes.wait_until(lambda: held(stage, name) not in (None, before), "the edit is in force")
+        processes.wait_until(lambda: all(now not in (None, was) for was, now in zip(before, held(stage, name), strict=True)), "the edit is in force in all sidecars")
 
 
 def held(stage, name):
-    """What the control plane last told each sidecar, where all have it in force; none while one has not."""
+    """What each sidecar has in force of what the control plane last told it; none where that is still on its way."""
     own = {**os.environ, "XDG_RUNTIME_DIR": os.path.join(stage.scratch, name)}
     done = subprocess.run([stage.weft, "status", "--output", "json"], env=own, capture_output=True, text=True, timeout=30)
+    if not done.stdout.strip():
+        raise OSError(f"weft status says nothing: {done.stderr.strip()}")
     proxies = json.loads(done.stdout)["control_plane"]["status"]["serving"]["proxies"]
-    return sorted(proxy["target"] for proxy in proxies) if all(proxy["in_sync"] for proxy in proxies) else None
+    return [proxy["target"] if proxy["in_sync"] else None for proxy in sorted(proxies, key=lambda proxy: proxy["name"])]
 
 
 def told(starts):
@@ -116,7 +132,8 @@ def told(starts):
     return (
         f"CPU a request: {off:.2f} us without the rules, {on:.2f} us with them\n"
         f"the rules add {statistics.mean(shares):.1%} ({low:.1%} to {high:.1%} in nine of ten runs as this;"
-        f" by starts {min(shares):.1%} to {max(shares):.1%})"
+        f" by starts {min(shares):.1%} to {max(shares):.1%})\n"
+        f"others took {max(share for each in starts for share in each['others']):.0%} of the machine at most"
     )
 
 

@@ -81,7 +81,7 @@ async fn any_thousand_in_a_row_are_within_one_percent_and_ten_thousand_of_many_c
         let count = window.iter().filter(|canary| **canary).count();
         assert!((97..=103).contains(&count), "{count} of the thousand from {from} on");
     }
-    // Of both workers, all of which take their turns from one number.
+    // Of both workers, each of which takes its own turns.
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..8 {
         clients.spawn(row(lone.client().await, 1250));

@@ -102,6 +102,14 @@ impl Clock {
         self.timer
     }
 
+    /// How long a try that begins now may take for its answer. As long as the request has not ended, so long as an answer may
+    /// take from then on: only the limit of the whole counts already.
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        let left = |by: Option<Instant>| by.map(|by| by.saturating_duration_since(now));
+        let answer = left(self.answer_by).or(self.allowed.answer);
+        [answer, self.allowed.per_try, left(self.whole_by)].into_iter().flatten().min()
+    }
+
     /// Another try begins.
     pub fn try_again(&mut self) {
         self.try_by = None;

@@ -7,7 +7,8 @@
 mod pipe;
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use weft_telemetry::Protocol;
 
 pub use self::pipe::Tap;
 use self::pipe::{Pipe, pipe};
-use super::attempt::{Ask, Been, Failure, give_back, send};
+use super::attempt::{Ask, Been, Failure, Sent, give_back, send};
 use super::clock::{Allowed, Clock, Over, Timer};
 use super::message::{Broken, Event, Inlet as _, Length, Pump, PumpError};
 use super::peers;
@@ -202,7 +203,7 @@ impl Copy<'_> {
             began: now,
         };
         let mut clock = Clock::start(self.plan.allowed, Timer::default(), now.into());
-        let sent = send(&ask, &mut head, &mut Been::default()).await?;
+        let sent = self.begin(&ask, &mut head, &pipe, &mut clock).await?;
         let (mut upstream, endpoint) = (sent.upstream, sent.in_flight.endpoint().clone());
         let result = exchange(&head, self.length, &mut pipe, &mut upstream, &mut clock).await;
         drop(sent.in_flight);
@@ -219,6 +220,35 @@ impl Copy<'_> {
             }
         }
         result
+    }
+
+    /// Sends its head, for which it may have to wait: for no longer than it may take, nor than its body is of use.
+    async fn begin(
+        &self,
+        ask: &Ask<'_>,
+        head: &mut RequestHead,
+        pipe: &Pipe,
+        clock: &mut Clock,
+    ) -> Result<Sent, Lost> {
+        let mut been = Been::default();
+        let has_body = self.length != Length::None;
+        let begun = {
+            let mut sending = pin!(send(ask, head, &mut been));
+            poll_fn(|cx| {
+                if let Poll::Ready(sent) = sending.as_mut().poll(cx) {
+                    return Poll::Ready(sent.map_err(Lost::from));
+                }
+                if has_body && pipe.poll_lost(cx).is_ready() {
+                    return Poll::Ready(Err(Lost::Original));
+                }
+                clock.poll(cx, !has_body, 0).map(|over| Err(Lost::Over(over)))
+            })
+            .await
+        };
+        if let Err(Lost::Over(Over::Answer(_))) = begun {
+            been.ran_out(ask);
+        }
+        begun
     }
 }
 

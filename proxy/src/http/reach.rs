@@ -122,8 +122,10 @@ async fn free(
     places.note_refusal();
     let mut in_line = places.stand_in_line();
     let ticket = ask.worker.line(ask.plan.id).join();
-    // An idle connection to elsewhere makes room at once.
-    ask.worker.pools.borrow_mut().give_up_one(places);
+    if ticket.is_first {
+        // An idle connection to elsewhere makes room at once.
+        ask.worker.pools.borrow_mut().give_up_one(places);
+    }
     let waiting = async {
         loop {
             tokio::select! {

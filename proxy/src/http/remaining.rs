@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use super::call::Call;
-use super::clock::{Allowed, grpc_timeout};
+use super::clock::{Clock, grpc_timeout};
 use super::hop::EXPECTED;
 
 /// gRPC's own deadline.
 const GRPC: &str = "grpc-timeout";
 
-/// Writes down how long this try may take: the smaller of a try's own limit and what is left of the whole. A client's gRPC
-/// deadline is shortened by what has passed and by what the route allows, and never made longer; where a call has a limit of
-/// the route's alone, that becomes its deadline.
-pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
-    let whole = [allowed.answer, allowed.whole].into_iter().flatten().min();
-    if whole.or(allowed.per_try).is_none() && !call.ledger.grpc {
+/// Writes down how long this try may take: what is left of the limits of time, as the clock counts them. A client's gRPC
+/// deadline is shortened by what has passed since it came and by what the route allows, and never made longer; where a call has
+/// a limit of the route's alone, that becomes its deadline.
+pub(super) fn tell(clock: &Clock, call: &mut Call) {
+    let limit = clock.left(call.ledger.tried.into());
+    if limit.is_none() && !call.ledger.grpc {
         return;
     }
-    let passed = call.ledger.tried.saturating_duration_since(call.ledger.start);
-    let left = whole.map(|whole| whole.saturating_sub(passed));
-    let limit = [allowed.per_try, left].into_iter().flatten().min();
     let headers = &mut call.request.headers;
     if let Some(limit) = limit {
         // Zero would mean no limit; the millisecond that has begun counts whole.
@@ -35,6 +32,7 @@ pub(super) fn tell(allowed: &Allowed, call: &mut Call) {
         None => limit.map(|_| Duration::MAX),
     };
     let Some(asked) = *call.ledger.deadline.get_or_insert_with(asked) else { return };
+    let passed = call.ledger.tried.saturating_duration_since(call.ledger.start);
     let left = limit.map_or(asked, |limit| limit.min(asked)).min(asked.saturating_sub(passed));
     let _ = headers.set(GRPC, written(left));
 }

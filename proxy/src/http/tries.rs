@@ -88,7 +88,7 @@ async fn answer<D: Downstream>(
         if plan.count_attempts {
             let _ = call.request.headers.set_number(ATTEMPTS, call.ledger.attempts.into());
         }
-        remaining::tell(&plan.allowed, call);
+        remaining::tell(clock, call);
         let outcome = attempt(&ask, &of.watch, call, down, &mut upload, &mut been, clock).await;
         call.ledger.received = upload.bytes;
         match outcome? {

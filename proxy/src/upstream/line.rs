@@ -53,12 +53,16 @@ impl Line {
         self.waiting.borrow().is_empty()
     }
 
-    /// Goes to its end, and asks other workers for what they do not need.
+    /// Goes to its end. Who is its first asks other workers for what they do not need; behind him there is nothing to ask for:
+    /// since then each connection that nobody needs comes to who waits, and he may just have been called to one.
     pub fn join(self: &Rc<Self>) -> Ticket {
         let called = Rc::new(Notify::new());
+        let is_first = self.is_empty();
         self.waiting.borrow_mut().push_back(called.clone());
-        self.reclaim.ask();
-        Ticket { line: self.clone(), called }
+        if is_first {
+            self.reclaim.ask();
+        }
+        Ticket { line: self.clone(), called, is_first }
     }
 
     /// A connection has come back, or has room again, while somebody waits.
@@ -83,6 +87,8 @@ impl Line {
 pub struct Ticket {
     line: Rc<Line>,
     called: Rc<Notify>,
+    /// Nobody waited before.
+    pub is_first: bool,
 }
 
 impl Ticket {

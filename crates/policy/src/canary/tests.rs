@@ -33,7 +33,9 @@ enum Whose {
 /// The farthest that the share of anybody is from what it should be, in any window of that length.
 fn worst(weights: &[u32], start: u64, whose: Whose, picks: usize, window: usize) -> f64 {
     let (all, total) = of(weights);
-    let turns = PerLane::from_fn(|lane| AtomicU64::new(start.wrapping_mul(1 + lane as u64)));
+    // Lanes begin anywhere.
+    let turns =
+        PerLane::from_fn(|lane| AtomicU64::new(start.wrapping_add(0x2545_f491_4f6c_dd1d * lane as u64)));
     let mut chance = SmallRng::seed_from_u64(start);
     let mut worker = |n| match whose {
         Whose::One => 0,
@@ -100,6 +102,11 @@ fn workers_at_once_lose_no_turn() {
             });
         }
     });
+    let [one, other] = turns.each(|turn| turn.load(Ordering::Relaxed));
+    assert_eq!(
+        one.wrapping_add(other),
+        (u64::MAX - 5000).wrapping_mul(2).wrapping_sub(1).wrapping_add(10_000)
+    );
     for (count, wanted) in counts.iter().zip([7500.0, 2000.0, 500.0]) {
         let off = (count.load(Ordering::Relaxed) as f64 - wanted).abs();
         assert!(off <= 50.0, "{counts:?}");

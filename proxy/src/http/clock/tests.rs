@@ -48,6 +48,21 @@ async fn each_try_has_its_own_limit_until_its_answer_begins() {
     assert_eq!(next(&mut clock, true).await, Over::Answer(5 * SOON));
 }
 
+#[tokio::test]
+async fn what_is_left_for_a_try_counts_from_the_requests_end() {
+    let allowed = Allowed { answer: Some(NEVER), whole: Some(2 * NEVER), ..Allowed::default() };
+    let began = Instant::now();
+    let mut clock = Clock::start(allowed, Timer::default(), began);
+    let later = began + NEVER / 2;
+    assert_eq!(clock.left(later), Some(NEVER), "the upload may take as long as it takes");
+    assert_eq!(clock.left(began + 3 * NEVER / 2), Some(NEVER / 2), "but for the whole");
+    let looked = std::future::poll_fn(|cx| Poll::Ready(clock.poll(cx, true, 0))).await;
+    assert!(looked.is_pending());
+    clock.try_again();
+    let left = clock.left(later).unwrap();
+    assert!(left < 2 * NEVER / 3, "{left:?}: all tries together have the answer's time");
+}
+
 #[test]
 fn grpc_deadlines_are_read_and_nonsense_is_none() {
     let nanos = |timeout: &str| grpc_timeout(timeout).map(|span| span.as_nanos());

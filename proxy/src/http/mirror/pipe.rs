@@ -118,6 +118,18 @@ impl Shared {
     }
 }
 
+impl Pipe {
+    /// Waits until its body is lost, for whoever reads nothing of it yet.
+    pub(super) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.state == State::Lost {
+            return Poll::Ready(());
+        }
+        shared.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
 impl Inlet for Pipe {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Broken>> {
         let mut shared = self.shared.borrow_mut();

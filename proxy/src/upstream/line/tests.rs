@@ -42,3 +42,17 @@ async fn who_came_first_is_called_first_and_who_leaves_passes_the_call_on() {
     drop(second);
     assert!(line.is_empty());
 }
+
+#[test]
+fn who_is_not_the_first_asks_nobody_for_what_the_first_may_have_been_called_to() {
+    let reclaim = Reclaim::default();
+    let mut heard = reclaim.heard();
+    let line = Rc::new(Line::new(reclaim));
+    let first = line.join();
+    assert!(first.is_first && heard.has_changed().unwrap());
+    heard.mark_unchanged();
+    let second = line.join();
+    assert!(!second.is_first && !heard.has_changed().unwrap());
+    drop((first, second));
+    assert!(line.join().is_first && heard.has_changed().unwrap());
+}

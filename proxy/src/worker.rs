@@ -192,6 +192,7 @@ impl Worker {
         while changes.changed().await {
             // A worker that has nothing to do would keep the old one alive.
             drop(self.snapshot());
+            self.pools.borrow_mut().give_up_surplus();
             self.running.changed();
         }
     }

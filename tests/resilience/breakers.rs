@@ -54,7 +54,7 @@ async fn a_request_beyond_the_limit_is_refused_as_envoy_refuses_it_and_room_is_m
     let mut third = way.client().await;
     let (status, head, body) = ask(&mut third, GET).await;
     assert_eq!((status, body.as_str()), (503, OVERFLOW));
-    assert!(head.contains("x-envoy-overloaded: true"), "{head}");
+    assert!(head.contains("x-envoy-overloaded: true") && head.contains("\r\ndate: "), "{head}");
     assert_eq!(way.count("upstream_rq_active"), 2);
     assert_eq!(way.count("upstream_rq_active_overflow"), 1);
     let (client, served) = &mut busy[0];
@@ -116,6 +116,45 @@ async fn many_clients_of_both_workers_share_few_connections_and_all_are_served()
         way.count("upstream_rq_active") + way.count("upstream_rq_pending_active") == 0
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_is_lowered_under_load_or_while_all_rest_holds_for_connections_that_are_there() {
+    let app = Switched::new().await;
+    app.pause.store(5, Ordering::SeqCst);
+    let change = |cluster: &mut Cluster| limited(cluster, 10, u32::MAX, u32::MAX);
+    let way = Way::to(&[app.address], change).await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(way.client().await);
+    }
+    let (done, _) = tokio::sync::watch::channel(false);
+    let load = |mut clients: Vec<Peer>| {
+        let mut all = tokio::task::JoinSet::new();
+        while let Some(mut client) = clients.pop() {
+            let done = done.subscribe();
+            all.spawn(async move {
+                while !*done.borrow() {
+                    assert_eq!(ask(&mut client, GET).await.0, 200);
+                }
+                client
+            });
+        }
+        all
+    };
+    let all = load(clients);
+    eventually("all are busy", async || way.count("upstream_cx_active") == 10).await;
+    let mut lowered = way.cluster.clone();
+    limited(&mut lowered, 2, u32::MAX, u32::MAX);
+    way.sidecar.apply(std::slice::from_ref(&lowered), &[]).await;
+    eventually("the surplus is gone", async || way.count("upstream_cx_active") == 2).await;
+    done.send_replace(true);
+    let clients = all.join_all().await;
+    assert_eq!(clients.len(), 10, "nobody was refused");
+    // Two rest, of which one is to go.
+    limited(&mut lowered, 1, u32::MAX, u32::MAX);
+    way.sidecar.apply(&[lowered], &[]).await;
+    eventually("one is left", async || way.count("upstream_cx_active") == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use super::rules_by_age::RulesByAge;
 use super::selectors::{instead, written};
 use super::{Checked, listed};
 use crate::resources::Object;
-use crate::resources::destination_rule::{DestinationRule, TrafficPolicy};
+use crate::resources::destination_rule::{DestinationRule, SimpleBalancer, TrafficPolicy};
 use crate::world::host;
 use crate::world::topology::KUBERNETES;
 
@@ -31,6 +31,7 @@ impl Checked<'_> {
                 continue;
             }
             self.ports(object, &services, object.spec.traffic_policy.as_ref(), "spec.trafficPolicy");
+            self.warmups(object, object.spec.traffic_policy.as_ref(), "spec.trafficPolicy");
             if let [service] = &services[..] {
                 self.outliers(object, service);
             }
@@ -38,6 +39,7 @@ impl Checked<'_> {
             for (place, subset) in object.spec.subsets.iter().enumerate() {
                 let at = format!("spec.subsets[{place}]");
                 self.ports(object, &services, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
+                self.warmups(object, subset.traffic_policy.as_ref(), &format!("{at}.trafficPolicy"));
                 // To one that an older rule has, nothing is routed, which is told elsewhere.
                 if !services.iter().any(|service| has_pods(service, &subset.labels))
                     && aged.older_with_subset(&subset.name).is_none()
@@ -55,6 +57,33 @@ impl Checked<'_> {
                     self.warn(KIND, object, format!("{at}.labels"), message, hint);
                 }
             }
+        }
+    }
+
+    /// Who does not compare endpoints gives newcomers no less.
+    fn warmups(&mut self, object: &Object<DestinationRule>, policy: Option<&TrafficPolicy>, at: &str) {
+        let Some(policy) = policy else { return };
+        let of_ports =
+            policy.port_level_settings.iter().enumerate().map(|(place, port)| {
+                (format!("{at}.portLevelSettings[{place}]"), port.load_balancer.as_ref())
+            });
+        for (at, balancer) in std::iter::once((at.to_owned(), policy.load_balancer.as_ref())).chain(of_ports)
+        {
+            let Some(balancer) = balancer else { continue };
+            let field = match (&balancer.warmup, &balancer.warmup_duration_secs) {
+                (Some(_), _) => "warmup",
+                (None, Some(_)) => "warmupDurationSecs",
+                (None, None) => continue,
+            };
+            let by = match balancer.simple {
+                _ if balancer.consistent_hash.is_some() => "consistentHash",
+                Some(SimpleBalancer::Random) => "RANDOM",
+                Some(SimpleBalancer::Passthrough) => "PASSTHROUGH",
+                _ => continue,
+            };
+            let message = format!("{by} gives new endpoints their full share at once: warmup has no effect");
+            let hint = "ROUND_ROBIN and LEAST_REQUEST warm up".to_owned();
+            self.warn(KIND, object, format!("{at}.loadBalancer.{field}"), message, Some(hint));
         }
     }
 

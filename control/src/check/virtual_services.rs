@@ -15,6 +15,11 @@ use crate::world::service::Service;
 
 const KIND: &str = "VirtualService";
 
+/// What becomes of what is to go where nobody is.
+fn lost(at: &str) -> &'static str {
+    if at.contains(".mirror") { "no copy is sent" } else { "requests fail with 503" }
+}
+
 impl Checked<'_> {
     pub(super) fn virtual_services(&mut self) {
         let resources = std::sync::Arc::clone(&self.world.resources);
@@ -63,8 +68,7 @@ impl Checked<'_> {
     fn destination(&mut self, object: &Object<VirtualService>, to: &Destination, named: &str, at: &str) {
         let namespace = object.meta.namespace.as_str();
         let Some(service) = self.service(named, namespace) else {
-            let message =
-                format!("no service that namespace {namespace} sees is {named}: requests fail with 503");
+            let message = format!("no service that namespace {namespace} sees is {named}: {}", lost(at));
             let hint = self.near(named, namespace);
             self.warn(KIND, object, format!("{at}.host"), message, hint);
             return;
@@ -73,7 +77,7 @@ impl Checked<'_> {
         let port = to.port.as_ref().and_then(|port| u16::try_from(port.number).ok());
         if let Some(port) = port.filter(|port| service.port(*port).is_none()) {
             let known = listed(service.ports.iter().map(|port| port.number));
-            let message = format!("{} does not expose port {port}: requests fail with 503", to.host);
+            let message = format!("{} does not expose port {port}: {}", to.host, lost(at));
             self.warn(
                 KIND,
                 object,
@@ -99,8 +103,7 @@ impl Checked<'_> {
         let subsets = rule(first).into_iter().flat_map(|rule| &rule.subsets);
         let known = listed(subsets.map(|subset| subset.name.clone()));
         let all = |labels: &[&Labels]| labels.iter().map(|of| written(of)).collect::<Vec<_>>().join(" or ");
-        let missing =
-            format!("no DestinationRule of {} has a subset {:?}: requests fail with 503", to.host, to.subset);
+        let missing = format!("no DestinationRule of {} has a subset {:?}: {}", to.host, to.subset, lost(at));
         let (message, hint) = match &having[..] {
             [] if known.is_empty() => (missing, "define it in a DestinationRule of that host".to_owned()),
             [] => (missing, format!("its subsets are {known}")),

@@ -188,12 +188,14 @@ pub fn give_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, upstream
 
 fn put_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, spare: Box<Spare>, now: Instant) {
     let http = &plan.cluster.cluster.settings.http;
+    let places = &plan.cluster.state.places;
     let limit = spare.may_idle(http, now);
-    let spent =
-        spare.is_spent(http.max_requests_per_connection) || limit.is_some_and(|limit| limit.is_zero());
+    let spent = spare.is_spent(http.max_requests_per_connection)
+        || limit.is_some_and(|limit| limit.is_zero())
+        || places.has_surplus();
     if !spent {
         worker.pools.borrow_mut().put_h1(endpoint.pool, spare, limit, now);
-        if plan.cluster.state.places.waiting() > 0 {
+        if places.waiting() > 0 {
             worker.line(plan.id).came_back();
         }
     }

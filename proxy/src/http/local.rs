@@ -1,7 +1,7 @@
 //! Answers of our own, on their way to the client.
 
 use std::future::poll_fn;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use weft_model::listener::Direction;
 use weft_model::table::chain::Terminal;
@@ -38,6 +38,11 @@ pub async fn answer<D: Downstream>(conn: &Conn, call: &mut Call, down: &mut D, m
         // What cannot be said of us stays unsaid: the answer matters more.
         let _ = hop::on_response(&mut call.response, &manager.settings);
         let _ = peers::on_own_answer(conn, manager, &mut call.response, &call.ledger);
+    }
+    if !call.response.headers.contains("date") {
+        // RFC 9110 6.6.1: whoever has a clock says when it answered.
+        let now = httpdate::fmt_http_date(SystemTime::now());
+        let _ = call.response.headers.set("date", &now);
     }
     for operations in &call.ledger.on_response {
         let _ = operations::on_response(operations, &mut call.response.headers, conn);

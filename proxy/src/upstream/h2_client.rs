@@ -186,7 +186,8 @@ impl H2Client {
     /// So many streams the server takes at once.
     fn takes(&self) -> usize {
         match self.send.current_max_send_streams() {
-            UNTOLD => MOST_STREAMS as usize,
+            // It answers only after it has told, be it that it takes just as many.
+            UNTOLD if self.state.answered.get() == 0 => MOST_STREAMS as usize,
             told => told,
         }
     }
@@ -204,6 +205,11 @@ impl H2Client {
     /// Does anybody wait for a connection of the same cluster?
     pub fn is_wanted(&self) -> bool {
         self.state.place.borrow().as_ref().is_some_and(Place::is_wanted)
+    }
+
+    /// Are there more connections of the same cluster than may be?
+    pub fn is_surplus(&self) -> bool {
+        self.state.place.borrow().as_ref().is_some_and(Place::is_surplus)
     }
 
     /// An idle connection makes room for another: it closes as soon as nobody holds it.

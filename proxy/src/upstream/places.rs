@@ -15,6 +15,8 @@ use weft_policy::breaker::Count;
 #[derive(Debug)]
 pub struct Places {
     open: Padded<Count>,
+    /// Of these, those beyond the limit that nobody had to wait for.
+    beyond: AtomicU32,
     limit: AtomicU32,
     /// Of those in line. Whoever counts here looks for a place once more afterwards, and whoever gives one back looks here
     /// afterwards: one of the two sees the other.
@@ -32,6 +34,7 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             open: Padded::default(),
+            beyond: AtomicU32::new(0),
             limit: AtomicU32::new(u32::MAX),
             waiting: AtomicU32::new(0),
             line: Mutex::default(),
@@ -41,13 +44,19 @@ impl Default for Places {
 
 /// The right to one connection, for as long as it is held.
 #[derive(Debug)]
-pub struct Place(Arc<Places>);
+pub struct Place {
+    of: Arc<Places>,
+    is_beyond: bool,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.leave();
+        if self.is_beyond {
+            self.of.beyond.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.of.open.leave();
         if self.is_wanted() {
-            self.0.serve();
+            self.of.serve();
         }
     }
 }
@@ -55,12 +64,17 @@ impl Drop for Place {
 impl Place {
     /// Does anybody wait for a place of the same cluster?
     pub fn is_wanted(&self) -> bool {
-        self.0.waiting.load(Ordering::SeqCst) > 0
+        self.of.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Is it a place of this cluster?
     pub fn is_of(&self, places: &Arc<Places>) -> bool {
-        Arc::ptr_eq(&self.0, places)
+        Arc::ptr_eq(&self.of, places)
+    }
+
+    /// Are there more of the same cluster than may be, since the limit was lowered?
+    pub fn is_surplus(&self) -> bool {
+        self.of.has_surplus()
     }
 }
 
@@ -108,6 +122,12 @@ impl Places {
         self.open.inside()
     }
 
+    /// Are there more than may be, since the limit was lowered? Those beyond it that nobody had to wait for are none of these.
+    pub fn has_surplus(&self) -> bool {
+        let (open, limit) = (self.open(), self.limit());
+        open > limit && open.saturating_sub(self.beyond.load(Ordering::SeqCst)) > limit
+    }
+
     /// So often somebody found no place.
     pub fn refused(&self) -> u64 {
         self.open.refused()
@@ -125,8 +145,9 @@ impl Places {
 
     /// A place, however many are taken.
     pub fn take_beyond(self: &Arc<Self>) -> Place {
+        self.beyond.fetch_add(1, Ordering::SeqCst);
         self.open.enter_beyond();
-        Place(self.clone())
+        Place { of: self.clone(), is_beyond: true }
     }
 
     /// Somebody found no place.
@@ -152,7 +173,7 @@ impl Places {
     }
 
     fn enter(self: &Arc<Self>) -> Option<Place> {
-        self.open.try_enter(self.limit()).is_ok().then(|| Place(self.clone()))
+        self.open.try_enter(self.limit()).is_ok().then(|| Place { of: self.clone(), is_beyond: false })
     }
 
     /// Gives free places to those who wait.

@@ -274,6 +274,21 @@ impl Pools {
         }
     }
 
+    /// Closes idle connections of which there are more than may be, since a limit was lowered.
+    pub fn give_up_surplus(&mut self) {
+        for idle in self.h1.values_mut() {
+            while let Some(place) = idle.spares.iter().position(|spare| spare.place.is_surplus()) {
+                idle.remove(place);
+            }
+        }
+        for clients in self.h2.values_mut() {
+            while let Some(place) = clients.iter().position(|client| client.is_idle() && client.is_surplus())
+            {
+                clients.remove(place).give_up();
+            }
+        }
+    }
+
     /// Idle HTTP/1.1 connections, and HTTP/2 connections.
     pub fn count(&self) -> (usize, usize) {
         (self.h1.values().map(|idle| idle.spares.len()).sum(), self.h2.values().map(Vec::len).sum())

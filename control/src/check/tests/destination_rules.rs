@@ -58,3 +58,27 @@ fn a_service_that_is_kept_from_a_namespace_is_not_taken_for_a_slip_of_the_pen() 
         Some("it is at mesh.yaml:20, whose exportTo does not name this namespace")
     );
 }
+
+#[test]
+fn a_warmup_that_its_balancer_does_not_heed_is_named() {
+    let of = |balancer: &str| {
+        said(&format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web, namespace: shop}}\nspec: {{host: web, trafficPolicy: {{loadBalancer: {{{balancer}}}}}}}"
+        ))
+    };
+    for heeds in ["simple: LEAST_REQUEST, warmup: {duration: 9s}", "warmup: {duration: 9s}", "simple: RANDOM"]
+    {
+        assert_eq!(of(heeds), [""; 0], "{heeds}");
+    }
+    assert_eq!(
+        of("simple: RANDOM, warmup: {duration: 9s}"),
+        [
+            "spec.trafficPolicy.loadBalancer.warmup: RANDOM gives new endpoints their full share at once: warmup has no effect; ROUND_ROBIN and LEAST_REQUEST warm up"
+        ]
+    );
+    let hashed = of("consistentHash: {useSourceIp: true}, warmupDurationSecs: 9s");
+    assert!(
+        hashed.len() == 1 && hashed[0].contains("warmupDurationSecs: consistentHash gives"),
+        "{hashed:?}"
+    );
+}

@@ -16,6 +16,17 @@ fn a_route_to_what_is_not_there_is_named() {
 }
 
 #[test]
+fn a_mirror_to_nobody_fails_no_request() {
+    let yaml = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [web], http: [{mirror: {host: nobody}, route: [{destination: {host: web}}]}]}";
+    assert_eq!(
+        found(yaml),
+        [
+            "spec.http[0].mirror.host: no service that namespace shop sees is nobody.shop.svc.cluster.local: no copy is sent"
+        ]
+    );
+}
+
+#[test]
 fn a_virtual_service_of_gateways_alone_has_no_effect_and_a_gateway_that_is_nowhere_is_named() {
     let of = |gateways: &str| {
         format!(

@@ -52,8 +52,12 @@ pub(super) fn checks(cluster: &mut Cluster, check: Option<HealthCheck>) {
         matches!(check.probe, Probe::Grpc { .. }) && cluster.http.protocol != UpstreamProtocol::Http2
     };
     let check = check.filter(|check| !unlike(check));
-    if let (Some(outlier), Some(_)) = (&mut cluster.outlier_detection, &check) {
-        outlier.health_check_readmits = Some(false);
+    if check.is_some() {
+        if let Some(outlier) = &mut cluster.outlier_detection {
+            outlier.health_check_readmits = Some(false);
+        }
+        // As with outlier detection: few that are well are better than all, unless somebody says from when on not.
+        cluster.balancing.panic_threshold.get_or_insert(0.0);
     }
     cluster.health_check = check;
 }

@@ -319,6 +319,21 @@ fn endpoints_are_asked_under_the_services_own_name_which_is_a_host_unlike_the_cl
 }
 
 #[test]
+fn who_fails_his_checks_gets_nothing_however_few_are_well_unless_a_rule_says_from_when_on() {
+    let panics = |annotations: &str, policy: &str| {
+        let service = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop, annotations: {{{annotations}}}}}\nspec: {{selector: {{app: web}}, ports: [{{name: http, port: 80}}]}}\n{}",
+            rule("web", policy)
+        );
+        cluster(&service, "outbound|80||web.shop.svc.cluster.local").balancing.panic_threshold
+    };
+    let check = "weft.dev/health-check: protocol=http";
+    assert_eq!(panics("", ""), None, "Envoy's own");
+    assert_eq!(panics(check, ""), Some(0.0));
+    assert_eq!(panics(check, "outlierDetection: {minHealthPercent: 40}"), Some(40.0));
+}
+
+#[test]
 fn endpoints_are_checked_on_the_ports_that_speak_what_is_asked_in() {
     let ports = "ports: [{name: http, port: 80}, {name: grpc, port: 81}, {name: tcp, port: 82}, {name: http2, port: 83}, {name: guess, port: 84}, {name: https, port: 85}]";
     let asked = |checks: &str, policy: &str| -> Vec<u16> {

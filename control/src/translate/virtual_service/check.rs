@@ -62,7 +62,7 @@ fn lost_hosts(
             lost.push(warning(
                 service,
                 &format!("spec.hosts[{at}]"),
-                format!("{name} has an older VirtualService, {}/{} ({source}): where both have routes, these are not used", by.namespace, by.name),
+                format!("{name} has another VirtualService that comes first, {}/{} ({source}; by creationTimestamp, then by file): where both have routes, these are not used", by.namespace, by.name),
                 Some("put the routes into one VirtualService".to_owned()),
             ));
         }

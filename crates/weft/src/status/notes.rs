@@ -52,8 +52,10 @@ impl<'a> Notes<'a> {
         }
         let again = sidecar.retries.after_the_app;
         if again > 0 {
+            let requests =
+                if again == 1 { "1 request was".to_owned() } else { format!("{again} requests were") };
             let what = format!(
-                "{name}: {again} requests were tried again that an app may have seen before, as its routes ask (retries)"
+                "{name}: {requests} tried again that an app may have seen before (by retries of its routes, or weft's own)"
             );
             self.seen.entry(what).or_default();
         }

@@ -16,6 +16,20 @@ fn no_more_than_may_be_get_a_place() {
 }
 
 #[test]
+fn a_limit_that_is_lowered_makes_surplus_of_what_is_open_but_for_what_may_be_beyond() {
+    let places = places(3);
+    let mut held: Vec<Place> = (0..3).filter_map(|_| places.take()).collect();
+    let beyond = places.take_beyond();
+    assert!(!held[0].is_surplus() && !beyond.is_surplus());
+    places.set_limit(1);
+    assert!(held[0].is_surplus());
+    held.truncate(1);
+    assert!(!held[0].is_surplus() && places.open() == 2);
+    drop(beyond);
+    assert!(!places.has_surplus() && places.take().is_none());
+}
+
+#[test]
 fn a_free_place_goes_to_whoever_has_waited_longest_and_not_to_a_newcomer() {
     let places = places(1);
     let held = places.take();

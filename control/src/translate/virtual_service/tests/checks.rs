@@ -18,7 +18,7 @@ fn the_younger_of_two_is_told_who_has_its_host() {
     assert_eq!(
         told(&text),
         [
-            "t.yaml:6:1: warning: spec.hosts[0]: svc.foo.svc.cluster.local has an older VirtualService, foo/old (t.yaml:1): where both have routes, these are not used; put the routes into one VirtualService [VirtualService foo/young]"
+            "t.yaml:6:1: warning: spec.hosts[0]: svc.foo.svc.cluster.local has another VirtualService that comes first, foo/old (t.yaml:1; by creationTimestamp, then by file): where both have routes, these are not used; put the routes into one VirtualService [VirtualService foo/young]"
         ]
     );
 }

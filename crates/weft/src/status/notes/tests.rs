@@ -72,7 +72,7 @@ fn retries_are_each_sidecars_own() {
     let of = [("a", again(2)), ("b", again(0)), ("c", again(2))];
     let line = |name: &str| {
         format!(
-            "{name}: 2 requests were tried again that an app may have seen before, as its routes ask (retries)"
+            "{name}: 2 requests were tried again that an app may have seen before (by retries of its routes, or weft's own)"
         )
     };
     assert_eq!(lines(&of), [line("a"), line("c")]);

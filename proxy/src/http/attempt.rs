@@ -195,8 +195,9 @@ fn put_back(worker: &Worker, plan: &Plan, endpoint: &EndpointView, spare: Box<Sp
         || places.has_surplus();
     if !spent {
         worker.pools.borrow_mut().put_h1(endpoint.pool, spare, limit, now);
-        if places.waiting() > 0 {
-            worker.line(plan.id).came_back();
+        let waiting = places.waiting();
+        if waiting > 0 {
+            worker.line(plan.id).came_back(waiting);
         }
     }
 }

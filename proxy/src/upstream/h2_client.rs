@@ -290,9 +290,9 @@ impl Drop for Streaming {
     fn drop(&mut self) {
         self.state.active.set(self.state.active.get().saturating_sub(1));
         self.state.idle_since.set(Instant::now());
-        let wanted = self.state.place.borrow().as_ref().is_some_and(Place::is_wanted);
-        if wanted {
-            self.state.line.came_back();
+        let waiting = self.state.place.borrow().as_ref().map_or(0, Place::waiting);
+        if waiting > 0 {
+            self.state.line.came_back(waiting);
         }
         self.state.look_whether_left();
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-/// Every so manieth connection that comes back is closed in favour of whoever has waited longest on any worker, so that
-/// those of another worker are not overtaken for ever.
+/// Every so manieth connection that comes back while somebody waits on another worker, too, is closed in favour of whoever has
+/// waited longest on any, so that those of another worker are not overtaken for ever.
 const OTHERS_TURN: u32 = 8;
 
 /// Asks all workers to give up idle connections for which somebody waits elsewhere.
@@ -65,10 +65,11 @@ impl Line {
         Ticket { line: self.clone(), called, is_first }
     }
 
-    /// A connection has come back, or has room again, while somebody waits.
-    pub fn came_back(&self) {
-        self.turns.set(self.turns.get().wrapping_add(1));
-        if self.turns.get().is_multiple_of(OTHERS_TURN) || !self.call() {
+    /// A connection has come back, or has room again, while so many wait on all workers.
+    pub fn came_back(&self, waiting: u32) {
+        let elsewhere = waiting as usize > self.waiting.borrow().len();
+        self.turns.set(self.turns.get().wrapping_add(u32::from(elsewhere)));
+        if (elsewhere && self.turns.get().is_multiple_of(OTHERS_TURN)) || !self.call() {
             self.reclaim.ask();
         }
     }

@@ -64,7 +64,12 @@ impl Drop for Place {
 impl Place {
     /// Does anybody wait for a place of the same cluster?
     pub fn is_wanted(&self) -> bool {
-        self.of.waiting.load(Ordering::SeqCst) > 0
+        self.waiting() > 0
+    }
+
+    /// So many do.
+    pub fn waiting(&self) -> u32 {
+        self.of.waiting.load(Ordering::SeqCst)
     }
 
     /// Is it a place of this cluster?

@@ -432,7 +432,8 @@ async fn a_connection_that_nobody_holds_any_more_ends_though_its_server_reads_no
     eventually("no socket is left", async || sockets::open(app.address) == 0).await;
 }
 
-/// An app of HTTP/2 that takes so many requests at once on a connection, and thinks for a while about each.
+/// An app of HTTP/2 that takes so many requests at once on a connection, and thinks for a while about each. An answer to `/watch`
+/// never ends.
 async fn few_at_once(streams: u32) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -443,8 +444,12 @@ async fn few_at_once(streams: u32) -> SocketAddr {
             tokio::spawn(async move {
                 let mut connection = builder.handshake::<_, bytes::Bytes>(socket).await?;
                 while let Some(request) = connection.accept().await {
-                    let (_, mut respond) = request?;
+                    let (request, mut respond) = request?;
                     tokio::spawn(async move {
+                        if request.uri().path() == "/watch" {
+                            let _open = respond.send_response(http::Response::new(()), false);
+                            return std::future::pending().await;
+                        }
                         tokio::time::sleep(Duration::from_millis(50)).await;
                         respond.send_response(http::Response::new(()), true)
                     });
@@ -467,34 +472,11 @@ async fn a_server_that_takes_few_requests_at_once_refuses_nobody_before_it_has_s
     assert_eq!(way.count("upstream_rq_retry"), 0, "some were refused at first");
 }
 
-/// An app of HTTP/2 that takes so many requests at once on a connection, and never ends an answer to `/watch`.
-async fn watched(streams: u32) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let mut builder = h2::server::Builder::new();
-            builder.max_concurrent_streams(streams);
-            tokio::spawn(async move {
-                let mut connection = builder.handshake::<_, bytes::Bytes>(socket).await?;
-                let mut watches = Vec::new();
-                while let Some(request) = connection.accept().await {
-                    let (request, mut respond) = request?;
-                    let is_watch = request.uri().path() == "/watch";
-                    watches.push(respond.send_response(http::Response::new(()), !is_watch)?);
-                }
-                Ok::<(), h2::Error>(())
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_a_full_connection_does_not_take_go_on_another() {
     // 3 is what h2 assumes of a server that has said nothing yet.
     for few in [2, 3, 5] {
-        let way = Way::to(&[watched(few).await], over_http2).await;
+        let way = Way::to(&[few_at_once(few).await], over_http2).await;
         let mut client = streams(&way).await;
         let mut watches = Vec::new();
         for _ in 0..few {

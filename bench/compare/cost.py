@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import statistics
-import subprocess
 import sys
 
 import about
@@ -81,13 +80,14 @@ def of_one_start(given, number, with_rules):
     """The CPU of each load, by whether the rules were in force."""
     with pairs.Stage(os.environ["WEFT_BENCH_SCRATCH"], os.environ["WEFT_BIN"], given.threads) as stage:
         folder = os.path.join(stage.scratch, "rules")
-        edit(folder, "# none\n")
+        turns = [(turn + number) % 2 == 0 for turn in range(2 * given.turns)]
+        text = {True: with_rules, False: "# none\n"}
+        # It begins with the other, so that each turn changes something.
+        edit(folder, text[not turns[0]])
         pair = stage.mesh("weft-cost", *FOLDERS, folder)
         found, others = {True: [], False: []}, []
-        for turn in range(2 * given.turns):
-            # Each start begins with the other.
-            on = (turn + number) % 2 == 0
-            in_force(stage, pair.name, lambda: edit(folder, with_rules if on else "# none\n"), first=turn == 0 and not on)
+        for on in turns:
+            in_force(stage, pair.name, lambda: edit(folder, text[on]))
             # Connections are made anew, and allocators come to rest.
             loads.closed_loop(pair, given.connections, 1)
             spent = rounds.spending(pair, lambda pair: loads.closed_loop(pair, given.connections, given.secs))
@@ -107,21 +107,19 @@ def edit(folder, text):
     os.replace(f"{folder}.new", os.path.join(folder, "rules.yaml"))
 
 
-def in_force(stage, name, edited, first):
-    """Edits, and waits until every sidecar has what came of it; the first edit may change nothing."""
+def in_force(stage, name, edited):
+    """Edits, and waits until every sidecar has what came of it."""
     before = held(stage, name)
     edited()
-    if not first:
-        processes.wait_until(lambda: all(now not in (None, was) for was, now in zip(before, held(stage, name), strict=True)), "the edit is in force in all sidecars")
+    has_all = lambda now: now and all(new not in (None, old) for old, new in zip(before, now))
+    processes.wait_until(lambda: has_all(held(stage, name)), "the edit is in force in all sidecars")
 
 
 def held(stage, name):
     """What each sidecar has in force of what the control plane last told it; none where that is still on its way."""
     own = {**os.environ, "XDG_RUNTIME_DIR": os.path.join(stage.scratch, name)}
-    done = subprocess.run([stage.weft, "status", "--output", "json"], env=own, capture_output=True, text=True, timeout=30)
-    if not done.stdout.strip():
-        raise OSError(f"weft status says nothing: {done.stderr.strip()}")
-    proxies = json.loads(done.stdout)["control_plane"]["status"]["serving"]["proxies"]
+    status = pairs.ready_status(stage.running[-1], [stage.weft, "status", "--output", "json"], own)
+    proxies = status["control_plane"]["status"]["serving"]["proxies"] if status else []
     return [proxy["target"] if proxy["in_sync"] else None for proxy in sorted(proxies, key=lambda proxy: proxy["name"])]
 
 

@@ -199,17 +199,12 @@ impl H2Client {
 
     /// Is it a connection of this cluster?
     pub fn is_of(&self, places: &Arc<Places>) -> bool {
-        self.state.place.borrow().as_ref().is_some_and(|place| place.is_of(places))
+        self.has_place(|place| place.is_of(places))
     }
 
-    /// Does anybody wait for a connection of the same cluster?
-    pub fn is_wanted(&self) -> bool {
-        self.state.place.borrow().as_ref().is_some_and(Place::is_wanted)
-    }
-
-    /// Are there more connections of the same cluster than may be?
-    pub fn is_surplus(&self) -> bool {
-        self.state.place.borrow().as_ref().is_some_and(Place::is_surplus)
+    /// Has it such a place among its cluster's connections?
+    pub fn has_place(&self, is_such: impl FnOnce(&Place) -> bool) -> bool {
+        self.state.place.borrow().as_ref().is_some_and(is_such)
     }
 
     /// An idle connection makes room for another: it closes as soon as nobody holds it.

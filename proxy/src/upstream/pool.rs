@@ -12,7 +12,7 @@ use weft_model::cluster::UpstreamHttp;
 use weft_policy::keep_alive::{Habit, Unneeded};
 
 use super::h2_client::H2Client;
-use super::places::Places;
+use super::places::{Place, Places};
 use super::spare::Spare;
 
 /// An HTTP/2 connection to an endpoint beside another one is given up when it was idle for so long.
@@ -262,27 +262,24 @@ impl Pools {
 
     /// Closes idle connections for whose clusters somebody waits on any worker.
     pub fn give_up_wanted(&mut self) {
-        for idle in self.h1.values_mut() {
-            while let Some(place) = idle.spares.iter().position(|spare| spare.place.is_wanted()) {
-                idle.remove(place);
-            }
-        }
-        for clients in self.h2.values_mut() {
-            while let Some(place) = clients.iter().position(|client| client.is_idle() && client.is_wanted()) {
-                clients.remove(place).give_up();
-            }
-        }
+        self.give_up(Place::is_wanted);
     }
 
     /// Closes idle connections of which there are more than may be, since a limit was lowered.
     pub fn give_up_surplus(&mut self) {
+        self.give_up(Place::is_surplus);
+    }
+
+    /// Closes idle connections one by one, as long as there is one in such a place.
+    fn give_up(&mut self, is_such: fn(&Place) -> bool) {
         for idle in self.h1.values_mut() {
-            while let Some(place) = idle.spares.iter().position(|spare| spare.place.is_surplus()) {
+            while let Some(place) = idle.spares.iter().position(|spare| is_such(&spare.place)) {
                 idle.remove(place);
             }
         }
         for clients in self.h2.values_mut() {
-            while let Some(place) = clients.iter().position(|client| client.is_idle() && client.is_surplus())
+            while let Some(place) =
+                clients.iter().position(|client| client.is_idle() && client.has_place(is_such))
             {
                 clients.remove(place).give_up();
             }
